@@ -1,0 +1,127 @@
+# pgoutbox. `make demo` shows it at work, `make check` proves it, `make help` lists the rest.
+#   SANITIZE=1   build and test with AddressSanitizer and UBSan (own build folder)
+#   CC=clang     any C11 compiler with GNU extensions
+#   V=1          show the commands
+#   T=NAME       `make check T=http2` runs only the test programs whose name contains NAME
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+CC       = gcc
+PACKAGES = libpq libcurl libnghttp2 openssl json-c
+VARIANT := $(notdir $(CC))$(if $(SANITIZE),-sanitize)
+B       := build/$(VARIANT)
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+OPTIMISE = $(if $(SANITIZE),-O1 -fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-O2)
+,       := ,
+CFLAGS  ?= -g
+ALL_CFLAGS  = -std=gnu11 $(WARNINGS) $(OPTIMISE) $(CFLAGS) -D_GNU_SOURCE -DPGOUTBOX_VERSION='"$(VERSION)"' \
+              -Isrc -I$(B)/gen -isystem $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgresql)
+ALL_LDFLAGS = $(if $(SANITIZE),-fsanitize=address$(,)undefined) $(LDFLAGS)
+LIBS        = $(shell pkg-config --libs $(PACKAGES)) -lm
+CHECK_LIBS  = $(shell pkg-config --libs check)
+
+PROGRAMS    = outbox-dispatcher outbox-scheduler outboxctl outbox-sandbox outbox-bench
+LIB_SOURCES = $(wildcard src/core/*.c src/db/*.c src/transport/*.c src/providers/*.c) \
+              $(filter-out %/main.c,$(wildcard src/dispatcher/*.c src/scheduler/*.c))
+SQL_FILES   = $(wildcard src/*/sql/*.sql tools/*/sql/*.sql)
+TESTS       = $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/sql/*.c tests/e2e/*.c))
+
+outbox-dispatcher_SOURCES = src/dispatcher/main.c
+outbox-scheduler_SOURCES  = src/scheduler/main.c
+outboxctl_SOURCES         = $(wildcard tools/outboxctl/*.c)
+outbox-sandbox_SOURCES    = $(wildcard tools/sandbox/*.c)
+outbox-bench_SOURCES      = $(wildcard tools/bench/*.c)
+
+LIB           = $(B)/libpgoutbox.a
+SUPPORT       = $(B)/libsupport.a
+LIB_OBJECTS   = $(LIB_SOURCES:%.c=$(B)/%.o) $(B)/gen/statements.o
+objects       = $($(1)_SOURCES:%.c=$(B)/%.o)
+PROGRAM_PATHS = $(PROGRAMS:%=$(B)/bin/%)
+TEST_PATHS    = $(TESTS:%=$(B)/tests/%)
+
+SAY_CC = $(if $(V),,@echo "  CC $<"; )
+SAY_LD = $(if $(V),,@echo "  LD $@"; )
+
+.PHONY: all check demo up down bench install clean format lint help deps
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: deps
+	@$(MAKE) --no-print-directory programs
+
+programs: $(PROGRAM_PATHS)
+tests: $(TEST_PATHS)
+
+# Installs missing packages with apt where it can, and says what is missing where it cannot.
+deps:
+	@tools/scripts/install-deps
+
+help:
+	@echo 'make demo     build, start everything privately, deliver notifications, show them, stop'
+	@echo 'make check    build and run all tests against a private Postgres'
+	@echo 'make up/down  the demo stack in the background: start, stop'
+	@echo 'make bench    measure speed, memory and latency on this machine'
+	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make format   clang-format all sources;  make lint: format, layers, shell scripts'
+
+check: deps
+	@$(MAKE) --no-print-directory lint programs tests
+	@tests/run $(B) $(T)
+
+demo: all
+	@tools/scripts/demo $(B)/bin
+up: all
+	@tools/scripts/stack up $(B)/bin
+down:
+	@tools/scripts/stack down
+bench: all
+	@tools/scripts/bench $(B)/bin
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pgoutbox/migrations
+	install -m 755 $(PROGRAM_PATHS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 sql/migrations/*.sql $(DESTDIR)$(PREFIX)/share/pgoutbox/migrations
+
+clean:
+	rm -rf build
+
+FORMATTED = $(wildcard src/*/*.[ch] tools/*/*.[ch] tests/*/*.[ch])
+format:
+	clang-format -i $(FORMATTED)
+lint:
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@tools/scripts/lint
+
+# One statement, one file: src/*/sql/NAME.sql becomes `const struct db_statement sql_NAME`.
+$(B)/gen/statements.c $(B)/gen/statements.h &: $(SQL_FILES) tools/scripts/embed-sql
+	@mkdir -p $(B)/gen
+	@tools/scripts/embed-sql $(B)/gen $(SQL_FILES)
+
+$(B)/%.o: %.c | $(B)/gen/statements.h
+	@mkdir -p $(@D)
+	$(SAY_CC)$(CC) $(ALL_CFLAGS) -Itools -Itests -MMD -MP -c -o $@ $<
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(SAY_CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+$(SUPPORT): $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
+	@rm -f $@
+	@ar rcs $@ $^
+
+.SECONDEXPANSION:
+$(B)/bin/%: $$(call objects,%) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+
+clean-variant:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
