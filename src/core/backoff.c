@@ -1,0 +1,35 @@
+#include "core/backoff.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static int64_t backoff_bound(const struct backoff *policy, int attempt)
+{
+    int64_t bound = policy->base_ms;
+    for (int i = 1; i < attempt && bound < policy->cap_ms; i++) {
+        if (__builtin_mul_overflow(bound, 2, &bound))
+            return policy->cap_ms;
+    }
+    return bound < policy->cap_ms ? bound : policy->cap_ms;
+}
+
+int64_t backoff_delay(const struct backoff *policy, int attempt, uint32_t random)
+{
+    int64_t bound = backoff_bound(policy, attempt);
+    int64_t floor = policy->base_ms / 10;
+    if (floor >= bound)
+        return bound;
+    /* range * random / 2^32 in two halves, so that no product overflows */
+    uint64_t range = (uint64_t)(bound - floor) + 1;
+    uint64_t share = (range >> 32) * random + ((range & UINT32_MAX) * random >> 32);
+    return floor + (int64_t)share;
+}
+
+uint32_t backoff_random(void)
+{
+    uint32_t value = 0;
+    /* Fails only on kernels without the call; retries in step are worse than no start at all. */
+    if (getentropy(&value, sizeof value) < 0)
+        abort();
+    return value;
+}

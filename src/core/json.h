@@ -1,0 +1,34 @@
+/*
+ * JSON on json-c, wrapped so that reading is typed and bounded and writing goes straight into a buffer.
+ * A json value borrowed from a document lives as long as the document.
+ */
+#ifndef PGOUTBOX_CORE_JSON_H
+#define PGOUTBOX_CORE_JSON_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/error.h"
+
+enum { JSON_MAX_DEPTH = 32 };
+
+/* Parses a whole text (nothing may follow but white space). Caller frees with json_object_put. NULL on error.
+ */
+struct json_object *json_parse(const char *text, size_t size, struct error *err);
+
+/* Members of an object by name. The value is NULL / fallback when the member is absent, null or of another
+ * type. `object` may be NULL. */
+struct json_object *json_get(struct json_object *object, const char *name);
+const char *json_get_text(struct json_object *object, const char *name);
+int64_t json_get_int(struct json_object *object, const char *name, int64_t fallback);
+bool json_get_bool(struct json_object *object, const char *name, bool fallback);
+
+/* Appends a quoted, escaped JSON string (RFC 8259, 7); text is UTF-8 of the given size. */
+bool json_append_string(struct buf *out, const char *text, size_t size);
+/* Appends the value as compact JSON text. */
+bool json_append_value(struct buf *out, struct json_object *value);
+
+#endif
