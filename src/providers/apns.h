@@ -1,0 +1,10 @@
+/* The parts of the APNs adapter. */
+#ifndef PGOUTBOX_PROVIDERS_APNS_H
+#define PGOUTBOX_PROVIDERS_APNS_H
+
+#include "providers/provider.h"
+
+struct verdict apns_judge(const void *account, const struct message *message, const struct response *response,
+                          int64_t now_ms);
+
+#endif

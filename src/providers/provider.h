@@ -1,0 +1,115 @@
+/*
+ * Providers: a description and pure functions. No socket, no clock, no global, no log; time is an argument.
+ * Nobody outside a provider's file knows what a status code means: it becomes a verdict here.
+ */
+#ifndef PGOUTBOX_PROVIDERS_PROVIDER_H
+#define PGOUTBOX_PROVIDERS_PROVIDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "transport/transport.h"
+
+/* What became of one attempt. Each says by itself what happens to the message and to its provider. */
+enum verdict_kind {
+    VERDICT_SENT,         /* accepted by the provider */
+    VERDICT_RETRY,        /* not taken, or not now: again later; uses an attempt */
+    VERDICT_UNSENT,       /* surely not processed and not the message's fault: again, no attempt used */
+    VERDICT_THROTTLED,    /* the provider slows everything down until not_before_ms; no attempt used */
+    VERDICT_REJECTED,     /* this message failed for good; its recipient stays good */
+    VERDICT_ADDRESS_GONE, /* the token or address is dead: retire it; the message failed */
+    VERDICT_REFRESH,      /* not processed: the credential is stale; renew it and send again, once */
+    VERDICT_STOPPED,      /* credential, account, quota or configuration: every message would fail; stop the
+                             provider */
+    VERDICT_IN_DOUBT      /* perhaps processed; the channel's policy decides */
+};
+
+const char *verdict_name(enum verdict_kind kind); /* "sent", "retry", … */
+
+struct verdict {
+    enum verdict_kind kind;
+    bool renew;            /* the connections must not be used again (endpoint_renew) */
+    int64_t not_before_ms; /* RETRY, THROTTLED: earliest time, Unix ms; 0 = as the channel's backoff says */
+    int64_t gone_since_ms; /* ADDRESS_GONE: the provider's own timestamp, Unix ms; 0 = unknown */
+    char provider_id[160]; /* SENT: the provider's id of the message, may be empty */
+    char reason[200];      /* not SENT: code and short text for people, one line, no token and no address */
+};
+
+/* The message as a provider sees it. */
+struct message {
+    int64_t id;
+    const char
+        *uuid; /* lower-case 8-4-4-4-12, the same at each attempt: apns-id, Message-ID, de-duplication ids */
+    const char *recipient;
+    struct json_object *payload; /* an object */
+    int64_t created_ms;          /* Unix ms */
+    int64_t expires_ms;          /* Unix ms; 0 = never */
+    bool bulk;                   /* lane: false = transactional */
+    int attempt;                 /* 1 = first */
+};
+
+/* The effect of sending the same message twice; with the channel's policy it decides about doubt. */
+enum repeat_effect {
+    REPEAT_IDEMPOTENT, /* the provider drops the second one */
+    REPEAT_COLLAPSES,  /* the second replaces the first where it is shown */
+    REPEAT_DOUBLES     /* the recipient gets two */
+};
+
+/* A credential that a provider needs fetched over the network (FCM's access token). */
+struct credential {
+    char *token;        /* mem_alloc'd; the holder frees */
+    int64_t expires_ms; /* Unix ms: refresh before then */
+};
+
+enum { PROVIDER_MAX_SECRETS = 2 };
+
+struct provider {
+    const char *name;    /* "apns": the adapter's name in outbox.provider.adapter */
+    const char *channel; /* the channel it serves */
+    enum repeat_effect repeat;
+    const char
+        *secrets[PROVIDER_MAX_SECRETS]; /* names for secret_read; a leading '?' marks an optional one */
+
+    /* Checks the settings and keys of a provider row and makes what build and judge need. `secrets` has one
+     * value per name above (NULL for an absent optional one) and is not kept. err names the setting and the
+     * rule. */
+    void *(*account_new)(struct json_object *settings, const char *const *secrets, struct error *err);
+    void (*account_free)(void *account);
+
+    /* Fills the parts of the endpoint that the account decides (url, http2, username, …; strings live as long
+     * as the account). The caller has set connections, streams and timeouts to the row's values or to
+     * defaults. */
+    void (*endpoint)(const void *account, struct endpoint_options *options);
+
+    /* Makes the request; its memory comes from arena. token: the fetched credential or NULL. false: the
+     * content or the address is at fault; the verdict is then filled (REJECTED or ADDRESS_GONE). */
+    bool (*build)(const void *account, const struct message *message, const char *token, int64_t now_ms,
+                  struct arena *arena, struct request *request, struct verdict *verdict);
+
+    struct verdict (*judge)(const void *account, const struct message *message,
+                            const struct response *response, int64_t now_ms);
+
+    /* Both NULL when no credential is fetched. */
+    bool (*credential_build)(const void *account, int64_t now_ms, struct arena *arena,
+                             struct endpoint_options *options, struct request *request, struct error *err);
+    /* SENT: *credential is filled. Anything else: RETRY, THROTTLED or STOPPED. */
+    struct verdict (*credential_judge)(const void *account, const struct response *response, int64_t now_ms,
+                                       struct credential *credential);
+};
+
+/* The registry. */
+extern const struct provider provider_apns, provider_fcm, provider_smtp;
+extern const struct provider *const provider_list[];    /* ends with NULL */
+const struct provider *provider_find(const char *name); /* NULL: no such adapter */
+
+/* The verdict for a response that was not answered, the same for every provider: UNSENT, STOPPED for a TLS or
+ * login fault, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
+struct verdict verdict_of_failure(const struct response *response);
+
+/* A verdict with a formatted reason. */
+struct verdict verdict_make(enum verdict_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

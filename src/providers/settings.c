@@ -1,0 +1,84 @@
+#include "providers/settings.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+/* *text is NULL when the setting is absent; an absent setting is never an error here. */
+static bool setting_read(struct json_object *settings, const char *name, int least, const char **text,
+                         struct error *err)
+{
+    struct json_object *value = json_get(settings, name);
+    *text = NULL;
+    if (value == NULL)
+        return true;
+    if (!json_object_is_type(value, json_type_string))
+        return error_set(err, "settings.%s: must be a string", name);
+    const char *string = json_object_get_string(value);
+    size_t size = (size_t)json_object_get_string_len(value);
+    if (size == 0)
+        return error_set(err, "settings.%s: must not be empty", name);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)string[i];
+        if (c < least || c == 0x7F)
+            return error_set(err, "settings.%s: must not contain %s", name,
+                             least > ' ' ? "spaces or control characters" : "control characters");
+    }
+    *text = string;
+    return true;
+}
+
+char *setting_word(struct json_object *settings, const char *name, const char *fallback, struct error *err)
+{
+    const char *text;
+    if (!setting_read(settings, name, '!', &text, err))
+        return NULL;
+    if (text == NULL)
+        text = fallback;
+    if (text == NULL) {
+        error_set(err, "settings.%s: is required", name);
+        return NULL;
+    }
+    return mem_strdup(text);
+}
+
+bool setting_line(struct json_object *settings, const char *name, char **value, struct error *err)
+{
+    const char *text;
+    if (!setting_read(settings, name, ' ', &text, err))
+        return false;
+    *value = mem_strdup(text);
+    return true;
+}
+
+size_t url_origin(const char *url, const char *scheme)
+{
+    size_t start = strlen(scheme);
+    if (strncmp(url, scheme, start) != 0 || strncmp(url + start, "://", 3) != 0)
+        return 0;
+    start += 3;
+    size_t end = start;
+    while (isalnum((unsigned char)url[end]) || (url[end] != '\0' && strchr(".-:[]", url[end]) != NULL))
+        end++;
+    return end > start ? end : 0;
+}
+
+char *setting_url(struct json_object *settings, const char *fallback, const char *const *schemes,
+                  struct error *err)
+{
+    char *url = setting_word(settings, "url", fallback, err);
+    if (url == NULL)
+        return NULL;
+    for (size_t i = 0; schemes[i] != NULL; i++) {
+        size_t origin = url_origin(url, schemes[i]);
+        if (origin > 0 && (url[origin] == '\0' || strcmp(url + origin, "/") == 0)) {
+            url[origin] = '\0';
+            return url;
+        }
+    }
+    mem_free(url);
+    error_set(err, "settings.url: must be %s://host or %s://host:port%s%s", schemes[0], schemes[0],
+              schemes[1] != NULL ? ", or the same with " : "", schemes[1] != NULL ? schemes[1] : "");
+    return NULL;
+}

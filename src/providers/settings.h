@@ -1,0 +1,27 @@
+/*
+ * Reading the settings of a provider row. Values are copies that the account owns (mem_free). Every error
+ * names the setting and the rule it breaks.
+ */
+#ifndef PGOUTBOX_PROVIDERS_SETTINGS_H
+#define PGOUTBOX_PROVIDERS_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "core/error.h"
+#include "core/json.h"
+
+/* A text without white space and control characters. fallback: the value of an absent setting; NULL = the
+ * setting is required. NULL on error. */
+char *setting_word(struct json_object *settings, const char *name, const char *fallback, struct error *err);
+
+/* An optional line of text; *value is NULL when it is absent. */
+bool setting_line(struct json_object *settings, const char *name, char **value, struct error *err);
+
+/* settings.url: scheme, host and perhaps a port. schemes ends with NULL; each as "https". */
+char *setting_url(struct json_object *settings, const char *fallback, const char *const *schemes,
+                  struct error *err);
+
+/* Length of the "scheme://host[:port]" at the start of url, or 0 when it does not start so. */
+size_t url_origin(const char *url, const char *scheme);
+
+#endif

@@ -1,0 +1,91 @@
+#include "support/providers.h"
+
+#include <check.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct json_object *vectors_load(const char *name)
+{
+    const char *folder = getenv("PGOUTBOX_VECTORS");
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "tests/vectors", name);
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "cannot open %s", path);
+    static char text[65536];
+    size_t size = fread(text, 1, sizeof text, file);
+    fclose(file);
+    ck_assert_uint_lt(size, sizeof text);
+    struct error err;
+    struct json_object *value = json_parse(text, size, &err);
+    ck_assert_msg(value != NULL, "%s: %s", path, err.text);
+    return value;
+}
+
+struct json_object *test_json(const char *text)
+{
+    struct error err;
+    struct json_object *value = json_parse(text, strlen(text), &err);
+    ck_assert_msg(value != NULL, "%s: %s", err.text, text);
+    return value;
+}
+
+struct json_object *test_at(struct json_object *value, const char *path)
+{
+    char name[128];
+    while (value != NULL && *path != '\0') {
+        size_t size = strcspn(path, "/");
+        snprintf(name, sizeof name, "%.*s", (int)size, path);
+        if (json_object_is_type(value, json_type_array))
+            value = json_object_array_get_idx(value, strtoul(name, NULL, 10));
+        else
+            value = json_get(value, name);
+        path += size + (path[size] == '/' ? 1 : 0);
+    }
+    return value;
+}
+
+const char *test_text(struct json_object *value, const char *path)
+{
+    struct json_object *found = test_at(value, path);
+    return json_object_is_type(found, json_type_string) ? json_object_get_string(found) : "(none)";
+}
+
+void *test_account(const struct provider *provider, const char *settings, const char *secret)
+{
+    struct error err = {""};
+    struct json_object *object = test_json(settings);
+    const char *secrets[PROVIDER_MAX_SECRETS] = {secret};
+    void *account = provider->account_new(object, secrets, &err);
+    json_object_put(object);
+    ck_assert_msg(account != NULL, "%s: %s", settings, err.text);
+    return account;
+}
+
+const char *test_account_error(const struct provider *provider, const char *settings, const char *secret)
+{
+    static struct error err;
+    err.text[0] = '\0';
+    struct json_object *object = test_json(settings);
+    const char *secrets[PROVIDER_MAX_SECRETS] = {secret};
+    void *account = provider->account_new(object, secrets, &err);
+    json_object_put(object);
+    ck_assert_msg(account == NULL, "accepted: %s", settings);
+    return err.text;
+}
+
+struct response test_answer(int status, const char *body)
+{
+    return (struct response){
+        .state = SEND_ANSWERED, .status = status, .body = body, .body_size = strlen(body)};
+}
+
+const char *test_header(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (strcmp(request->headers[i].name, name) == 0)
+            return request->headers[i].value;
+    }
+    return NULL;
+}

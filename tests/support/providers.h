@@ -1,0 +1,34 @@
+/* Helpers of the providers' tests. A failure here ends the test (ck_abort). */
+#ifndef PGOUTBOX_TESTS_PROVIDERS_H
+#define PGOUTBOX_TESTS_PROVIDERS_H
+
+#include "core/json.h"
+#include "providers/provider.h"
+
+#define TEST_UUID "6f1d2c3a-0b4e-4d5f-8a9b-0c1d2e3f4a5b"
+/* 2023-11-14T22:13:20Z */
+#define TEST_NOW_MS INT64_C(1700000000000)
+
+/* A file of test vectors; the folder is PGOUTBOX_VECTORS or tests/vectors. Free with json_object_put. */
+struct json_object *vectors_load(const char *name);
+
+/* Parses JSON that the test wrote or a provider built. Free with json_object_put. */
+struct json_object *test_json(const char *text);
+
+/* Follows member names (and [index] of arrays as digits) separated by '/'; NULL when there is none. */
+struct json_object *test_at(struct json_object *value, const char *path);
+/* The text there; "(none)" when there is none. */
+const char *test_text(struct json_object *value, const char *path);
+
+/* An account of the provider, which must accept the settings. */
+void *test_account(const struct provider *provider, const char *settings, const char *secret);
+/* The error of an account that must be refused. */
+const char *test_account_error(const struct provider *provider, const char *settings, const char *secret);
+
+/* An answer with a body; its headers are empty. */
+struct response test_answer(int status, const char *body);
+
+/* A request header's value; NULL when it is absent. */
+const char *test_header(const struct request *request, const char *name);
+
+#endif
