@@ -1,0 +1,72 @@
+/*
+ * A provider row at work: its adapter, its connections, its credential, its queue and its health. Jobs go in
+ * by account_submit and come back, judged or handed back, through the `done` callback.
+ */
+#ifndef PGOUTBOX_DISPATCHER_ACCOUNT_H
+#define PGOUTBOX_DISPATCHER_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/loop.h"
+#include "dispatcher/job.h"
+#include "transport/transport.h"
+
+/* A row of outbox.provider. Strings are borrowed during account_new only. */
+struct account_row {
+    const char *name;
+    const char *adapter;
+    const char *app;      /* serves only messages of this app; NULL = any */
+    const char *settings; /* JSON text */
+    int priority;         /* lower is preferred */
+    int max_connections;
+    int max_streams;
+    int64_t connect_timeout_ms;
+    int64_t request_timeout_ms;
+    int64_t stopped_ms; /* still stopped for this long; 0 = not stopped */
+};
+
+struct account_events {
+    void (*done)(void *arg, struct job *job); /* JOB_JUDGED or JOB_HANDED_BACK */
+    void (*capacity)(void *arg);              /* it can take more than a moment ago */
+    void (*stopped)(void *arg, const char *name, const char *reason,
+                    int64_t for_ms); /* every message would fail */
+    void *arg;
+};
+
+struct account;
+
+/* NULL with err: unknown adapter, bad settings, unreadable secret. */
+struct account *account_new(struct loop *loop, struct transport *transport, const struct account_row *row,
+                            const struct account_events *events, struct error *err);
+
+const char *account_name(const struct account *account);
+const char *account_app(const struct account *account); /* NULL = any */
+int account_priority(const struct account *account);
+enum repeat_effect account_repeat(const struct account *account);
+
+/* Made from an equal row, apart from its stop. */
+bool account_is_same(const struct account *account, const struct account_row *row);
+/* The row's stop has changed: blocks for this long, or 0 = somebody has lifted it. */
+void account_set_stopped(struct account *account, int64_t stopped_ms);
+
+/* Neither blocked nor retired: jobs may be given to it. */
+bool account_is_open(const struct account *account);
+/* How many more jobs it could well use now; 0 while it is full or not open. */
+size_t account_room(const struct account *account);
+
+/* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
+void account_submit(struct account *account, struct job *job);
+
+/* Hands back every job of the batch that is queued and not yet with the transport. */
+void account_withdraw(struct account *account, const struct batch *batch);
+
+/* No new jobs: hands back what is queued and frees itself when nothing is in the air any more. */
+void account_retire(struct account *account);
+
+/* Ends what is in the air (in doubt or unsent) and frees. NULL is allowed. */
+void account_free(struct account *account);
+
+#endif

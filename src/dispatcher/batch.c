@@ -1,0 +1,473 @@
+#include "dispatcher/batch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "dispatcher/claim.h"
+#include "dispatcher/control.h"
+#include "dispatcher/settle.h"
+#include "statements.h"
+
+enum {
+    NOTE_EVERY_MS = 25,
+    STATEMENT_MS = 30000, /* longest claim or settle before its connection is given up */
+    TRANSACTION_SLACK_MS = 60000,
+    LAND_AGAIN_MS = 1000
+};
+
+enum batch_state { BATCH_IDLE, BATCH_CLAIMING, BATCH_BOARDING, BATCH_FLYING, BATCH_LANDING };
+
+struct batch {
+    struct channel *channel;
+    struct control *control;
+    struct db *db;
+    struct arena *arena;
+    enum batch_state state;
+    bool in_transaction; /* the claim's locks are held */
+    bool withdrawn;      /* nothing more may be sent */
+    bool given_up;       /* BOARDING: the claim is gone, drop the flight as soon as it is known */
+    struct claimed claimed;
+    size_t open;             /* jobs without an end */
+    int limit;               /* rows that were asked for */
+    int limit_transactional; /* of which this many may be of that lane */
+    bool looking;
+    enum lane look_lane;
+    uint64_t look_range;
+    int64_t flight;
+    int notes;
+    int64_t deadline;       /* steady clock */
+    struct timer *watchdog; /* the server's answer is overdue, or: land again */
+    struct timer *note_timer;
+};
+
+static void land(struct batch *batch);
+
+struct arena *batch_arena(const struct batch *batch)
+{
+    return batch->arena;
+}
+
+int64_t batch_time_left(const struct batch *batch)
+{
+    return batch->deadline - clock_mono();
+}
+
+bool batch_is_up(const struct batch *batch)
+{
+    return db_is_up(batch->db);
+}
+
+bool batch_is_free(const struct batch *batch)
+{
+    return batch->state == BATCH_IDLE;
+}
+
+bool batch_is_idle(const struct batch *batch)
+{
+    return batch->state == BATCH_IDLE && db_is_up(batch->db);
+}
+
+size_t batch_promised(const struct batch *batch)
+{
+    switch (batch->state) {
+    case BATCH_CLAIMING:
+        return (size_t)batch->limit;
+    case BATCH_BOARDING:
+        return batch->claimed.count;
+    default:
+        return 0;
+    }
+}
+
+static void end(struct batch *batch)
+{
+    timer_clear(batch->watchdog);
+    timer_clear(batch->note_timer);
+    claim_free(&batch->claimed);
+    arena_reset(batch->arena);
+    batch->state = BATCH_IDLE;
+    batch->in_transaction = false;
+    batch->withdrawn = false;
+    batch->given_up = false;
+    batch->looking = false;
+    batch->notes = 0;
+    batch->flight = 0;
+    channel_batch_ended(batch->channel);
+}
+
+/* Ends the transaction without a change; its rows are free again. */
+static void roll_back(struct batch *batch)
+{
+    if (batch->in_transaction && db_is_up(batch->db)) {
+        db_send(batch->db, &sql_rollback, 0, NULL, NULL, NULL);
+        db_sync(batch->db);
+    }
+    batch->in_transaction = false;
+}
+
+/* Ends without anything sent. */
+static void give_up(struct batch *batch)
+{
+    bool claimed = batch->claimed.count > 0;
+    roll_back(batch);
+    end(batch);
+    if (claimed)
+        channel_disturb(batch->channel);
+}
+
+/* --- Flying -----------------------------------------------------------------------------------------------
+ */
+
+static void on_note_timer(void *arg)
+{
+    struct batch *batch = arg;
+    struct job **jobs = mem_array(batch->claimed.count, sizeof *jobs);
+    size_t count = 0;
+    for (size_t i = 0; i < batch->claimed.count; i++) {
+        struct job *job = &batch->claimed.jobs[i];
+        if (job->state != JOB_JUDGED || job->noted)
+            continue;
+        job->noted = true;
+        jobs[count++] = job;
+    }
+    if (count > 0)
+        control_note(batch->control, batch->flight, ++batch->notes, jobs, count);
+    mem_free(jobs);
+    timer_set(batch->note_timer, NOTE_EVERY_MS);
+}
+
+static void maybe_land(struct batch *batch)
+{
+    if (batch->state == BATCH_FLYING && batch->open == 0)
+        land(batch);
+}
+
+static void route(struct batch *batch, struct job *job)
+{
+    struct account *account = batch->withdrawn ? NULL : channel_route(batch->channel, job);
+    if (account) {
+        account_submit(account, job);
+        return;
+    }
+    batch->open--;
+    if (batch->withdrawn) {
+        job->state = JOB_HANDED_BACK;
+        return;
+    }
+    job->state = JOB_JUDGED;
+    job->judged_ms = clock_ms();
+    job->verdict = verdict_make(VERDICT_UNSENT, "no provider takes it now");
+}
+
+void batch_job_done(struct batch *batch, struct job *job)
+{
+    if (job->state == JOB_HANDED_BACK)
+        route(batch, job);
+    else
+        batch->open--;
+    maybe_land(batch);
+}
+
+static void fly(struct batch *batch)
+{
+    batch->state = BATCH_FLYING;
+    timer_set(batch->note_timer, NOTE_EVERY_MS);
+    int64_t now = clock_ms();
+    batch->open = 1; /* keeps the batch from landing while it is being boarded */
+    for (size_t i = 0; i < batch->claimed.count; i++) {
+        struct job *job = &batch->claimed.jobs[i];
+        if (job->state == JOB_HANDED_BACK)
+            continue;
+        claim_render(job, now);
+        if (job->state != JOB_CLAIMED)
+            continue;
+        batch->open++;
+        route(batch, job);
+    }
+    batch->open--;
+    maybe_land(batch);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_count)
+{
+    struct batch *batch = arg;
+    if (!ok || batch->withdrawn || batch->given_up) {
+        if (ok)
+            control_drop_flight(batch->control, batch->flight);
+        give_up(batch);
+        return;
+    }
+    if (taken_count > 0) {
+        int64_t *sorted = mem_array(taken_count, sizeof *sorted);
+        memcpy(sorted, taken, taken_count * sizeof *sorted);
+        qsort(sorted, taken_count, sizeof *sorted, compare_ids);
+        for (size_t i = 0; i < batch->claimed.count; i++)
+            if (bsearch(&batch->claimed.jobs[i].message.id, sorted, taken_count, sizeof *sorted, compare_ids))
+                batch->claimed.jobs[i].state = JOB_HANDED_BACK;
+        mem_free(sorted);
+    }
+    fly(batch);
+}
+
+/* --- Claiming ---------------------------------------------------------------------------------------------
+ */
+
+static void board(struct batch *batch)
+{
+    int64_t *ids = mem_array(batch->claimed.count, sizeof *ids);
+    for (size_t i = 0; i < batch->claimed.count; i++)
+        ids[i] = batch->claimed.jobs[i].message.id;
+    int64_t deadline_ms = channel_settings(batch->channel)->batch_deadline_ms;
+    batch->state = BATCH_BOARDING;
+    batch->deadline = clock_mono() + deadline_ms;
+    batch->flight = control_open_flight(batch->control, channel_name(batch->channel), ids,
+                                        batch->claimed.count, deadline_ms, on_flight, batch);
+    mem_free(ids);
+}
+
+static void report_scan(struct batch *batch, const struct db_result *result)
+{
+    if (batch->looking) {
+        int64_t pending, lowest, highest;
+        claim_read_look(result, &pending, &lowest, &highest);
+        channel_looked(batch->channel, batch->look_lane, batch->look_range, pending, lowest, highest);
+        return;
+    }
+    const int *rows = batch->claimed.rows;
+    bool full[LANES] = {rows[LANE_TRANSACTIONAL] >= batch->limit_transactional,
+                        rows[LANE_TRANSACTIONAL] + rows[LANE_BULK] >= batch->limit};
+    channel_scanned(batch->channel, rows[LANE_TRANSACTIONAL] + rows[LANE_BULK], batch->claimed.last, full);
+}
+
+static void report_failure(struct batch *batch)
+{
+    if (batch->looking)
+        channel_look_failed(batch->channel, batch->look_lane, batch->look_range);
+    else
+        channel_scan_failed(batch->channel);
+}
+
+static void on_claimed(void *arg, enum db_status status, const struct db_result *result)
+{
+    struct batch *batch = arg;
+    timer_clear(batch->watchdog);
+    if (status != DB_OK) {
+        if (status == DB_FAILED)
+            log_event(LOG_ERROR, "claim_failed", log_text("channel", channel_name(batch->channel)),
+                      log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
+        report_failure(batch);
+        give_up(batch);
+        return;
+    }
+    claim_read(result, batch, batch->arena, &batch->claimed);
+    report_scan(batch, result);
+    if (batch->claimed.count == 0 || batch->withdrawn) {
+        give_up(batch);
+        return;
+    }
+    log_event(LOG_DEBUG, "claimed", log_text("channel", channel_name(batch->channel)),
+              log_int("rows", (int64_t)batch->claimed.count), log_int("look", batch->looking));
+    board(batch);
+}
+
+static void send_claim(struct batch *batch, const struct db_statement *statement, const char *const *values)
+{
+    batch->state = BATCH_CLAIMING;
+    batch->in_transaction = true;
+    timer_set(batch->watchdog, STATEMENT_MS + STATEMENT_MS / 2);
+    db_send(batch->db, &sql_begin, 0, NULL, NULL, NULL);
+    db_send(batch->db, statement, 5, values, on_claimed, batch);
+    db_sync(batch->db);
+}
+
+void batch_claim(struct batch *batch, int transactional, int limit)
+{
+    char after[LANES][24], at_most[16], in_all[16];
+    batch->limit_transactional = transactional;
+    batch->limit = limit;
+    for (int lane = 0; lane < LANES; lane++)
+        snprintf(after[lane], sizeof after[lane], "%" PRId64,
+                 cursor_position(channel_cursor(batch->channel, (enum lane)lane)));
+    snprintf(at_most, sizeof at_most, "%d", transactional);
+    snprintf(in_all, sizeof in_all, "%d", limit);
+    send_claim(batch, &sql_claim,
+               (const char *const[]){channel_name(batch->channel), after[LANE_TRANSACTIONAL],
+                                     after[LANE_BULK], at_most, in_all});
+}
+
+void batch_reclaim(struct batch *batch, enum lane lane, const struct range *range, int limit)
+{
+    char after[24], upto[24], rows[16];
+    snprintf(after, sizeof after, "%" PRId64, range->after);
+    snprintf(upto, sizeof upto, "%" PRId64, range->upto);
+    snprintf(rows, sizeof rows, "%d", limit);
+    batch->limit = limit;
+    batch->looking = true;
+    batch->look_lane = lane;
+    batch->look_range = range->id;
+    send_claim(batch, &sql_reclaim,
+               (const char *const[]){channel_name(batch->channel), lane_name(lane), after, upto, rows});
+}
+
+/* --- Landing ----------------------------------------------------------------------------------------------
+ */
+
+static void land_again(struct batch *batch)
+{
+    roll_back(batch);
+    timer_set(batch->watchdog, LAND_AGAIN_MS);
+}
+
+static void on_settled(void *arg, enum db_status status, const struct db_result *result)
+{
+    struct batch *batch = arg;
+    if (status == DB_FAILED)
+        log_event(LOG_ERROR, "settle_failed", log_text("channel", channel_name(batch->channel)),
+                  log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
+    if (status == DB_OK && db_rows(result) == 0)
+        log_event(LOG_WARN, "flight_recovered_by_another", log_text("channel", channel_name(batch->channel)),
+                  log_int("flight", batch->flight), log_int("rows", (int64_t)batch->claimed.count));
+}
+
+static void on_landed(void *arg, enum db_status status, const struct db_result *result)
+{
+    (void)result;
+    struct batch *batch = arg;
+    timer_clear(batch->watchdog);
+    if (status == DB_LOST) {
+        batch->in_transaction =
+            false; /* whether it was committed is seen from the flight's row, at the next try */
+        return;
+    }
+    if (status != DB_OK) {
+        land_again(batch);
+        return;
+    }
+    bool withdrawn = batch->withdrawn;
+    batch->in_transaction = false;
+    control_flight_ended(batch->control, batch->flight);
+    end(batch);
+    if (withdrawn)
+        channel_disturb(batch->channel);
+}
+
+static void send_landing(struct batch *batch)
+{
+    struct settle_arrays arrays;
+    settle_start(&arrays);
+    for (size_t i = 0; i < batch->claimed.count; i++)
+        settle_add(&arrays, &batch->claimed.jobs[i]);
+    settle_finish(&arrays);
+    char dispatcher[16], flight[24];
+    snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->control));
+    snprintf(flight, sizeof flight, "%" PRId64, batch->flight);
+    if (!batch->in_transaction)
+        db_send(batch->db, &sql_begin, 0, NULL, NULL, NULL);
+    batch->in_transaction = true;
+    db_send(batch->db, &sql_settle, 10,
+            (const char *const[]){dispatcher, flight, channel_name(batch->channel), buf_string(&arrays.ids),
+                                  buf_string(&arrays.verdicts), buf_string(&arrays.providers),
+                                  buf_string(&arrays.provider_ids), buf_string(&arrays.reasons),
+                                  buf_string(&arrays.ats), buf_string(&arrays.not_befores)},
+            on_settled, batch);
+    if (batch->notes > 0)
+        db_send(batch->db, &sql_drop_notes, 2, (const char *const[]){dispatcher, flight}, NULL, NULL);
+    db_send(batch->db, &sql_commit, 0, NULL, on_landed, batch);
+    db_sync(batch->db);
+    timer_set(batch->watchdog, STATEMENT_MS + STATEMENT_MS / 2);
+    settle_free(&arrays);
+}
+
+static void land(struct batch *batch)
+{
+    batch->state = BATCH_LANDING;
+    timer_clear(batch->note_timer);
+    if (db_is_up(batch->db))
+        send_landing(batch);
+}
+
+/* --- Events -----------------------------------------------------------------------------------------------
+ */
+
+static void on_watchdog(void *arg)
+{
+    struct batch *batch = arg;
+    if (batch->state == BATCH_LANDING && !batch->in_transaction) {
+        if (db_is_up(batch->db))
+            send_landing(batch);
+        return;
+    }
+    db_reconnect(batch->db, "no answer from the server in time");
+}
+
+static void on_up(void *arg)
+{
+    struct batch *batch = arg;
+    char idle[24], statement[24];
+    snprintf(idle, sizeof idle, "%" PRId64,
+             channel_settings(batch->channel)->batch_deadline_ms + TRANSACTION_SLACK_MS);
+    snprintf(statement, sizeof statement, "%d", STATEMENT_MS);
+    db_send(batch->db, &sql_session, 2, (const char *const[]){idle, statement}, NULL, NULL);
+    db_sync(batch->db);
+    if (batch->state == BATCH_LANDING)
+        send_landing(batch);
+    else
+        channel_batch_up(batch->channel);
+}
+
+static void on_down(void *arg, const char *reason)
+{
+    struct batch *batch = arg;
+    log_event(LOG_WARN, "claim_connection_lost", log_text("channel", channel_name(batch->channel)),
+              log_text("reason", reason));
+    batch->in_transaction = false;
+    if (batch->state == BATCH_BOARDING)
+        batch->given_up = true;
+    if (batch->state == BATCH_FLYING)
+        batch_withdraw(batch);
+}
+
+void batch_withdraw(struct batch *batch)
+{
+    if (batch->state == BATCH_IDLE)
+        return;
+    batch->withdrawn = true;
+    if (batch->state == BATCH_FLYING) {
+        channel_withdraw(batch->channel, batch);
+        maybe_land(batch);
+    }
+}
+
+struct batch *batch_new(struct channel *channel, const char *conninfo, const char *application_name)
+{
+    static const struct db_events events = {.up = on_up, .down = on_down};
+    struct batch *batch = mem_alloc(sizeof *batch);
+    batch->channel = channel;
+    batch->control = channel_control(channel);
+    batch->arena = arena_new();
+    batch->watchdog = timer_new(channel_loop(channel), on_watchdog, batch);
+    batch->note_timer = timer_new(channel_loop(channel), on_note_timer, batch);
+    batch->db = db_new(channel_loop(channel), conninfo, application_name, &events, batch);
+    return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (!batch)
+        return;
+    db_free(batch->db);
+    claim_free(&batch->claimed);
+    arena_free(batch->arena);
+    timer_free(batch->watchdog);
+    timer_free(batch->note_timer);
+    mem_free(batch);
+}

@@ -1,0 +1,453 @@
+#include "dispatcher/channel.h"
+
+#include <string.h>
+
+#include "core/backoff.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "dispatcher/batch.h"
+#include "dispatcher/control.h"
+#include "dispatcher/route.h"
+
+enum {
+    POLL_MS = 2,            /* between looks for new rows while there were some lately */
+    DROWSY_MS = 200,        /* without rows for this long: go to sleep */
+    POLL_BUSY_MAX_MS = 100, /* while producers with open transactions keep us from sleeping */
+    POLL_ASLEEP_MS = 1000,  /* a missed ring costs at most this */
+    LOOKING_MS = 100,       /* how often ranges are checked for being due */
+    BAD_ROW_MS = 60000,     /* a provider row that cannot be used is looked at again after this */
+    ACCOUNTS_MAX = 64
+};
+
+struct channel {
+    struct loop *loop;
+    struct transport *transport;
+    struct control *control;
+    char *name;
+    struct channel_row row;
+    bool configured;
+    struct cursor *cursors[LANES];
+    struct account *accounts[ACCOUNTS_MAX];
+    size_t account_count;
+    struct account *retiring[ACCOUNTS_MAX]; /* of the configuration before, while the new one is read */
+    size_t retiring_count;
+    struct batch **batches;
+    int batch_count;
+    bool scanning, looking;
+    bool due;    /* a fresh scan is wanted */
+    bool asleep; /* the sleeper's lock is ours */
+    bool dozing; /* the lock has been asked for */
+    bool stopping;
+    int64_t last_rows; /* steady clock: when a fresh scan last found some */
+    int poll_ms;
+    struct timer *poll;
+    struct timer *look;
+};
+
+static void step(struct channel *channel);
+
+const char *lane_name(enum lane lane)
+{
+    static const char *const names[LANES] = {"transactional", "bulk"};
+    return names[lane];
+}
+
+const char *channel_name(const struct channel *channel)
+{
+    return channel->name;
+}
+
+int channel_id(const struct channel *channel)
+{
+    return channel->row.id;
+}
+
+struct loop *channel_loop(const struct channel *channel)
+{
+    return channel->loop;
+}
+
+struct control *channel_control(const struct channel *channel)
+{
+    return channel->control;
+}
+
+const struct channel_row *channel_settings(const struct channel *channel)
+{
+    return &channel->row;
+}
+
+struct cursor *channel_cursor(const struct channel *channel, enum lane lane)
+{
+    return channel->cursors[lane];
+}
+
+/* --- When to claim ----------------------------------------------------------------------------------------
+ */
+
+static struct batch *idle_batch(const struct channel *channel)
+{
+    for (int i = 0; i < channel->batch_count; i++)
+        if (batch_is_idle(channel->batches[i]))
+            return channel->batches[i];
+    return NULL;
+}
+
+/* Budget first, then claim: nothing is taken that could not be sent. */
+static int budget(const struct channel *channel)
+{
+    size_t room = 0, promised = 0;
+    for (size_t i = 0; i < channel->account_count; i++)
+        room += account_room(channel->accounts[i]);
+    for (int i = 0; i < channel->batch_count; i++)
+        promised += batch_promised(channel->batches[i]);
+    room = room > promised ? room - promised : 0;
+    return room < (size_t)channel->row.batch_size ? (int)room : channel->row.batch_size;
+}
+
+static bool start_look(struct channel *channel, struct batch *batch, int limit)
+{
+    if (channel->looking)
+        return false;
+    for (int lane = 0; lane < LANES; lane++) {
+        struct range range;
+        if (!cursor_next_look(channel->cursors[lane], clock_mono(), &range))
+            continue;
+        channel->looking = true;
+        batch_reclaim(batch, (enum lane)lane, &range, limit);
+        return true;
+    }
+    return false;
+}
+
+static bool start_scan(struct channel *channel, struct batch *batch, int limit)
+{
+    if (channel->scanning || !channel->due)
+        return false;
+    channel->due = false;
+    channel->scanning = true;
+    timer_clear(channel->poll);
+    for (int lane = 0; lane < LANES; lane++)
+        cursor_scan_started(channel->cursors[lane]);
+    int bulk = limit * channel->row.bulk_share / 100;
+    batch_claim(batch, limit - bulk > 0 ? limit - bulk : 1, limit);
+    return true;
+}
+
+static void step(struct channel *channel)
+{
+    if (channel->stopping || !channel->configured || channel->row.paused ||
+        !control_is_ready(channel->control))
+        return;
+    bool started = true;
+    while (started) {
+        struct batch *batch = idle_batch(channel);
+        int limit = budget(channel);
+        if (!batch || limit == 0)
+            return;
+        started = start_scan(channel, batch, limit) || start_look(channel, batch, limit);
+    }
+}
+
+static void scan_now(struct channel *channel)
+{
+    channel->due = true;
+    step(channel);
+}
+
+static void scan_later(struct channel *channel, int delay_ms)
+{
+    timer_set(channel->poll, delay_ms);
+}
+
+static void on_poll(void *arg)
+{
+    scan_now(arg);
+}
+
+static void on_look_timer(void *arg)
+{
+    struct channel *channel = arg;
+    timer_set(channel->look, LOOKING_MS);
+    step(channel);
+}
+
+/* --- Sleeping and waking ----------------------------------------------------------------------------------
+ */
+
+static void on_sleep(void *arg, bool got)
+{
+    struct channel *channel = arg;
+    channel->dozing = false;
+    channel->asleep = got;
+    if (got) {
+        scan_now(channel); /* what was committed before the lock was ours rang nobody */
+        return;
+    }
+    channel->poll_ms = channel->poll_ms * 2 > POLL_BUSY_MAX_MS ? POLL_BUSY_MAX_MS : channel->poll_ms * 2;
+    scan_later(channel, channel->poll_ms);
+}
+
+static void wake(struct channel *channel)
+{
+    if (channel->asleep)
+        control_awake(channel->control, channel->row.id);
+    channel->asleep = false;
+    channel->poll_ms = POLL_MS;
+    channel->last_rows = clock_mono();
+}
+
+static void found_nothing(struct channel *channel)
+{
+    if (channel->asleep) {
+        scan_later(channel, POLL_ASLEEP_MS - (int)(backoff_random() % 200)); /* not all dispatchers at once */
+    } else if (clock_mono() - channel->last_rows < DROWSY_MS) {
+        scan_later(channel, POLL_MS);
+    } else if (!channel->dozing) {
+        channel->dozing = true;
+        control_sleep(channel->control, channel->row.id, on_sleep, channel);
+    }
+}
+
+void channel_notified(struct channel *channel)
+{
+    wake(channel);
+    scan_now(channel);
+}
+
+void channel_control_lost(struct channel *channel)
+{
+    channel->asleep = false;
+    channel->dozing = false;
+    channel->due = true;
+}
+
+void channel_scanned(struct channel *channel, int rows, const int64_t last[LANES], const bool full[LANES])
+{
+    channel->scanning = false;
+    for (int lane = 0; lane < LANES; lane++)
+        cursor_scanned(channel->cursors[lane], last[lane], full[lane], clock_mono());
+    if (rows > 0)
+        wake(channel);
+    if (full[LANE_TRANSACTIONAL] || full[LANE_BULK])
+        channel->due = true;
+    else if (rows > 0)
+        scan_later(channel, POLL_MS);
+    else
+        found_nothing(channel);
+}
+
+void channel_scan_failed(struct channel *channel)
+{
+    channel->scanning = false;
+    for (int lane = 0; lane < LANES; lane++)
+        cursor_scan_failed(channel->cursors[lane]);
+    scan_later(channel, POLL_BUSY_MAX_MS);
+}
+
+void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
+                    int64_t highest)
+{
+    channel->looking = false;
+    cursor_looked(channel->cursors[lane], range, pending, lowest, highest, clock_mono());
+}
+
+void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range)
+{
+    channel->looking = false;
+    cursor_look_failed(channel->cursors[lane], range, clock_mono());
+}
+
+void channel_batch_ended(struct channel *channel)
+{
+    step(channel);
+}
+
+void channel_batch_up(struct channel *channel)
+{
+    step(channel);
+}
+
+void channel_tick(struct channel *channel, int64_t position, const struct snapshot *snapshot)
+{
+    for (int lane = 0; lane < LANES; lane++)
+        if (channel->cursors[lane])
+            cursor_tick(channel->cursors[lane], position, snapshot, clock_mono());
+    step(channel);
+}
+
+void channel_disturb(struct channel *channel)
+{
+    for (int lane = 0; lane < LANES; lane++)
+        if (channel->cursors[lane])
+            cursor_disturb(channel->cursors[lane], clock_mono());
+    step(channel);
+}
+
+/* --- Accounts ---------------------------------------------------------------------------------------------
+ */
+
+static void on_job_done(void *arg, struct job *job)
+{
+    (void)arg;
+    batch_job_done(job->batch, job);
+}
+
+static void on_capacity(void *arg)
+{
+    step(arg);
+}
+
+static void on_stopped(void *arg, const char *name, const char *reason, int64_t for_ms)
+{
+    struct channel *channel = arg;
+    log_event(LOG_ERROR, "provider_stopped", log_text("channel", channel->name), log_text("provider", name),
+              log_text("reason", reason));
+    control_stop_provider(channel->control, name, reason, for_ms);
+}
+
+struct account *channel_route(struct channel *channel, const struct job *job)
+{
+    struct route_candidate candidates[ACCOUNTS_MAX];
+    for (size_t i = 0; i < channel->account_count; i++)
+        candidates[i] = (struct route_candidate){.app = account_app(channel->accounts[i]),
+                                                 .priority = account_priority(channel->accounts[i]),
+                                                 .open = account_is_open(channel->accounts[i]),
+                                                 .room = account_room(channel->accounts[i])};
+    int chosen = route_choose(candidates, channel->account_count, job->app);
+    return chosen < 0 ? NULL : channel->accounts[chosen];
+}
+
+void channel_withdraw(struct channel *channel, const struct batch *batch)
+{
+    for (size_t i = 0; i < channel->account_count; i++)
+        account_withdraw(channel->accounts[i], batch);
+}
+
+void channel_configure(struct channel *channel, const struct channel_row *row)
+{
+    bool resumed = channel->configured && channel->row.paused && !row->paused;
+    bool first = !channel->configured;
+    channel->row = *row;
+    if (first)
+        for (int lane = 0; lane < LANES; lane++)
+            channel->cursors[lane] = cursor_new(row->low_water[lane]);
+    if (first || resumed)
+        channel->due = true;
+    memcpy(channel->retiring, channel->accounts, sizeof channel->retiring);
+    channel->retiring_count = channel->account_count;
+    channel->account_count = 0;
+}
+
+static struct account *keep_account(struct channel *channel, const struct account_row *row)
+{
+    for (size_t i = 0; i < channel->retiring_count; i++) {
+        struct account *account = channel->retiring[i];
+        if (account && account_is_same(account, row)) {
+            channel->retiring[i] = NULL;
+            return account;
+        }
+    }
+    return NULL;
+}
+
+void channel_provider(struct channel *channel, const struct account_row *row)
+{
+    if (channel->account_count == ACCOUNTS_MAX)
+        return;
+    struct account *account = keep_account(channel, row);
+    if (!account) {
+        struct account_events events = {
+            .done = on_job_done, .capacity = on_capacity, .stopped = on_stopped, .arg = channel};
+        struct error err;
+        account = account_new(channel->loop, channel->transport, row, &events, &err);
+        if (!account) {
+            if (row->stopped_ms == 0)
+                on_stopped(channel, row->name, err.text, BAD_ROW_MS);
+            return;
+        }
+        log_event(LOG_INFO, "provider_loaded", log_text("channel", channel->name),
+                  log_text("provider", row->name), log_text("adapter", row->adapter));
+    }
+    account_set_stopped(account, row->stopped_ms);
+    channel->accounts[channel->account_count++] = account;
+}
+
+void channel_configured(struct channel *channel)
+{
+    for (size_t i = 0; i < channel->retiring_count; i++)
+        if (channel->retiring[i])
+            account_retire(channel->retiring[i]);
+    channel->retiring_count = 0;
+    channel->configured = true;
+    step(channel);
+}
+
+/* --- Life -------------------------------------------------------------------------------------------------
+ */
+
+struct channel *channel_new(struct loop *loop, struct transport *transport, struct control *control,
+                            const struct channel_options *options)
+{
+    struct channel *channel = mem_alloc(sizeof *channel);
+    channel->loop = loop;
+    channel->transport = transport;
+    channel->control = control;
+    channel->name = mem_strdup(options->name);
+    channel->poll_ms = POLL_MS;
+    channel->poll = timer_new(loop, on_poll, channel);
+    channel->look = timer_new(loop, on_look_timer, channel);
+    timer_set(channel->look, LOOKING_MS);
+    channel->batch_count = options->connections;
+    channel->batches = mem_array((size_t)options->connections, sizeof *channel->batches);
+    for (int i = 0; i < channel->batch_count; i++)
+        channel->batches[i] = batch_new(channel, options->conninfo, options->application_name);
+    return channel;
+}
+
+bool channel_is_ready(const struct channel *channel)
+{
+    if (!channel->configured)
+        return false;
+    for (int i = 0; i < channel->batch_count; i++)
+        if (!batch_is_up(channel->batches[i]))
+            return false;
+    return true;
+}
+
+void channel_stop(struct channel *channel)
+{
+    channel->stopping = true;
+    timer_clear(channel->poll);
+    timer_clear(channel->look);
+    for (int i = 0; i < channel->batch_count; i++)
+        batch_withdraw(channel->batches[i]);
+}
+
+bool channel_is_done(const struct channel *channel)
+{
+    for (int i = 0; i < channel->batch_count; i++)
+        if (!batch_is_free(channel->batches[i]))
+            return false;
+    return true;
+}
+
+void channel_free(struct channel *channel)
+{
+    if (!channel)
+        return;
+    channel->stopping = true;
+    for (size_t i = 0; i < channel->account_count; i++)
+        account_free(channel->accounts[i]);
+    channel->account_count = 0;
+    for (int i = 0; i < channel->batch_count; i++)
+        batch_free(channel->batches[i]);
+    mem_free(channel->batches);
+    for (int lane = 0; lane < LANES; lane++)
+        cursor_free(channel->cursors[lane]);
+    timer_free(channel->poll);
+    timer_free(channel->look);
+    mem_free(channel->name);
+    mem_free(channel);
+}

@@ -1,0 +1,78 @@
+/*
+ * One channel of a dispatcher: decides when to claim and how much, keeps the two cursors, wakes and sleeps.
+ */
+#ifndef PGOUTBOX_DISPATCHER_CHANNEL_H
+#define PGOUTBOX_DISPATCHER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dispatcher/account.h"
+#include "dispatcher/cursor.h"
+#include "dispatcher/job.h"
+
+enum lane { LANE_TRANSACTIONAL, LANE_BULK, LANES };
+
+const char *lane_name(enum lane lane);
+
+struct channel;
+struct control;
+
+/* A row of outbox.channel. */
+struct channel_row {
+    int id;
+    bool paused;
+    int batch_size;
+    int64_t batch_deadline_ms;
+    int bulk_share; /* percent of a batch guaranteed to the bulk lane */
+    int64_t low_water[LANES];
+};
+
+struct channel_options {
+    const char *name;
+    const char *conninfo;
+    const char *application_name;
+    int connections; /* batches at once */
+};
+
+struct channel *channel_new(struct loop *loop, struct transport *transport, struct control *control,
+                            const struct channel_options *options);
+void channel_free(struct channel *channel); /* NULL is allowed */
+
+const char *channel_name(const struct channel *channel);
+int channel_id(const struct channel *channel);
+struct loop *channel_loop(const struct channel *channel);
+struct control *channel_control(const struct channel *channel);
+const struct channel_row *channel_settings(const struct channel *channel);
+struct cursor *channel_cursor(const struct channel *channel, enum lane lane);
+
+/* Configuration has been read (again). The provider rows of the channel follow one by one, then the end. */
+void channel_configure(struct channel *channel, const struct channel_row *row);
+void channel_provider(struct channel *channel, const struct account_row *row);
+void channel_configured(struct channel *channel);
+
+/* Events. */
+void channel_control_lost(struct channel *channel); /* the control connection is gone, its locks too */
+void channel_notified(struct channel *channel);     /* a producer rang */
+void channel_tick(struct channel *channel, int64_t position, const struct snapshot *snapshot);
+void channel_disturb(struct channel *channel);       /* rows that were locked may be free now */
+void channel_stop(struct channel *channel);          /* no new claims; hand back what is not on the wire */
+bool channel_is_done(const struct channel *channel); /* after channel_stop: nothing is in the air */
+bool channel_is_ready(const struct channel *channel);
+
+/* From its batches. */
+void channel_batch_up(struct channel *channel);
+void channel_scanned(struct channel *channel, int rows, const int64_t last[LANES], const bool full[LANES]);
+void channel_scan_failed(struct channel *channel);
+void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
+                    int64_t highest);
+void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range);
+void channel_batch_ended(struct channel *channel);
+
+/* Takes back from the accounts what the batch has not on the wire yet. */
+void channel_withdraw(struct channel *channel, const struct batch *batch);
+
+/* The account for a job, NULL when none takes it now. */
+struct account *channel_route(struct channel *channel, const struct job *job);
+
+#endif

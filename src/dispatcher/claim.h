@@ -1,0 +1,35 @@
+/* Rows of a claim as jobs. */
+#ifndef PGOUTBOX_DISPATCHER_CLAIM_H
+#define PGOUTBOX_DISPATCHER_CLAIM_H
+
+#include <stddef.h>
+
+#include "core/mem.h"
+#include "db/db.h"
+#include "dispatcher/channel.h"
+#include "dispatcher/job.h"
+
+/* What a scan or a look saw. */
+struct claimed {
+    struct job *jobs; /* in the arena */
+    size_t count;
+    int rows[LANES];     /* of each lane */
+    int64_t last[LANES]; /* highest position of each lane, 0 = none */
+};
+
+/* The columns of claim.sql, which reclaim.sql begins with too. A first row without an id is a look that took
+ * none. */
+void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
+                struct claimed *claimed);
+
+/* The rest of reclaim.sql's columns: how much of the range is pending. */
+void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest);
+
+/* Renders: the payload becomes an object. JOB_CLAIMED stays so unless the job ends here: expired, suppressed,
+ * or judged because its payload cannot be read. */
+void claim_render(struct job *job, int64_t now_ms);
+
+/* Frees what rendering made. */
+void claim_free(struct claimed *claimed);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * The control connection of a dispatcher, never inside a transaction: its entry in the registry and the lock
+ * that says it lives, LISTEN, the configuration, flights and their notes, ticks, sleeping.
+ */
+#ifndef PGOUTBOX_DISPATCHER_CONTROL_H
+#define PGOUTBOX_DISPATCHER_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/loop.h"
+#include "dispatcher/channel.h"
+
+struct control;
+
+struct control_options {
+    const char *conninfo;
+    const char *name; /* shown in outbox.dispatcher and as application_name */
+    void (*unusable)(void *arg,
+                     const char *reason); /* a setting that will never work, e.g. an unknown channel */
+    void *arg;
+};
+
+struct control *control_new(struct loop *loop, const struct control_options *options);
+/* Channels are served from control_start on; they are not owned. */
+void control_start(struct control *control, struct channel *const *channels, size_t count);
+void control_free(struct control *control); /* NULL is allowed */
+
+/* Leaves the registry; `left` is called when that is done or the connection is lost. */
+void control_leave(struct control *control, void (*left)(void *arg), void *arg);
+
+/* Registered, listening and configured: claims may be made. */
+bool control_is_ready(const struct control *control);
+int control_dispatcher(const struct control *control); /* id in outbox.dispatcher */
+
+/* Commits a flight for these ids. `opened` is called once: ok tells whether it is committed; taken lists ids
+ * that stand in other open flights and must not be sent. Returns the number of the flight. */
+typedef void flight_fn(void *arg, bool ok, const int64_t *taken, size_t taken_count);
+int64_t control_open_flight(struct control *control, const char *channel, const int64_t *ids, size_t count,
+                            int64_t deadline_ms, flight_fn *opened, void *arg);
+/* Removes a flight from which nothing was sent. */
+void control_drop_flight(struct control *control, int64_t flight);
+/* The flight's row is gone (landed). */
+void control_flight_ended(struct control *control, int64_t flight);
+
+/* Notes the verdicts of these jobs in the flight. */
+void control_note(struct control *control, int64_t flight, int note, struct job *const *jobs, size_t count);
+
+/* Tries to take the sleeper's lock of a channel; got: from now on producers ring. */
+void control_sleep(struct control *control, int channel_id, void (*result)(void *arg, bool got), void *arg);
+void control_awake(struct control *control, int channel_id);
+
+void control_stop_provider(struct control *control, const char *name, const char *reason, int64_t for_ms);
+
+#endif

@@ -1,0 +1,40 @@
+-- Takes ready rows beyond the two cursors, in order, the transactional lane first; the bulk lane keeps a guaranteed
+-- share. Parameters: 1 channel, 2 transactional cursor, 3 bulk cursor, 4 limit of the transactional lane, 5 limit of
+-- both lanes together.
+WITH open AS MATERIALIZED (
+    SELECT NOT paused AS yes FROM outbox.channel WHERE name = $1
+), transactional AS MATERIALIZED (
+    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, idempotency_key, payload
+    FROM outbox.message
+    WHERE channel = $1 AND lane = 'transactional' AND queue_pos > $2::bigint AND status = 'pending'
+      AND (SELECT yes FROM open)
+    ORDER BY queue_pos
+    LIMIT $4::int
+    FOR UPDATE SKIP LOCKED
+), bulk AS MATERIALIZED (
+    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, idempotency_key, payload
+    FROM outbox.message
+    WHERE channel = $1 AND lane = 'bulk' AND queue_pos > $3::bigint AND status = 'pending'
+      AND (SELECT yes FROM open)
+    ORDER BY queue_pos
+    LIMIT $5::int - (SELECT count(*) FROM transactional)
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    SELECT * FROM transactional UNION ALL SELECT * FROM bulk
+)
+SELECT
+    id,
+    queue_pos,
+    lane = 'bulk' AS bulk,
+    attempts,
+    floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
+    ceil(extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
+    coalesce(expires_at <= clock_timestamp(), false) AS expired,
+    EXISTS (
+        SELECT FROM outbox.suppression AS s WHERE s.channel = $1 AND s.address = claimed.recipient
+    ) AS suppressed,
+    outbox.message_uuid(idempotency_key) AS uuid,
+    app,
+    recipient,
+    payload
+FROM claimed

@@ -1,0 +1,1 @@
+DELETE FROM outbox.flight_note WHERE dispatcher = $1::int AND seq = $2::bigint

@@ -1,0 +1,1 @@
+SELECT outbox.reattach_dispatcher($1::int)

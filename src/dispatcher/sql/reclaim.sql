@@ -1,0 +1,39 @@
+-- Looks at a stretch behind the cursor: how many of its rows are pending, between which positions, and takes those
+-- that nobody holds. The first row is the count with null columns. Parameters: 1 channel, 2 lane, 3 after, 4 up to,
+-- 5 limit.
+WITH pending AS MATERIALIZED (
+    SELECT count(*) AS rows, min(queue_pos) AS lowest, max(queue_pos) AS highest
+    FROM outbox.message
+    WHERE channel = $1 AND lane = $2::outbox.lane AND queue_pos > $3::bigint AND queue_pos <= $4::bigint
+      AND status = 'pending'
+), claimed AS MATERIALIZED (
+    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, idempotency_key, payload
+    FROM outbox.message
+    WHERE channel = $1 AND lane = $2::outbox.lane
+      AND queue_pos >= (SELECT lowest FROM pending) AND queue_pos <= (SELECT highest FROM pending)
+      AND status = 'pending'
+      AND NOT (SELECT paused FROM outbox.channel WHERE name = $1)
+    ORDER BY queue_pos
+    LIMIT $5::int
+    FOR UPDATE SKIP LOCKED
+)
+SELECT
+    id,
+    queue_pos,
+    lane = 'bulk' AS bulk,
+    attempts,
+    floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
+    ceil(extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
+    coalesce(expires_at <= clock_timestamp(), false) AS expired,
+    EXISTS (
+        SELECT FROM outbox.suppression AS s WHERE s.channel = $1 AND s.address = claimed.recipient
+    ) AS suppressed,
+    outbox.message_uuid(idempotency_key) AS uuid,
+    app,
+    recipient,
+    payload,
+    pending.rows AS pending_rows,
+    pending.lowest,
+    pending.highest
+FROM pending
+LEFT JOIN claimed ON true

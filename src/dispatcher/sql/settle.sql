@@ -1,0 +1,18 @@
+-- Lands a flight: its row goes and its messages are settled, or nothing happens because somebody else recovered it.
+-- Parameters: 1 dispatcher, 2 flight, 3 channel, 4 ids, 5 verdicts, 6 providers, 7 provider ids, 8 reasons,
+-- 9 times of the answers (ms), 10 not before (ms, null = backoff).
+WITH landed AS (
+    DELETE FROM outbox.flight WHERE dispatcher = $1::int AND seq = $2::bigint RETURNING seq
+)
+SELECT outbox.settle(
+    channel => $3,
+    dispatcher => $1::int,
+    ids => $4::bigint[],
+    verdicts => $5::text[],
+    providers => $6::text[],
+    provider_ids => $7::text[],
+    reasons => $8::text[],
+    ats => ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($9::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
+    not_befores => ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n)
+) AS settled
+FROM landed

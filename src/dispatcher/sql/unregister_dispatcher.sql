@@ -1,0 +1,1 @@
+SELECT outbox.unregister_dispatcher($1::int)
