@@ -95,6 +95,9 @@ lint:
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@tools/scripts/lint
 
+# Embedded by the assembler, so the compiler's dependency files do not know it.
+$(B)/tools/sandbox/page.o: tools/sandbox/page.html
+
 # One statement, one file: src/*/sql/NAME.sql becomes `const struct db_statement sql_NAME`.
 $(B)/gen/statements.c $(B)/gen/statements.h &: $(SQL_FILES) tools/scripts/embed-sql
 	@mkdir -p $(B)/gen

@@ -1,0 +1,136 @@
+#include "sandbox/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+
+bool directory_open(struct directory *directory, const char *path, struct error *err)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return error_set(err, "cannot make directory %s: %s", path, strerror(errno));
+    char *real = realpath(path, NULL);
+    if (!real)
+        return error_set(err, "cannot resolve %s: %s", path, strerror(errno));
+    int size = snprintf(directory->path, sizeof(directory->path), "%s", real);
+    free(real);
+    if (size < 0 || (size_t)size >= sizeof(directory->path))
+        return error_set(err, "the path of the directory is too long");
+    return true;
+}
+
+static bool path_of(const struct directory *directory, const char *name, const char *suffix,
+                    char path[FILE_PATH_MAX], struct error *err)
+{
+    int size = snprintf(path, FILE_PATH_MAX, "%s/%s%s", directory->path, name, suffix);
+    return (size > 0 && size < FILE_PATH_MAX) || error_set(err, "the path of %s is too long", name);
+}
+
+bool file_exists(const struct directory *directory, const char *name)
+{
+    char path[FILE_PATH_MAX];
+    return path_of(directory, name, "", path, NULL) && access(path, F_OK) == 0;
+}
+
+bool file_read(const struct directory *directory, const char *name, struct buf *out, struct error *err)
+{
+    char path[FILE_PATH_MAX];
+    if (!path_of(directory, name, "", path, err))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(err, "cannot read %s: %s", path, strerror(errno));
+    char data[4096];
+    ssize_t got;
+    bool fits = true;
+    while (fits && (got = read(fd, data, sizeof(data))) > 0)
+        fits = buf_append(out, data, (size_t)got);
+    int reason = errno;
+    close(fd);
+    if (!fits)
+        return error_set(err, "%s is too long", path);
+    return got == 0 || error_set(err, "cannot read %s: %s", path, strerror(reason));
+}
+
+static bool write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t sent = write(fd, data, size);
+        if (sent < 0)
+            return false;
+        data += sent;
+        size -= (size_t)sent;
+    }
+    return true;
+}
+
+bool file_write(const struct directory *directory, const char *name, const void *data, size_t size,
+                unsigned mode, struct error *err)
+{
+    char path[FILE_PATH_MAX], temporary[FILE_PATH_MAX];
+    if (!path_of(directory, name, "", path, err) || !path_of(directory, name, ".new", temporary, err))
+        return false;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd < 0)
+        return error_set(err, "cannot write %s: %s", temporary, strerror(errno));
+    bool written = write_all(fd, data, size);
+    if (close(fd) != 0 || !written || rename(temporary, path) != 0)
+        return error_set(err, "cannot write %s: %s", path, strerror(errno));
+    return true;
+}
+
+bool key_append_pem(struct buf *out, EVP_PKEY *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    long size = 0;
+    if (bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1)
+        size = BIO_get_mem_data(bio, &text);
+    bool done = size > 0 && buf_append(out, text, (size_t)size);
+    BIO_free(bio);
+    return done;
+}
+
+static EVP_PKEY *key_make(const struct directory *directory, const char *name, unsigned bits,
+                          struct error *err)
+{
+    EVP_PKEY *key = bits ? EVP_RSA_gen(bits) : EVP_EC_gen("P-256");
+    struct buf pem;
+    buf_init(&pem, FILE_MAX);
+    if (!key || !key_append_pem(&pem, key))
+        error_set(err, "cannot make the key %s", name);
+    if (pem.size == 0 || !file_write(directory, name, pem.data, pem.size, 0600, err)) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    buf_free(&pem);
+    return key;
+}
+
+EVP_PKEY *key_open(const struct directory *directory, const char *name, unsigned bits, struct error *err)
+{
+    if (!file_exists(directory, name))
+        return key_make(directory, name, bits, err);
+    EVP_PKEY *key = NULL;
+    struct buf pem;
+    buf_init(&pem, FILE_MAX);
+    if (file_read(directory, name, &pem, err)) {
+        BIO *bio = BIO_new_mem_buf(buf_string(&pem), (int)pem.size);
+        if (bio)
+            key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+        BIO_free(bio);
+        if (!key)
+            error_set(err, "%s/%s holds no private key in PEM", directory->path, name);
+    }
+    buf_free(&pem);
+    return key;
+}

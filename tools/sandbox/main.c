@@ -1,0 +1,274 @@
+/* outbox-sandbox: a local stand-in for APNs, FCM and a mail server. Ties the parts together. */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/mem.h"
+#include "core/options.h"
+#include "sandbox/apns.h"
+#include "sandbox/fcm.h"
+#include "sandbox/setup.h"
+#include "sandbox/smtp.h"
+#include "sandbox/view.h"
+
+static const char usage[] =
+    "usage: outbox-sandbox --dir=DIR [OPTION...]\n"
+    "\n"
+    "A local stand-in for APNs, FCM and a mail server, over real TLS on 127.0.0.1, that shows what arrived.\n"
+    "DIR gets the keys and passwords that clients need and, once everything listens, the file 'env' with\n"
+    "shell assignments: OUTBOX_SANDBOX_URL (a page for people; /stats, /arrivals, /repeats and /ids for\n"
+    "programs), _APNS_URL, _FCM_URL, _SMTP_URL (STARTTLS), _SMTPS_URL, _CA and _DIR. What DIR holds already\n"
+    "is used again. The SMTP user is 'sandbox'. SIGTERM stops.\n"
+    "\n"
+    "A device token, or an address before its '@', that starts with fa17CCCCNN misbehaves at the first NN\n"
+    "arrivals (00 = always). CCCC is 0001 slow, 0002 no answer, 0003 reset, 0004 GOAWAY before it, 0005 cut\n"
+    "after it, 0006 garbage, 0007 refused, 0008 GOAWAY after it, 0009 cut before it was read, or a status\n"
+    "that is answered: 0400 0403 0410 0413 0429 0500 0503, for mail 0421 0450 0451 0452 0550 0552 0554.\n";
+
+enum { STREAMS_MAX = 100000, CONNECTIONS_MAX = 4096, FCM_STREAMS = 1000 };
+
+struct sandbox {
+    struct loop *loop;
+    struct store *store;
+    struct setup setup;
+    SSL_CTX *apns_tls, *fcm_tls, *smtp_tls;
+    struct apns *apns;
+    struct fcm fcm;
+    struct smtp_server smtp;
+    struct view view;
+    struct http_server apns_http, fcm_http, view_http;
+    struct connection_count view_connections;
+    struct listener *http_listener, *apns_listener, *fcm_listener, *smtp_listener, *smtps_listener;
+};
+
+struct settings {
+    const char *dir;
+    const char *topic;
+    int64_t http_port, apns_port, fcm_port, smtp_port, smtps_port;
+    int64_t streams, first_streams, token_updates;
+};
+
+static void on_signal(void *arg, int signal_number)
+{
+    log_event(LOG_INFO, "stopping", log_int("signal", signal_number));
+    loop_stop(arg);
+}
+
+static bool open_tls(struct sandbox *sandbox, struct error *err)
+{
+    static const struct alpn h2_only = {"\x02h2", false};
+    static const struct alpn h2_or_http1 = {"\x02h2\x08http/1.1", true};
+    const struct authority *authority = &sandbox->setup.authority;
+    sandbox->apns_tls = authority_tls(authority, &h2_only, err);
+    sandbox->fcm_tls = sandbox->apns_tls ? authority_tls(authority, &h2_or_http1, err) : NULL;
+    sandbox->smtp_tls = sandbox->fcm_tls ? authority_tls(authority, NULL, err) : NULL;
+    return sandbox->smtp_tls != NULL;
+}
+
+static void open_services(struct sandbox *sandbox, const struct settings *settings)
+{
+    struct loop *loop = sandbox->loop;
+    sandbox->apns = apns_new(&(struct apns_options){.store = sandbox->store,
+                                                    .key = sandbox->setup.apns_key,
+                                                    .topic = settings->topic,
+                                                    .token_updates = settings->token_updates});
+    sandbox->fcm.store = sandbox->store;
+    sandbox->fcm.key = sandbox->setup.service_key;
+    sandbox->smtp = (struct smtp_server){.loop = loop,
+                                         .store = sandbox->store,
+                                         .tls = sandbox->smtp_tls,
+                                         .password = buf_string(&sandbox->setup.password)};
+    sandbox->view = (struct view){.store = sandbox->store, .apns = sandbox->apns};
+    sandbox->apns_http = (struct http_server){.loop = loop,
+                                              .service = &apns_service,
+                                              .arg = sandbox->apns,
+                                              .first_streams = (int)settings->first_streams,
+                                              .streams = (int)settings->streams};
+    sandbox->fcm_http = (struct http_server){.loop = loop,
+                                             .service = &fcm_service,
+                                             .arg = &sandbox->fcm,
+                                             .http1 = true,
+                                             .first_streams = FCM_STREAMS,
+                                             .streams = FCM_STREAMS};
+    sandbox->view_http =
+        (struct http_server){.loop = loop, .service = &view_service, .arg = &sandbox->view, .http1 = true};
+}
+
+static struct connection_count *connections(struct sandbox *sandbox, enum channel channel)
+{
+    return &store_stats(sandbox->store, channel)->connections;
+}
+
+static bool open_listeners(struct sandbox *sandbox, const struct settings *settings, struct error *err)
+{
+    const struct {
+        struct listener **listener;
+        int64_t port;
+        SSL_CTX *tls;
+        struct connection_count *count;
+        void (*accepted)(void *, struct wire *);
+        void *arg;
+    } all[] = {
+        {&sandbox->http_listener, settings->http_port, NULL, &sandbox->view_connections, http_accepted,
+         &sandbox->view_http},
+        {&sandbox->apns_listener, settings->apns_port, sandbox->apns_tls, connections(sandbox, CHANNEL_APNS),
+         http_accepted, &sandbox->apns_http},
+        {&sandbox->fcm_listener, settings->fcm_port, sandbox->fcm_tls, connections(sandbox, CHANNEL_FCM),
+         http_accepted, &sandbox->fcm_http},
+        {&sandbox->smtp_listener, settings->smtp_port, NULL, connections(sandbox, CHANNEL_SMTP),
+         smtp_accepted, &sandbox->smtp},
+        {&sandbox->smtps_listener, settings->smtps_port, sandbox->smtp_tls,
+         connections(sandbox, CHANNEL_SMTP), smtp_accepted, &sandbox->smtp},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        *all[i].listener = listener_new(&(struct listener_options){.loop = sandbox->loop,
+                                                                   .port = (int)all[i].port,
+                                                                   .tls = all[i].tls,
+                                                                   .max_connections = CONNECTIONS_MAX,
+                                                                   .count = all[i].count,
+                                                                   .accepted = all[i].accepted,
+                                                                   .arg = all[i].arg},
+                                        err);
+        if (!*all[i].listener)
+            return false;
+    }
+    return true;
+}
+
+static bool announce(struct sandbox *sandbox, struct error *err)
+{
+    const struct ports ports = {.http = listener_port(sandbox->http_listener),
+                                .apns = listener_port(sandbox->apns_listener),
+                                .fcm = listener_port(sandbox->fcm_listener),
+                                .smtp = listener_port(sandbox->smtp_listener),
+                                .smtps = listener_port(sandbox->smtps_listener)};
+    snprintf(sandbox->fcm.token_uri, sizeof(sandbox->fcm.token_uri), "https://127.0.0.1:%d/token", ports.fcm);
+    if (!setup_write_account(&sandbox->setup, sandbox->fcm.token_uri, err) ||
+        !setup_write_env(&sandbox->setup, &ports, err))
+        return false;
+    log_event(LOG_INFO, "ready", log_int("http_port", ports.http), log_int("apns_port", ports.apns),
+              log_int("fcm_port", ports.fcm), log_int("smtp_port", ports.smtp),
+              log_int("smtps_port", ports.smtps));
+    return true;
+}
+
+static void close_all(struct sandbox *sandbox)
+{
+    listener_free(sandbox->http_listener);
+    listener_free(sandbox->apns_listener);
+    listener_free(sandbox->fcm_listener);
+    listener_free(sandbox->smtp_listener);
+    listener_free(sandbox->smtps_listener);
+    http_server_clear(&sandbox->apns_http);
+    http_server_clear(&sandbox->fcm_http);
+    http_server_clear(&sandbox->view_http);
+    apns_free(sandbox->apns);
+    SSL_CTX_free(sandbox->apns_tls);
+    SSL_CTX_free(sandbox->fcm_tls);
+    SSL_CTX_free(sandbox->smtp_tls);
+    setup_close(&sandbox->setup);
+    store_free(sandbox->store);
+    loop_free(sandbox->loop);
+    mem_free(sandbox);
+}
+
+static int run(const struct settings *settings)
+{
+    struct error err;
+    struct sandbox *sandbox = mem_alloc(sizeof(*sandbox));
+    sandbox->loop = loop_new();
+    sandbox->store = store_new();
+    loop_on_signal(sandbox->loop, SIGTERM, on_signal, sandbox->loop);
+    loop_on_signal(sandbox->loop, SIGINT, on_signal, sandbox->loop);
+
+    bool opened = setup_open(&sandbox->setup, settings->dir, &err) && open_tls(sandbox, &err);
+    if (opened) {
+        open_services(sandbox, settings);
+        opened = open_listeners(sandbox, settings, &err) && announce(sandbox, &err);
+    }
+    if (opened)
+        loop_run(sandbox->loop);
+    else
+        log_event(LOG_ERROR, "start_failed", log_text("reason", err.text));
+    close_all(sandbox);
+    return opened ? EXIT_OK : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {0};
+    const struct option_spec options[] = {
+        {.name = "dir",
+         .argument = "DIR",
+         .text = &settings.dir,
+         .help = "Directory of keys and of 'env'; made unless it is there. Required."},
+        {.name = "http-port",
+         .argument = "PORT",
+         .fallback = "0",
+         .max = 65535,
+         .number = &settings.http_port,
+         .help = "Port of the page; 0 = any free one, here and below."},
+        {.name = "apns-port",
+         .argument = "PORT",
+         .fallback = "0",
+         .max = 65535,
+         .number = &settings.apns_port,
+         .help = "Port of APNs."},
+        {.name = "fcm-port",
+         .argument = "PORT",
+         .fallback = "0",
+         .max = 65535,
+         .number = &settings.fcm_port,
+         .help = "Port of FCM and of its token endpoint."},
+        {.name = "smtp-port",
+         .argument = "PORT",
+         .fallback = "0",
+         .max = 65535,
+         .number = &settings.smtp_port,
+         .help = "Port of SMTP with STARTTLS."},
+        {.name = "smtps-port",
+         .argument = "PORT",
+         .fallback = "0",
+         .max = 65535,
+         .number = &settings.smtps_port,
+         .help = "Port of SMTP within TLS."},
+        {.name = "apns-topic",
+         .argument = "TOPIC",
+         .fallback = "com.example.app",
+         .text = &settings.topic,
+         .help = "The app's bundle id."},
+        {.name = "apns-streams",
+         .argument = "NUMBER",
+         .fallback = "1000",
+         .min = 1,
+         .max = STREAMS_MAX,
+         .number = &settings.streams,
+         .help = "Concurrent streams of an APNs connection that showed a valid token."},
+        {.name = "apns-first-streams",
+         .argument = "NUMBER",
+         .fallback = "1",
+         .min = 1,
+         .max = STREAMS_MAX,
+         .number = &settings.first_streams,
+         .help = "Concurrent streams before that."},
+        {.name = "apns-token-updates",
+         .argument = "NUMBER",
+         .fallback = "3",
+         .min = 1,
+         .max = 64,
+         .number = &settings.token_updates,
+         .help = "Different provider tokens a team may use within 20 minutes."},
+        {0}};
+    struct error err;
+    log_setup("outbox-sandbox", LOG_INFO);
+    if (!options_parse(argc, argv, usage, options, NULL, &err) ||
+        (!settings.dir && !error_set(&err, "--dir is required"))) {
+        log_event(LOG_ERROR, "bad_usage", log_text("reason", err.text));
+        return EXIT_USAGE;
+    }
+    umask(S_IRWXG | S_IRWXO);
+    signal(SIGPIPE, SIG_IGN);
+    return run(&settings);
+}
