@@ -1,0 +1,208 @@
+/* Flights whose dispatcher died or whose deadline passed: nothing is lost, and each doubt is treated by
+ * policy. */
+#include <check.h>
+#include <stdio.h>
+
+#include "support/pg.h"
+#include "support/suite.h"
+
+/* Flight 1 of dispatcher 1 with messages 1..4: 1 was noted as sent, 2 first as in doubt and then as rejected,
+ * 3 and 4 were not answered. */
+static struct db_session *start(const char *policy, const char *deadline)
+{
+    struct db_session *db = pg_case_session(), *dispatcher = pg_session(pg_case_conninfo());
+    char sql[512];
+    pg_guard_transitions(db);
+    snprintf(sql, sizeof sql, "UPDATE outbox.channel SET in_doubt = '%s', max_attempts = 3", policy);
+    pg_exec(db, sql);
+    pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload) "
+                "SELECT 'ios', 'r' || n, '{}' FROM generate_series(1, 4) AS n");
+    pg_exec(dispatcher, "SET ROLE outbox_dispatcher");
+    pg_expect(dispatcher, "SELECT outbox.register_dispatcher('d', 'h', 42, '{ios}')", "1");
+    snprintf(sql, sizeof sql,
+             "INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, deadline) "
+             "VALUES (1, 1, 'ios', '{1,2,3,4}', now() + interval '%s')",
+             deadline);
+    pg_exec(dispatcher, sql);
+    pg_exec(
+        dispatcher,
+        "INSERT INTO outbox.flight_note (dispatcher, seq, n, message_ids, verdicts, providers, provider_ids, "
+        "reasons, at) VALUES "
+        "(1, 1, 1, '{1,2}', '{sent,in_doubt}', '{p,p}', '{a,NULL}', '{NULL,eof}', "
+        "'{2026-01-01,2026-01-01}'), "
+        "(1, 1, 2, '{2}', '{rejected}', '{p}', '{NULL}', '{bad}', '{2026-01-02}')");
+    return dispatcher;
+}
+
+/* Ends the dispatcher's control connection and waits until the server has noticed. */
+static void kill_dispatcher(struct db_session *dispatcher)
+{
+    db_close(dispatcher);
+    pg_exec(pg_case_session(), "SELECT pg_advisory_lock(7302, 1), pg_advisory_unlock(7302, 1)");
+}
+
+#define RECOVER(arguments)                                                                                   \
+    "SELECT concat_ws(' ', flights, settled, in_doubt) FROM outbox.recover_flights(" arguments ")"
+#define STATES "SELECT string_agg(status || ' ' || attempts, ', ' ORDER BY id) FROM outbox.message"
+
+static void nothing_left(struct db_session *db)
+{
+    pg_expect(db, "SELECT count(*) FROM outbox.flight", "0");
+    pg_expect(db, "SELECT count(*) FROM outbox.flight_note", "0");
+}
+
+START_TEST(test_dead_resend)
+{
+    struct db_session *db = pg_case_session();
+    kill_dispatcher(start("resend", "1 hour"));
+    pg_exec(db, "SET ROLE outbox_scheduler");
+    pg_expect(db, RECOVER("grace => '0'"), "1 2 2");
+    pg_exec(db, "RESET ROLE");
+    pg_expect(db, STATES, "sent 1, failed 1, pending 1, pending 1");
+    pg_expect(db, "SELECT bool_and(queue_pos > 4) FROM outbox.message WHERE status = 'pending'", "t");
+    pg_expect(db,
+              "SELECT string_agg(concat_ws(' ', message_id, verdict, reason, attempt, dispatcher), ', ' "
+              "ORDER BY message_id) FROM outbox.attempt",
+              "2 rejected bad 1 1, 3 in_doubt dispatcher died 1 1, 4 in_doubt dispatcher died 1 1");
+    pg_expect(db, "SELECT provider_message_id || ' ' || sent_at::date FROM outbox.message WHERE id = 1",
+              "a 2026-01-01");
+    nothing_left(db);
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "0");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+}
+END_TEST
+
+START_TEST(test_dead_hold)
+{
+    struct db_session *db = pg_case_session();
+    kill_dispatcher(start("hold", "1 hour"));
+    pg_expect(db, RECOVER("grace => '0'"), "1 2 2");
+    pg_expect(db, STATES, "sent 1, failed 1, in_doubt 1, in_doubt 1");
+    nothing_left(db);
+}
+END_TEST
+
+START_TEST(test_dead_without_notes)
+{
+    struct db_session *db = pg_case_session();
+    kill_dispatcher(start("resend", "1 hour"));
+    pg_exec(db, "DELETE FROM outbox.flight_note; UPDATE outbox.message SET attempts = 2 WHERE id = 4");
+    pg_expect(db, RECOVER("grace => '0'"), "1 0 4");
+    pg_expect(db, STATES, "pending 1, pending 1, pending 1, failed 3");
+    nothing_left(db);
+}
+END_TEST
+
+START_TEST(test_settled_rows_stay)
+{
+    struct db_session *db = pg_case_session();
+    kill_dispatcher(start("resend", "1 hour"));
+    pg_exec(db, "SELECT outbox.settle('ios', 1, '{2,3}', '{sent,sent}', '{q,q}', '{x,y}', '{NULL,NULL}', "
+                "'{now,now}', '{NULL,NULL}')");
+    pg_expect(db, RECOVER("grace => '0'"), "1 1 1");
+    pg_expect(db, STATES, "sent 1, sent 1, sent 1, pending 1");
+}
+END_TEST
+
+START_TEST(test_alive)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *dispatcher = start("resend", "1 hour");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+    /* Its own session could take its lock a second time; it says who it is. */
+    pg_expect(dispatcher, RECOVER("grace => '0', self => 1"), "0 0 0");
+    pg_expect(db, STATES, "pending 0, pending 0, pending 0, pending 0");
+    pg_expect(db, "SELECT lost_at FROM outbox.dispatcher", NULL);
+    db_close(dispatcher);
+}
+END_TEST
+
+START_TEST(test_deadline_passed)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *dispatcher = start("resend", "-10 s");
+    pg_expect(db, RECOVER("grace => '1 hour'"), "0 0 0");
+    pg_expect(db, RECOVER(""), "1 2 2");
+    pg_expect(db, STATES, "sent 1, failed 1, pending 1, pending 1");
+    pg_expect(db, "SELECT string_agg(DISTINCT reason, ',') FROM outbox.attempt WHERE verdict = 'in_doubt'",
+              "deadline passed");
+    nothing_left(db);
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "1");
+    db_close(dispatcher);
+}
+END_TEST
+
+START_TEST(test_grace)
+{
+    struct db_session *db = pg_case_session();
+    kill_dispatcher(start("resend", "1 hour"));
+    pg_expect(db, "SELECT now() - pg_postmaster_start_time() < interval '300 days'", "t");
+    pg_expect(db, RECOVER("grace => '50 ms'"), "0 0 0");
+    pg_expect(db, "SELECT lost_at IS NOT NULL FROM outbox.dispatcher", "t");
+    pg_exec(db, "UPDATE outbox.dispatcher SET lost_at = now() - interval '301 days'");
+    /* The server has not been up for so long: the dispatcher may still be on its way back. */
+    pg_expect(db, RECOVER("grace => '300 days'"), "0 0 0");
+    pg_expect(db, RECOVER("grace => '50 ms'"), "1 2 2");
+}
+END_TEST
+
+START_TEST(test_reattach)
+{
+    struct db_session *db = pg_case_session(), *again = pg_session(pg_case_conninfo());
+    struct db_session *dispatcher = start("resend", "1 hour");
+    kill_dispatcher(dispatcher);
+    pg_expect(db, RECOVER("grace => '1 hour'"), "0 0 0");
+    pg_expect(again, "SELECT outbox.reattach_dispatcher(1)", "t");
+    pg_expect(db, "SELECT lost_at FROM outbox.dispatcher", NULL);
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+
+    /* The server still keeps the former session: it is ended. */
+    struct db_session *third = pg_session(pg_case_conninfo());
+    pg_expect(third, "SELECT outbox.reattach_dispatcher(1)", "t");
+    struct error err;
+    ck_assert_ptr_null(db_query(again, "SELECT 1", 0, NULL, &err));
+    db_close(again);
+
+    pg_exec(third, "SELECT outbox.unregister_dispatcher(1)");
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "1"); /* it has a flight */
+    pg_expect(db, RECOVER("grace => '0'"), "1 2 2");
+    pg_expect(third, "SELECT outbox.reattach_dispatcher(1)", "f");
+    pg_expect(third, "SELECT outbox.register_dispatcher('d', 'h', 43, '{ios}')", "2");
+    pg_exec(third, "SELECT outbox.unregister_dispatcher(2)");
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "0");
+    db_close(third);
+}
+END_TEST
+
+START_TEST(test_locked)
+{
+    struct db_session *db = pg_case_session(), *other = pg_session(pg_case_conninfo());
+    kill_dispatcher(start("resend", "1 hour"));
+    pg_exec(db, "SET lock_timeout = '10 s'");
+    pg_exec(other, "BEGIN; SELECT FROM outbox.message WHERE id = 3 FOR UPDATE");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+    pg_expect(db, STATES, "pending 0, pending 0, pending 0, pending 0");
+    pg_expect(db, "SELECT count(*) FROM outbox.flight", "1");
+    pg_exec(other, "ROLLBACK; BEGIN; SELECT FROM outbox.flight FOR UPDATE");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+    pg_exec(other, "ROLLBACK");
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "1");
+    pg_expect(db, RECOVER("grace => '0'"), "1 2 2");
+    db_close(other);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("recovery");
+    pg_case_add(suite, "dead, resend", test_dead_resend);
+    pg_case_add(suite, "dead, hold", test_dead_hold);
+    pg_case_add(suite, "dead without notes", test_dead_without_notes);
+    pg_case_add(suite, "settled rows stay", test_settled_rows_stay);
+    pg_case_add(suite, "alive", test_alive);
+    pg_case_add(suite, "deadline passed", test_deadline_passed);
+    pg_case_add(suite, "grace", test_grace);
+    pg_case_add(suite, "reattach", test_reattach);
+    pg_case_add(suite, "locked", test_locked);
+    return suite_run(suite);
+}
