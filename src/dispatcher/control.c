@@ -432,6 +432,12 @@ static void attached(struct control *control)
 {
     control->attached = true;
     control->ticking = false;
+    read_config(control);
+    timer_set(control->tick, 0);
+}
+
+static void drop_other_flights(struct control *control)
+{
     struct buf open;
     buf_init(&open, 1024 * 1024);
     db_array_start(&open);
@@ -442,8 +448,6 @@ static void attached(struct control *control)
             (const char *const[]){INT_TEXT(control->id), buf_string(&open)}, on_noted, NULL);
     db_sync(control->db);
     buf_free(&open);
-    read_config(control);
-    timer_set(control->tick, 0);
 }
 
 static void on_registered(void *arg, enum db_status status, const struct db_result *result)
@@ -482,6 +486,7 @@ static void on_reattached(void *arg, enum db_status status, const struct db_resu
         return;
     if (db_bool(result, 0, 0)) {
         log_event(LOG_INFO, "reattached", log_int("dispatcher", control->id));
+        drop_other_flights(control);
         attached(control);
     } else {
         register_dispatcher(control);
