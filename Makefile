@@ -7,6 +7,7 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
+JOBS    ?= $(shell nproc)
 
 CC       = gcc
 PACKAGES = libpq libcurl libnghttp2 openssl json-c
@@ -50,7 +51,7 @@ SAY_LD = $(if $(V),,@echo "  LD $@"; )
 .DELETE_ON_ERROR:
 
 all: deps
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 
 programs: $(PROGRAM_PATHS)
 tests: $(TEST_PATHS)
@@ -68,7 +69,7 @@ help:
 	@echo 'make format   clang-format all sources;  make lint: format, layers, shell scripts'
 
 check: deps
-	@$(MAKE) --no-print-directory lint programs tests
+	@$(MAKE) --no-print-directory -j$(JOBS) lint programs tests
 	@tests/run $(B) $(T)
 
 demo: all
@@ -98,8 +99,9 @@ lint:
 # Embedded by the assembler, so the compiler's dependency files do not know it.
 $(B)/tools/sandbox/page.o: tools/sandbox/page.html
 
-# One statement, one file: src/*/sql/NAME.sql becomes `const struct db_statement sql_NAME`.
-$(B)/gen/statements.c $(B)/gen/statements.h &: $(SQL_FILES) tools/scripts/embed-sql
+# One statement, one file: src/*/sql/NAME.sql becomes `const struct db_statement sql_NAME`. The folders count too, so
+# that a removed file is noticed.
+$(B)/gen/statements.c $(B)/gen/statements.h &: $(SQL_FILES) $(sort $(dir $(SQL_FILES))) tools/scripts/embed-sql
 	@mkdir -p $(B)/gen
 	@tools/scripts/embed-sql $(B)/gen $(SQL_FILES)
 
