@@ -129,11 +129,7 @@ size_t cursor_ranges(const struct cursor *cursor)
 
 int64_t cursor_low_water(const struct cursor *cursor)
 {
-    int64_t lowest = cursor->covered;
-    for (size_t i = 0; i < cursor->count; i++)
-        if (cursor->ranges[i].after < lowest)
-            lowest = cursor->ranges[i].after;
-    return lowest;
+    return cursor->count > 0 ? cursor->ranges[0].after : cursor->covered;
 }
 
 static void make_due(struct open_range *range, int64_t now)
