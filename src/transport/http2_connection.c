@@ -1,0 +1,339 @@
+#include <openssl/err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "transport/http2_internal.h"
+
+enum {
+    RECORD_SIZE = 16384,    /* the most one TLS record holds (RFC 8446, 5.1): one SSL_write, one SSL_read */
+    RECORDS_PER_EVENT = 64, /* then other descriptors get their turn */
+    OUT_MAX = HTTP2_OUT_HIGH + 1024 * 1024 /* never reached: one frame is at most 16 KB plus its headers */
+};
+
+bool http2_connection_broken(struct http2_connection *connection, enum send_fault fault, const char *format,
+                             ...)
+{
+    va_list args;
+    va_start(args, format);
+    connection->fault = fault;
+    vsnprintf(connection->error, sizeof connection->error, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool tls_broken(struct http2_connection *connection, int error)
+{
+    char text[100];
+    bool tls =
+        error == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    if (tls)
+        tls_error_text(connection->ssl, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "connection lost");
+    ERR_clear_error();
+    return http2_connection_broken(connection, tls ? FAULT_TLS : FAULT_CONNECT, "%s", text);
+}
+
+static void watch_events(struct http2_connection *connection)
+{
+    watch_set(connection->watch, LOOP_READ | (connection->out.size > 0 ? LOOP_WRITE : 0));
+}
+
+/* ---- output ---- */
+
+/* Writes out in records; stops when the socket takes no more. */
+static bool write_out(struct http2_connection *connection)
+{
+    struct buf *out = &connection->out;
+    size_t done = 0;
+    bool good = true;
+    ERR_clear_error();
+    while (done < out->size) {
+        size_t size = out->size - done < RECORD_SIZE ? out->size - done : RECORD_SIZE;
+        /* A record that TLS could not get rid of is its own again: no octet more is handed over with it. */
+        if (connection->retry > 0)
+            size = connection->retry;
+        connection->retry = 0;
+        uint64_t end = connection->out_offset + done + size;
+        if (end > connection->handed)
+            connection->handed = end;
+        int written = SSL_write(connection->ssl, out->data + done, (int)size);
+        if (written <= 0) {
+            int error = SSL_get_error(connection->ssl, written);
+            if (error != SSL_ERROR_WANT_WRITE && error != SSL_ERROR_WANT_READ)
+                good = tls_broken(connection, error);
+            connection->retry = size;
+            break;
+        }
+        done += (size_t)written;
+    }
+    buf_consume(out, done);
+    connection->out_offset += done;
+    return good;
+}
+
+bool http2_connection_flush(struct http2_connection *connection)
+{
+    if (connection->fault != FAULT_NONE)
+        return false;
+    if (connection->state != HTTP2_OPEN)
+        return true;
+    for (;;) {
+        if (!http2_session_collect(connection, HTTP2_OUT_BATCH))
+            return false;
+        if (connection->out.size == 0)
+            break;
+        if (!write_out(connection))
+            return false;
+        if (connection->out.size > 0)
+            break;
+    }
+    watch_events(connection);
+    return true;
+}
+
+size_t http2_connection_room(const struct http2_connection *connection)
+{
+    if (connection->state != HTTP2_OPEN || connection->draining || connection->out.size >= HTTP2_OUT_HIGH)
+        return 0;
+    size_t own = (size_t)connection->endpoint->options.streams;
+    size_t limit = connection->stream_limit < own ? connection->stream_limit : own;
+    if (!connection->settings_seen)
+        limit = 1;
+    return limit > connection->open ? limit - connection->open : 0;
+}
+
+bool http2_connection_submit(struct http2_connection *connection, struct exchange *exchange)
+{
+    if (!http2_session_submit(connection, exchange)) {
+        http2_connection_drain(connection); /* its stream identifiers are used up */
+        return false;
+    }
+    if (connection->open == 1) {
+        connection->last_sound = clock_mono();
+        if (!connection->pinged && connection->timeouts == 0)
+            timer_set(connection->timer, HTTP2_SILENCE_MS);
+    }
+    /* Now rather than at the flush, as libnghttp2 might hold back what it has queued. */
+    if (!http2_session_collect(connection, HTTP2_OUT_HIGH))
+        timer_set(connection->timer, 0); /* the next flush fails and reports it */
+    return true;
+}
+
+/* ---- input ---- */
+
+/* Reads records until there are no more. */
+static bool read_records(struct http2_connection *connection)
+{
+    unsigned char data[RECORD_SIZE];
+    for (int i = 0; i < RECORDS_PER_EVENT; i++) {
+        ERR_clear_error();
+        int size = SSL_read(connection->ssl, data, sizeof data);
+        if (size <= 0) {
+            int error = SSL_get_error(connection->ssl, size);
+            if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+                return true;
+            return tls_broken(connection, error);
+        }
+        connection->last_sound = clock_mono();
+        connection->pinged = false;
+        if (!http2_session_receive(connection, data, (size_t)size))
+            return false;
+    }
+    return true;
+}
+
+static bool handshake(struct http2_connection *connection)
+{
+    const unsigned char *protocol;
+    unsigned int size;
+    ERR_clear_error();
+    int result = SSL_do_handshake(connection->ssl);
+    if (result != 1) {
+        int error = SSL_get_error(connection->ssl, result);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+            return tls_broken(connection, error);
+        watch_set(connection->watch, error == SSL_ERROR_WANT_WRITE ? LOOP_WRITE : LOOP_READ);
+        return true;
+    }
+    SSL_get0_alpn_selected(connection->ssl, &protocol, &size);
+    if (size != 2 || memcmp(protocol, "h2", 2) != 0) {
+        http2_pool_not_http2(connection);
+        return true;
+    }
+    if (!http2_session_start(connection))
+        return false;
+    connection->state = HTTP2_OPEN;
+    connection->deadline = 0;
+    connection->last_sound = clock_mono();
+    timer_set(connection->timer, HTTP2_IDLE_PING_MS);
+    http2_pool_opened(connection);
+    return http2_connection_flush(connection);
+}
+
+static void on_socket(void *arg, int events)
+{
+    (void)events;
+    struct http2_connection *connection = arg;
+    struct endpoint *endpoint = connection->endpoint;
+    bool good;
+    if (connection->state == HTTP2_HANDSHAKE)
+        good = handshake(connection);
+    else
+        good = read_records(connection) && http2_connection_flush(connection);
+    if (!good || http2_connection_is_idle(connection))
+        http2_pool_broken(connection);
+    endpoint_settle(endpoint);
+}
+
+static void on_dialed(void *arg, int fd, enum send_fault fault, const char *error)
+{
+    struct http2_connection *connection = arg;
+    struct endpoint *endpoint = connection->endpoint;
+    static const unsigned char protocols[] = "\x02h2\x08http/1.1";
+    bool good = fd >= 0;
+    if (good) {
+        connection->fd = fd;
+        connection->state = HTTP2_HANDSHAKE;
+        connection->watch = watch_new(endpoint->loop, fd, LOOP_WRITE, on_socket, connection);
+        connection->ssl = tls_new(endpoint->tls, fd, endpoint->target.host);
+        /* This setter returns 0 for success. */
+        good = connection->ssl != NULL &&
+               SSL_set_alpn_protos(connection->ssl, protocols, sizeof protocols - 1) == 0;
+        if (!good)
+            tls_broken(connection, SSL_ERROR_SSL);
+    } else {
+        http2_connection_broken(connection, fault, "%s", error);
+    }
+    dial_free(connection->dial);
+    connection->dial = NULL;
+    if (!good) {
+        http2_pool_broken(connection);
+        endpoint_settle(endpoint);
+    }
+}
+
+/* ---- time ---- */
+
+static bool ping(struct http2_connection *connection, int64_t now)
+{
+    if (nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL) != 0)
+        return http2_connection_broken(connection, FAULT_PROTOCOL, "HTTP/2: cannot send PING");
+    connection->pinged = true;
+    connection->ping_sent = now;
+    connection->timeouts = 0;
+    return true;
+}
+
+/* The one janitor of a connection. */
+static bool check_time(struct http2_connection *connection)
+{
+    int64_t now = clock_mono();
+    if (connection->state != HTTP2_OPEN)
+        return http2_connection_broken(connection, FAULT_CONNECT, "TLS handshake: timed out");
+    if (connection->deadline != 0 && now >= connection->deadline)
+        return http2_connection_broken(connection, FAULT_TIMEOUT, "connection did not drain in time");
+    if (connection->pinged && now - connection->ping_sent >= HTTP2_PING_WAIT_MS)
+        return http2_connection_broken(connection, FAULT_CONNECT, "connection dead: PING not answered");
+    int64_t patience = connection->open > 0 ? HTTP2_SILENCE_MS : HTTP2_IDLE_PING_MS;
+    bool suspect = now - connection->last_sound >= patience || connection->timeouts >= HTTP2_TIMEOUTS_IN_ROW;
+    if (suspect && !connection->pinged && !ping(connection, now))
+        return false;
+    int64_t next =
+        connection->pinged ? connection->ping_sent + HTTP2_PING_WAIT_MS : connection->last_sound + patience;
+    if (connection->deadline != 0 && connection->deadline < next)
+        next = connection->deadline;
+    timer_set(connection->timer, next - now);
+    return http2_connection_flush(connection);
+}
+
+static void on_timer(void *arg)
+{
+    struct http2_connection *connection = arg;
+    struct endpoint *endpoint = connection->endpoint;
+    if (!check_time(connection) || http2_connection_is_idle(connection))
+        http2_pool_broken(connection);
+    endpoint_settle(endpoint);
+}
+
+void http2_connection_cancel(struct http2_connection *connection, struct exchange *exchange)
+{
+    /* Once in the output it leaves with it: HPACK's state allows no taking back. */
+    bool written = exchange->offset != HTTP2_NOT_WRITTEN;
+    http2_session_abandon(connection, exchange);
+    exchange_failed(exchange, written ? SEND_IN_DOUBT : SEND_UNSENT, FAULT_TIMEOUT, "no answer in time");
+    connection->timeouts++;
+    /* The janitor sends the reset, the PING if one is due now, and closes what is drained. */
+    timer_set(connection->timer, 0);
+}
+
+void http2_connection_drain(struct http2_connection *connection)
+{
+    if (connection->draining)
+        return;
+    connection->draining = true;
+    connection->deadline = clock_mono() + HTTP2_DRAIN_MS;
+    timer_set(connection->timer, 0); /* the janitor keeps the deadline, and closes at once what is idle */
+}
+
+bool http2_connection_is_idle(const struct http2_connection *connection)
+{
+    return connection->draining && connection->open == 0;
+}
+
+/* ---- life ---- */
+
+struct http2_connection *http2_connection_new(struct http2_pool *pool, struct endpoint *endpoint)
+{
+    struct http2_connection *connection = mem_alloc(sizeof *connection);
+    connection->pool = pool;
+    connection->endpoint = endpoint;
+    connection->fd = -1;
+    TAILQ_INIT(&connection->streams);
+    buf_init(&connection->out, OUT_MAX);
+    connection->timer = timer_new(endpoint->loop, on_timer, connection);
+    int64_t limit = endpoint->options.connect_timeout_ms;
+    connection->dial =
+        dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port, limit, on_dialed, connection);
+    /* The dial has the same limit and knows better which step failed. */
+    timer_set(connection->timer, limit + 1);
+    return connection;
+}
+
+/* A goodbye is a courtesy: what the socket does not take at once is dropped. None when streams are open: no
+ * octet of a request that was called unsent may follow. */
+static void say_goodbye(struct http2_connection *connection)
+{
+    if (connection->fault != FAULT_NONE || connection->state != HTTP2_OPEN || connection->open > 0)
+        return;
+    if (nghttp2_session_terminate_session(connection->session, NGHTTP2_NO_ERROR) == 0 &&
+        http2_connection_flush(connection))
+        (void)SSL_shutdown(connection->ssl);
+}
+
+void http2_connection_free(struct http2_connection *connection)
+{
+    struct exchange *exchange;
+    say_goodbye(connection);
+    while ((exchange = TAILQ_FIRST(&connection->streams)) != NULL) {
+        bool sent = exchange->offset < connection->handed;
+        const char *error = connection->error[0] != '\0' ? connection->error : "connection closed";
+        TAILQ_REMOVE(&connection->streams, exchange, place);
+        connection->open--;
+        (void)nghttp2_session_set_stream_user_data(connection->session, exchange->stream_id, NULL);
+        exchange_failed(exchange, sent ? SEND_IN_DOUBT : SEND_UNSENT, connection->fault, "%s", error);
+    }
+    dial_free(connection->dial);
+    watch_free(connection->watch);
+    timer_free(connection->timer);
+    nghttp2_session_del(connection->session);
+    SSL_free(connection->ssl);
+    if (connection->fd >= 0)
+        close(connection->fd);
+    buf_free(&connection->out);
+    mem_free(connection);
+}

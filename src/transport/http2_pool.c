@@ -1,0 +1,213 @@
+#include <string.h>
+
+#include "core/backoff.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "transport/http2_internal.h"
+
+TAILQ_HEAD(http2_connections, http2_connection);
+
+struct http2_pool {
+    struct endpoint *endpoint;
+    struct http2_connections connections;
+    struct timer *retry; /* set: no new connection until it fires */
+    int failures;        /* connections in a row that never answered a request */
+    /* What waits fails at once with this while `retry` is set and nothing is connected. FAULT_NONE: it waits.
+     */
+    enum send_fault fault;
+    char error[120];
+};
+
+static const struct backoff connect_backoff = {.base_ms = 100, .cap_ms = 10 * 1000};
+
+/* An endpoint may open another connection when the present ones have shown what they can take and that is all
+ * in use. One that has not answered yet may still raise its stream limit (APNs starts with 1). */
+static bool may_open(const struct http2_pool *pool)
+{
+    int all = 0;
+    int usable = 0;
+    const struct http2_connection *connection;
+    if (timer_is_set(pool->retry))
+        return false;
+    TAILQ_FOREACH(connection, &pool->connections, place)
+    {
+        all++;
+        if (connection->draining)
+            continue;
+        usable++;
+        bool warm = connection->settings_seen && (connection->stream_limit > 1 || connection->answered);
+        if (!warm || http2_connection_room(connection) > 0)
+            return false;
+    }
+    int limit = pool->endpoint->options.connections;
+    return usable < limit && all < 2 * limit;
+}
+
+static bool has_usable(const struct http2_pool *pool)
+{
+    const struct http2_connection *connection;
+    TAILQ_FOREACH(connection, &pool->connections, place)
+    {
+        if (!connection->draining)
+            return true;
+    }
+    return false;
+}
+
+static struct http2_connection *roomiest(const struct http2_pool *pool)
+{
+    struct http2_connection *connection;
+    struct http2_connection *best = NULL;
+    size_t most = 0;
+    TAILQ_FOREACH(connection, &pool->connections, place)
+    {
+        size_t room = http2_connection_room(connection);
+        if (room > most) {
+            most = room;
+            best = connection;
+        }
+    }
+    return best;
+}
+
+static void submit_queue(struct http2_pool *pool)
+{
+    struct http2_connection *connection;
+    struct exchange *exchange;
+    while (pool->endpoint->queued > 0 && (connection = roomiest(pool)) != NULL) {
+        exchange = endpoint_take(pool->endpoint);
+        exchange->backend = &http2_backend;
+        if (!http2_connection_submit(connection, exchange))
+            endpoint_give_back(pool->endpoint, exchange);
+    }
+}
+
+static void flush_all(struct http2_pool *pool)
+{
+    struct http2_connection *connection = TAILQ_FIRST(&pool->connections);
+    while (connection != NULL) {
+        struct http2_connection *next = TAILQ_NEXT(connection, place);
+        if (!http2_connection_flush(connection))
+            http2_pool_broken(connection);
+        connection = next;
+    }
+}
+
+static void pool_start(struct endpoint *endpoint)
+{
+    struct http2_pool *pool = endpoint->http2;
+    /* Flushing makes room where the output was full. */
+    do {
+        submit_queue(pool);
+        flush_all(pool);
+    } while (endpoint->queued > 0 && roomiest(pool) != NULL);
+    if (endpoint->queued == 0)
+        return;
+    if (may_open(pool)) {
+        struct http2_connection *connection = http2_connection_new(pool, endpoint);
+        TAILQ_INSERT_TAIL(&pool->connections, connection, place);
+    } else if (timer_is_set(pool->retry) && pool->fault != FAULT_NONE && !has_usable(pool)) {
+        endpoint_fail_queue(endpoint, pool->fault, pool->error);
+    }
+}
+
+static void pool_cancel(struct exchange *exchange)
+{
+    http2_connection_cancel(exchange->connection, exchange);
+}
+
+static size_t pool_room(const struct endpoint *endpoint)
+{
+    const struct http2_connection *connection;
+    size_t room = may_open(endpoint->http2) ? 1 : 0;
+    TAILQ_FOREACH(connection, &endpoint->http2->connections, place)
+    {
+        room += http2_connection_room(connection);
+    }
+    return room;
+}
+
+static void pool_renew(struct endpoint *endpoint)
+{
+    struct http2_connection *connection = TAILQ_FIRST(&endpoint->http2->connections);
+    while (connection != NULL) {
+        struct http2_connection *next = TAILQ_NEXT(connection, place);
+        if (connection->state == HTTP2_OPEN) {
+            http2_connection_drain(connection);
+        } else {
+            TAILQ_REMOVE(&endpoint->http2->connections, connection, place);
+            http2_connection_free(connection);
+        }
+        connection = next;
+    }
+}
+
+static void pool_close(struct endpoint *endpoint)
+{
+    struct http2_pool *pool = endpoint->http2;
+    struct http2_connection *connection;
+    while ((connection = TAILQ_FIRST(&pool->connections)) != NULL) {
+        TAILQ_REMOVE(&pool->connections, connection, place);
+        http2_connection_free(connection);
+    }
+    timer_free(pool->retry);
+    mem_free(pool);
+    endpoint->http2 = NULL;
+}
+
+const struct backend http2_backend = {
+    .start = pool_start,
+    .cancel = pool_cancel,
+    .room = pool_room,
+    .renew = pool_renew,
+    .close = pool_close,
+};
+
+/* ---- reports of connections ---- */
+
+void http2_pool_opened(struct http2_connection *connection)
+{
+    log_event(LOG_INFO, "http2_connected", log_text("host", connection->endpoint->target.host));
+}
+
+void http2_pool_broken(struct http2_connection *connection)
+{
+    struct http2_pool *pool = connection->pool;
+    bool never_opened = connection->state != HTTP2_OPEN;
+    if (connection->fault != FAULT_NONE)
+        log_event(never_opened || connection->open > 0 ? LOG_WARN : LOG_INFO,
+                  never_opened ? "http2_connect_failed" : "http2_connection_lost",
+                  log_text("host", pool->endpoint->target.host), log_text("error", connection->error),
+                  log_int("in_air", (int64_t)connection->open));
+    if (connection->answered) {
+        pool->failures = 0;
+    } else if (connection->fault != FAULT_NONE || !never_opened) {
+        pool->failures++;
+        pool->fault = never_opened ? connection->fault : FAULT_NONE;
+        memcpy(pool->error, connection->error, sizeof pool->error);
+        timer_set(pool->retry, backoff_delay(&connect_backoff, pool->failures, backoff_random()));
+    }
+    TAILQ_REMOVE(&pool->connections, connection, place);
+    http2_connection_free(connection);
+}
+
+void http2_pool_not_http2(struct http2_connection *connection)
+{
+    connection->draining = true; /* idle, so it is freed by the caller's next step */
+    endpoint_fall_back(connection->endpoint);
+}
+
+static void on_retry(void *arg)
+{
+    struct http2_pool *pool = arg;
+    endpoint_settle(pool->endpoint);
+}
+
+void http2_pool_new(struct endpoint *endpoint)
+{
+    struct http2_pool *pool = mem_alloc(sizeof *pool);
+    pool->endpoint = endpoint;
+    TAILQ_INIT(&pool->connections);
+    pool->retry = timer_new(endpoint->loop, on_retry, pool);
+    endpoint->http2 = pool;
+}

@@ -1,0 +1,237 @@
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "transport/smtp_internal.h"
+
+enum {
+    LINE_MAX_SIZE = 4096, /* RFC 5321, 4.5.3.1.5 asks for 512 */
+    OUT_MAX = 256 * 1024, /* a chunk of the body, every line of it dotted */
+    READ_SIZE = 16384,
+    READS_PER_EVENT = 16
+};
+
+/* ---- octets, in clear or through TLS ---- */
+
+enum { IO_WAIT = 0, IO_LOST = -1 };
+
+/* Both return the number of octets moved, IO_WAIT or IO_LOST. */
+static ssize_t io_result(struct smtp_connection *connection, ssize_t result)
+{
+    if (result > 0)
+        return result;
+    if (connection->ssl == NULL)
+        return result < 0 && (errno == EAGAIN || errno == EINTR) ? IO_WAIT : IO_LOST;
+    int error = SSL_get_error(connection->ssl, (int)result);
+    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? IO_WAIT : IO_LOST;
+}
+
+static ssize_t io_read(struct smtp_connection *connection, char *data, size_t size)
+{
+    ERR_clear_error();
+    return io_result(connection, connection->ssl != NULL ? SSL_read(connection->ssl, data, (int)size)
+                                                         : recv(connection->fd, data, size, 0));
+}
+
+static ssize_t io_write(struct smtp_connection *connection, const char *data, size_t size)
+{
+    ERR_clear_error();
+    return io_result(connection, connection->ssl != NULL ? SSL_write(connection->ssl, data, (int)size)
+                                                         : send(connection->fd, data, size, MSG_NOSIGNAL));
+}
+
+bool smtp_connection_write(struct smtp_connection *connection)
+{
+    struct buf *out = &connection->out;
+    for (;;) {
+        smtp_dialogue_fill(connection);
+        if (out->size == 0)
+            break;
+        size_t size = out->size < READ_SIZE ? out->size : READ_SIZE;
+        if (connection->end_queued && size == out->size)
+            connection->end_handed = true;
+        ssize_t written = io_write(connection, out->data, size);
+        if (written == IO_LOST)
+            return smtp_dialogue_lost(connection, FAULT_CONNECT, "connection lost");
+        if (written == IO_WAIT)
+            break;
+        buf_consume(out, (size_t)written);
+    }
+    if (out->size == 0)
+        connection->end_queued = false;
+    watch_set(connection->watch, LOOP_READ | (out->size > 0 ? LOOP_WRITE : 0));
+    return true;
+}
+
+/* Takes the complete lines out of `in`. */
+static bool take_lines(struct smtp_connection *connection)
+{
+    char *newline;
+    while (connection->in.size > 0 &&
+           (newline = memchr(connection->in.data, '\n', connection->in.size)) != NULL) {
+        char line[LINE_MAX_SIZE];
+        size_t taken = (size_t)(newline - connection->in.data) + 1;
+        size_t size = taken - 1;
+        if (size > 0 && connection->in.data[size - 1] == '\r')
+            size--;
+        if (size > sizeof line)
+            return smtp_dialogue_lost(connection, FAULT_PROTOCOL, "reply line too long");
+        memcpy(line, connection->in.data, size);
+        buf_consume(&connection->in, taken);
+        if (!smtp_dialogue_line(connection, line, size))
+            return false;
+        if (connection->handshaking)
+            return true;
+    }
+    return connection->in.size <= LINE_MAX_SIZE ||
+           smtp_dialogue_lost(connection, FAULT_PROTOCOL, "reply line too long");
+}
+
+/* Reads all there is before anything is written, so that a server's closing is seen before the end of data
+ * makes it a doubt. */
+static bool read_lines(struct smtp_connection *connection)
+{
+    char data[READ_SIZE];
+    for (int i = 0; i < READS_PER_EVENT && !connection->handshaking; i++) {
+        ssize_t size = io_read(connection, data, sizeof data);
+        if (size == IO_WAIT)
+            return true;
+        if (size == IO_LOST || !buf_append(&connection->in, data, (size_t)size))
+            return smtp_dialogue_lost(connection, FAULT_CONNECT, "connection lost");
+        if (!take_lines(connection))
+            return false;
+    }
+    return true;
+}
+
+/* ---- TLS ---- */
+
+bool smtp_connection_start_tls(struct smtp_connection *connection)
+{
+    struct endpoint *endpoint = connection->endpoint;
+    /* Octets that came in clear after the reply must never be taken for ones that came through TLS. */
+    if (connection->in.size > 0)
+        return smtp_dialogue_lost(connection, FAULT_TLS, "data in clear after STARTTLS");
+    connection->ssl = tls_new(endpoint->tls, connection->fd, endpoint->target.host);
+    if (connection->ssl == NULL)
+        return smtp_dialogue_lost(connection, FAULT_TLS, "TLS: cannot start");
+    connection->handshaking = true;
+    timer_set(connection->timer, endpoint->options.connect_timeout_ms);
+    watch_set(connection->watch, LOOP_WRITE);
+    return true;
+}
+
+static bool handshake(struct smtp_connection *connection)
+{
+    char text[100];
+    ERR_clear_error();
+    int result = SSL_do_handshake(connection->ssl);
+    if (result != 1) {
+        int error = SSL_get_error(connection->ssl, result);
+        if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+            watch_set(connection->watch, error == SSL_ERROR_WANT_WRITE ? LOOP_WRITE : LOOP_READ);
+            return true;
+        }
+        if (!tls_is_at_fault(error))
+            return smtp_dialogue_lost(connection, FAULT_CONNECT, "connection lost");
+        tls_error_text(connection->ssl, text, sizeof text);
+        return smtp_dialogue_lost(connection, FAULT_TLS, text);
+    }
+    connection->handshaking = false;
+    timer_clear(connection->timer);
+    watch_set(connection->watch, LOOP_READ);
+    /* After STARTTLS the dialogue starts anew with EHLO; with implicit TLS the greeting comes now. */
+    return connection->step != STEP_STARTTLS || smtp_dialogue_secured(connection);
+}
+
+/* ---- events ---- */
+
+static void after_event(struct smtp_connection *connection, bool good)
+{
+    struct endpoint *endpoint = connection->endpoint;
+    if (good && connection->exchange == NULL) {
+        if (connection->last)
+            good = false;
+        else if (!timer_is_set(connection->timer))
+            timer_set(connection->timer, SMTP_IDLE_MS);
+    }
+    if (!good)
+        smtp_pool_remove(connection);
+    endpoint_settle(endpoint);
+}
+
+static void on_socket(void *arg, int events)
+{
+    (void)events;
+    struct smtp_connection *connection = arg;
+    bool good = !connection->handshaking || handshake(connection);
+    if (good && !connection->handshaking)
+        good = read_lines(connection);
+    if (good && !connection->handshaking)
+        good = smtp_connection_write(connection);
+    after_event(connection, good);
+}
+
+static void on_dialed(void *arg, int fd, enum send_fault fault, const char *error)
+{
+    struct smtp_connection *connection = arg;
+    struct endpoint *endpoint = connection->endpoint;
+    bool good = fd >= 0;
+    if (good) {
+        connection->fd = fd;
+        connection->watch = watch_new(endpoint->loop, fd, LOOP_READ, on_socket, connection);
+        if (endpoint->target.scheme == SCHEME_SMTPS)
+            good = smtp_connection_start_tls(connection);
+    } else {
+        smtp_dialogue_lost(connection, fault, error);
+    }
+    dial_free(connection->dial);
+    connection->dial = NULL;
+    after_event(connection, good);
+}
+
+static void on_timer(void *arg)
+{
+    struct smtp_connection *connection = arg;
+    after_event(connection, smtp_dialogue_lost(connection, FAULT_CONNECT, "TLS handshake: timed out"));
+}
+
+/* ---- life ---- */
+
+struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, struct endpoint *endpoint,
+                                            struct exchange *exchange)
+{
+    struct smtp_connection *connection = mem_alloc(sizeof *connection);
+    connection->pool = pool;
+    connection->endpoint = endpoint;
+    connection->exchange = exchange;
+    connection->fd = -1;
+    connection->step = STEP_GREETING;
+    buf_init(&connection->in, LINE_MAX_SIZE + READ_SIZE);
+    buf_init(&connection->out, OUT_MAX);
+    connection->timer = timer_new(endpoint->loop, on_timer, connection);
+    connection->dial = dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port,
+                                endpoint->options.connect_timeout_ms, on_dialed, connection);
+    return connection;
+}
+
+void smtp_connection_free(struct smtp_connection *connection)
+{
+    /* A goodbye is a courtesy; nobody waits for the reply. */
+    if (connection->step == STEP_IDLE && connection->ssl != NULL && connection->out.size == 0 &&
+        io_write(connection, "QUIT\r\n", 6) != IO_LOST)
+        (void)SSL_shutdown(connection->ssl);
+    ERR_clear_error();
+    dial_free(connection->dial);
+    watch_free(connection->watch);
+    timer_free(connection->timer);
+    SSL_free(connection->ssl);
+    if (connection->fd >= 0)
+        close(connection->fd);
+    buf_free(&connection->in);
+    buf_free(&connection->out);
+    mem_free(connection);
+}

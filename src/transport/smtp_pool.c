@@ -1,0 +1,122 @@
+#include "core/mem.h"
+#include "transport/smtp_internal.h"
+
+TAILQ_HEAD(smtp_connections, smtp_connection);
+
+struct smtp_pool {
+    struct endpoint *endpoint;
+    struct smtp_connections connections;
+    size_t count; /* those that are not on their last mail */
+};
+
+void smtp_pool_remove(struct smtp_connection *connection)
+{
+    TAILQ_REMOVE(&connection->pool->connections, connection, place);
+    if (!connection->last)
+        connection->pool->count--;
+    smtp_connection_free(connection);
+}
+
+static struct smtp_connection *find_idle(const struct smtp_pool *pool)
+{
+    struct smtp_connection *connection;
+    TAILQ_FOREACH(connection, &pool->connections, place)
+    {
+        if (connection->exchange == NULL && !connection->last)
+            return connection;
+    }
+    return NULL;
+}
+
+static size_t pool_room(const struct endpoint *endpoint)
+{
+    const struct smtp_pool *pool = endpoint->smtp;
+    const struct smtp_connection *connection;
+    size_t limit = (size_t)endpoint->options.connections;
+    size_t room = limit > pool->count ? limit - pool->count : 0;
+    TAILQ_FOREACH(connection, &pool->connections, place)
+    {
+        if (connection->exchange == NULL && !connection->last)
+            room++;
+    }
+    return room;
+}
+
+static void begin(struct smtp_pool *pool, struct exchange *exchange)
+{
+    struct smtp_connection *connection = find_idle(pool);
+    if (connection == NULL) {
+        exchange->smtp = smtp_connection_new(pool, pool->endpoint, exchange);
+        TAILQ_INSERT_TAIL(&pool->connections, exchange->smtp, place);
+        pool->count++;
+        return;
+    }
+    timer_clear(connection->timer);
+    connection->exchange = exchange;
+    exchange->smtp = connection;
+    smtp_dialogue_begin(connection);
+    if (!smtp_connection_write(connection))
+        smtp_pool_remove(connection);
+}
+
+static void pool_start(struct endpoint *endpoint)
+{
+    while (endpoint->queued > 0 && pool_room(endpoint) > 0) {
+        struct exchange *exchange = endpoint_take(endpoint);
+        const char *wrong = smtp_dialogue_check(exchange);
+        exchange->backend = &smtp_backend;
+        if (wrong != NULL)
+            exchange_failed(exchange, SEND_UNSENT, FAULT_PROTOCOL, "%s", wrong);
+        else
+            begin(endpoint->smtp, exchange);
+    }
+}
+
+static void pool_cancel(struct exchange *exchange)
+{
+    struct smtp_connection *connection = exchange->smtp;
+    smtp_dialogue_lost(connection, FAULT_TIMEOUT, "no answer in time");
+    smtp_pool_remove(connection);
+}
+
+static void pool_renew(struct endpoint *endpoint)
+{
+    struct smtp_connection *connection = TAILQ_FIRST(&endpoint->smtp->connections);
+    while (connection != NULL) {
+        struct smtp_connection *next = TAILQ_NEXT(connection, place);
+        if (connection->exchange == NULL) {
+            smtp_pool_remove(connection);
+        } else if (!connection->last) {
+            connection->last = true;
+            endpoint->smtp->count--;
+        }
+        connection = next;
+    }
+}
+
+static void pool_close(struct endpoint *endpoint)
+{
+    struct smtp_connection *connection;
+    while ((connection = TAILQ_FIRST(&endpoint->smtp->connections)) != NULL) {
+        smtp_dialogue_lost(connection, FAULT_NONE, "endpoint closed");
+        smtp_pool_remove(connection);
+    }
+    mem_free(endpoint->smtp);
+    endpoint->smtp = NULL;
+}
+
+const struct backend smtp_backend = {
+    .start = pool_start,
+    .cancel = pool_cancel,
+    .room = pool_room,
+    .renew = pool_renew,
+    .close = pool_close,
+};
+
+void smtp_pool_new(struct endpoint *endpoint)
+{
+    struct smtp_pool *pool = mem_alloc(sizeof *pool);
+    pool->endpoint = endpoint;
+    TAILQ_INIT(&pool->connections);
+    endpoint->smtp = pool;
+}

@@ -1,0 +1,150 @@
+/*
+ * Inside the transport: an endpoint owns exchanges (one request and its answer); a back end moves them.
+ *
+ * An exchange is on exactly one list of its life: the endpoint's queue, a back end's own list while it is in
+ * the air, the endpoint's list of done ones until its callback has run, the list of spare ones. Back ends
+ * finish exchanges whenever they learn something; callbacks run only from endpoint_settle, which every loop
+ * event of a back end calls as its very last step. So no callback ever runs inside libnghttp2 or libcurl.
+ */
+#ifndef PGOUTBOX_TRANSPORT_TRANSPORT_INTERNAL_H
+#define PGOUTBOX_TRANSPORT_TRANSPORT_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <sys/queue.h>
+
+#include "transport/transport.h"
+
+enum scheme { SCHEME_HTTPS, SCHEME_SMTP, SCHEME_SMTPS };
+
+struct target {
+    enum scheme scheme;
+    char host[256]; /* without the brackets of an IPv6 address */
+    char port[6];
+    char authority[272]; /* host[:port], the port only when it is not the scheme's own */
+};
+
+/* False with err: unknown scheme, no host, bad port, user information, a path or a query. */
+bool target_parse(struct target *target, const char *url, struct error *err) MUST_CHECK;
+
+enum { EXCHANGE_HEADER_TEXT = 2048 };
+
+TAILQ_HEAD(exchange_list, exchange);
+
+struct exchange {
+    TAILQ_ENTRY(exchange) place; /* the list that says where it is */
+    TAILQ_ENTRY(exchange) due;   /* endpoint->due while not finished */
+    struct endpoint *endpoint;
+    const struct backend *backend; /* NULL until a back end has taken it */
+    struct request request;        /* a copy; what it points to is borrowed */
+    response_fn *callback;
+    void *arg;
+    int64_t deadline;     /* monotonic ms */
+    size_t body_sent;     /* octets of the request's body handed on so far */
+    char length_text[24]; /* the body's size as text */
+
+    struct response response;
+    struct buf body;
+    char header_text[EXCHANGE_HEADER_TEXT];
+    size_t header_text_size;
+    bool final; /* the headers of a final response (status >= 200) are complete */
+
+    /* HTTP/2 */
+    struct http2_connection *connection;
+    int32_t stream_id;
+    uint64_t offset; /* where its HEADERS frame starts in the connection's output */
+    /* libcurl */
+    struct curl_transfer *transfer;
+    /* SMTP */
+    struct smtp_connection *smtp;
+};
+
+/* Forgets headers and body received so far: an interim response, or the reply to an earlier command. */
+void exchange_restart_response(struct exchange *exchange);
+/* Keeps a header, its name in lower case; drops it when there is no room. */
+void exchange_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
+                         size_t value_size);
+void exchange_add_body(struct exchange *exchange, const char *data, size_t size);
+
+/* Both take an exchange that is on no place list and end it. Format: why it was not answered. */
+void exchange_answered(struct exchange *exchange);
+void exchange_failed(struct exchange *exchange, enum send_state state, enum send_fault fault,
+                     const char *format, ...) PRINTF_LIKE(4, 5);
+
+struct backend {
+    /* Takes from endpoint->queue what fits now and writes it. */
+    void (*start)(struct endpoint *endpoint);
+    /* The time of an exchange it has taken is up: end it now. */
+    void (*cancel)(struct exchange *exchange);
+    /* How many more exchanges it would take now. */
+    size_t (*room)(const struct endpoint *endpoint);
+    /* No new exchange on the present connections. */
+    void (*renew)(struct endpoint *endpoint);
+    /* Ends all it has taken and frees everything. */
+    void (*close)(struct endpoint *endpoint);
+};
+
+extern const struct backend http2_backend, curl_backend, smtp_backend;
+
+struct endpoint {
+    struct transport *transport;
+    struct loop *loop;
+    struct target target;
+    struct endpoint_options options; /* strings owned */
+    SSL_CTX *tls;
+    const struct backend *backend; /* takes the next requests */
+    struct http2_pool *http2;      /* NULL unless asked for */
+    struct curl_pool *curl;        /* NULL until needed */
+    struct smtp_pool *smtp;        /* NULL unless SMTP */
+
+    struct exchange_list queue; /* waiting, in order */
+    size_t queued;
+    struct exchange_list due; /* all not finished, the most urgent first */
+    struct exchange_list done;
+    struct exchange_list spare;
+    size_t spares;
+    struct timer *turn;     /* there is something to start or to deliver */
+    struct timer *deadline; /* not later than the first deadline */
+    size_t slots_announced; /* free slots when on_capacity was last worth a call, or fewer since */
+    bool closing;
+};
+
+struct exchange *endpoint_take(struct endpoint *endpoint); /* head of the queue, NULL when empty */
+void endpoint_give_back(struct endpoint *endpoint, struct exchange *exchange); /* to the head of the queue */
+void endpoint_fail_queue(struct endpoint *endpoint, enum send_fault fault, const char *error);
+/* Runs the callbacks of what is done and starts what waits. The connection that calls may be gone after. */
+void endpoint_settle(struct endpoint *endpoint);
+void endpoint_wake(struct endpoint *endpoint); /* endpoint_settle in the next turn of the loop */
+/* The server does not speak HTTP/2: HTTP/1.1 until the next endpoint_renew. */
+void endpoint_fall_back(struct endpoint *endpoint);
+
+void http2_pool_new(struct endpoint *endpoint);
+void smtp_pool_new(struct endpoint *endpoint);
+bool curl_pool_new(struct endpoint *endpoint, struct error *err) MUST_CHECK;
+
+/* TLS 1.2 or later, verified against ca_file (PEM) or the system's authorities. */
+SSL_CTX *tls_context_new(const char *ca_file, struct error *err);
+/* A client connection on a connected descriptor that accepts only a certificate for host (name or address).
+ */
+SSL *tls_new(SSL_CTX *context, int fd, const char *host);
+/* Why the last call failed. */
+void tls_error_text(const SSL *ssl, char *text, size_t size);
+/* Whether that was TLS itself (a certificate, a version) rather than a lost connection. Health checks stop a
+ * provider for the one, not for the other. error: of SSL_get_error. */
+bool tls_is_at_fault(int error);
+
+/* Looks up a name and connects to the first address that answers. The callback comes once, from the loop; fd
+ * is the callback's to close, or -1 with fault and error. */
+typedef void dial_fn(void *arg, int fd, enum send_fault fault, const char *error);
+struct dial *dial_new(struct loop *loop, const char *host, const char *port, int64_t timeout_ms,
+                      dial_fn *callback, void *arg);
+void dial_free(struct dial *dial); /* NULL is allowed; no callback comes after */
+
+/* Looks up a name without blocking the loop. addresses is the callback's to free with freeaddrinfo; NULL with
+ * error. */
+struct addrinfo;
+typedef void resolve_fn(void *arg, struct addrinfo *addresses, const char *error);
+struct resolve *resolve_new(struct loop *loop, const char *host, const char *port, resolve_fn *callback,
+                            void *arg);
+void resolve_free(struct resolve *resolve); /* NULL is allowed; no callback comes after */
+
+#endif
