@@ -237,9 +237,10 @@ static void board(struct batch *batch)
 static void report_scan(struct batch *batch, const struct db_result *result)
 {
     if (batch->looking) {
-        int64_t pending, lowest, highest;
-        claim_read_look(result, &pending, &lowest, &highest);
-        channel_looked(batch->channel, batch->look_lane, batch->look_range, pending, lowest, highest);
+        int64_t pending, lowest, highest, stopped;
+        claim_read_look(result, &pending, &lowest, &highest, &stopped);
+        channel_looked(batch->channel, batch->look_lane, batch->look_range, pending, lowest, highest,
+                       stopped);
         return;
     }
     const int *rows = batch->claimed.rows;
@@ -296,7 +297,7 @@ void batch_claim(struct batch *batch, int transactional, int limit)
     batch->limit = limit;
     for (int lane = 0; lane < LANES; lane++)
         snprintf(after[lane], sizeof after[lane], "%" PRId64,
-                 cursor_position(channel_cursor(batch->channel, (enum lane)lane)));
+                 cursor_scan_from(channel_cursor(batch->channel, (enum lane)lane)));
     snprintf(at_most, sizeof at_most, "%d", transactional);
     snprintf(in_all, sizeof in_all, "%d", limit);
     send_claim(batch, &sql_claim,

@@ -247,9 +247,10 @@ void channel_scan_failed(struct channel *channel)
 }
 
 void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
-                    int64_t highest)
+                    int64_t highest, int64_t stopped)
 {
     channel->looking = false;
+    cursor_look_stopped(channel->cursors[lane], range, stopped, clock_mono());
     cursor_looked(channel->cursors[lane], range, pending, lowest, highest, clock_mono());
 }
 
@@ -335,6 +336,10 @@ void channel_configure(struct channel *channel, const struct channel_row *row)
             channel->cursors[lane] = cursor_new(row->low_water[lane]);
     if (first || resumed)
         channel->due = true;
+    if (resumed) /* scans that found nothing because of the pause may have moved the cursors past ready rows
+                  */
+        for (int lane = 0; lane < LANES; lane++)
+            cursor_disturb(channel->cursors[lane], clock_mono());
     memcpy(channel->retiring, channel->accounts, sizeof channel->retiring);
     channel->retiring_count = channel->account_count;
     channel->account_count = 0;

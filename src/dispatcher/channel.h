@@ -65,7 +65,7 @@ void channel_batch_up(struct channel *channel);
 void channel_scanned(struct channel *channel, int rows, const int64_t last[LANES], const bool full[LANES]);
 void channel_scan_failed(struct channel *channel);
 void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
-                    int64_t highest);
+                    int64_t highest, int64_t stopped);
 void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range);
 void channel_batch_ended(struct channel *channel);
 

@@ -18,7 +18,7 @@ enum column {
     RECIPIENT,
     PAYLOAD
 };
-enum look_column { PENDING = PAYLOAD + 1, LOWEST, HIGHEST };
+enum look_column { PENDING = PAYLOAD + 1, LOWEST, HIGHEST, STOPPED };
 
 static char *copy(const struct db_result *result, struct arena *arena, int row, int column)
 {
@@ -61,11 +61,13 @@ void claim_read(const struct db_result *result, struct batch *batch, struct aren
     }
 }
 
-void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest)
+void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest,
+                     int64_t *stopped)
 {
     *pending = db_int(result, 0, (int)PENDING);
     *lowest = db_int(result, 0, (int)LOWEST);
     *highest = db_int(result, 0, (int)HIGHEST);
+    *stopped = db_int(result, 0, (int)STOPPED);
 }
 
 void claim_render(struct job *job, int64_t now_ms)

@@ -22,8 +22,9 @@ struct claimed {
 void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
                 struct claimed *claimed);
 
-/* The rest of reclaim.sql's columns: how much of the range is pending. */
-void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest);
+/* The rest of reclaim.sql's columns: how much of the range is pending, up to where it stopped. */
+void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest,
+                     int64_t *stopped);
 
 /* Renders: the payload becomes an object. JOB_CLAIMED stays so unless the job ends here: expired, suppressed,
  * or judged because its payload cannot be read. */

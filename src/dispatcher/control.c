@@ -335,6 +335,7 @@ static void on_tick(void *arg)
     control->ticks++;
     control->ticking = true;
     db_send(control->db, &sql_read_position, 0, NULL, on_position, control);
+    db_sync(control->db); /* its transaction must have ended before the snapshot is taken */
     db_send(control->db, &sql_read_snapshot, 0, NULL, on_snapshot, control);
     struct buf dispatchers, lowest;
     marks_as_arrays(control, &dispatchers, &lowest);

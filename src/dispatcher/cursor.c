@@ -11,7 +11,9 @@ enum {
     LOOK_FIRST_MS =
         500, /* the rows of a range are mostly in the air when it is made: give them time to land */
     LOOK_LONGEST_MS = 8000,
-    RANGES_MAX = 64 /* beyond this, neighbours are joined */
+    OVERLAP_MS = 40,         /* most producers commit this soon after they drew a position */
+    OVERLAP_POSITIONS = 200, /* and more than this is not looked at twice */
+    RANGES_MAX = 64          /* beyond this, neighbours are joined */
 };
 
 #define NEVER INT64_MAX
@@ -35,7 +37,9 @@ struct tick {
 };
 
 struct cursor {
-    int64_t position;          /* fresh scans start here */
+    int64_t position;          /* as far as fresh scans came */
+    int64_t recent, newer;     /* where it was one to two OVERLAP_MS ago, and since then */
+    int64_t turned;            /* when `recent` was last moved on */
     int64_t covered;           /* every position at or below it is final or in an open range */
     struct tick tick;          /* newest, waiting for a scan */
     struct tick scan_tick;     /* the one the running scan completes */
@@ -100,7 +104,7 @@ static uint64_t *copy_ids(const uint64_t *ids, size_t count)
 struct cursor *cursor_new(int64_t low_water)
 {
     struct cursor *cursor = mem_alloc(sizeof *cursor);
-    cursor->position = cursor->covered = low_water;
+    cursor->position = cursor->covered = cursor->recent = cursor->newer = low_water;
     cursor->next_id = 1;
     return cursor;
 }
@@ -120,6 +124,11 @@ void cursor_free(struct cursor *cursor)
 int64_t cursor_position(const struct cursor *cursor)
 {
     return cursor->position;
+}
+
+int64_t cursor_scan_from(const struct cursor *cursor)
+{
+    return cursor->recent;
 }
 
 size_t cursor_ranges(const struct cursor *cursor)
@@ -244,12 +253,25 @@ void cursor_scan_failed(struct cursor *cursor)
     cursor->scan_tick = (struct tick){0};
 }
 
-void cursor_scanned(struct cursor *cursor, int64_t last, bool full, int64_t now)
+/* A fresh scan starts a little behind the position: the rows of a producer that commits just after its
+ * neighbours would otherwise wait for a look. Not while there is a backlog: there they are not urgent, and
+ * cost most. */
+static void move_start(struct cursor *cursor, bool full, int64_t now)
+{
+    if (full || now - cursor->turned >= OVERLAP_MS) {
+        cursor->recent = full ? cursor->position : cursor->newer;
+        cursor->newer = cursor->position;
+        cursor->turned = now;
+    }
+    if (cursor->position - cursor->recent > OVERLAP_POSITIONS)
+        cursor->recent = cursor->position - OVERLAP_POSITIONS;
+}
+
+/* What the scan's tick and the scan together have passed becomes a range. */
+static void cover(struct cursor *cursor, bool full, int64_t now)
 {
     struct tick tick = cursor->scan_tick;
     cursor->scan_tick = (struct tick){0};
-    if (last > cursor->position)
-        cursor->position = last;
     if (!tick.set)
         return;
     if (!full && tick.position > cursor->position)
@@ -266,6 +288,14 @@ void cursor_scanned(struct cursor *cursor, int64_t last, bool full, int64_t now)
     } else {
         mem_free(tick.running);
     }
+}
+
+void cursor_scanned(struct cursor *cursor, int64_t last, bool full, int64_t now)
+{
+    if (last > cursor->position)
+        cursor->position = last;
+    cover(cursor, full, now);
+    move_start(cursor, full, now);
 }
 
 static struct open_range *find_range(struct cursor *cursor, uint64_t id)

@@ -47,8 +47,11 @@ struct cursor;
 struct cursor *cursor_new(int64_t low_water);
 void cursor_free(struct cursor *cursor); /* NULL is allowed */
 
-/* Fresh scans look at queue_pos > cursor_position. */
+/* As far as fresh scans have come. */
 int64_t cursor_position(const struct cursor *cursor);
+/* The next fresh scan looks at queue_pos > this: a little behind the position, because producers that work at
+ * the same time commit in any order, and a row that comes milliseconds late should not wait for a look. */
+int64_t cursor_scan_from(const struct cursor *cursor);
 
 /* A tick arrived, made in the order said above. It takes effect with the next fresh scan that starts after
  * this call. */

@@ -1,6 +1,6 @@
 -- Takes ready rows beyond the two cursors, in order, the transactional lane first; the bulk lane keeps a guaranteed
--- share. Parameters: 1 channel, 2 transactional cursor, 3 bulk cursor, 4 limit of the transactional lane, 5 limit of
--- both lanes together.
+-- share while it has rows. Parameters: 1 channel, 2 transactional cursor, 3 bulk cursor, 4 limit of the transactional
+-- lane while bulk waits, 5 limit of both lanes together.
 WITH open AS MATERIALIZED (
     SELECT NOT paused AS yes FROM outbox.channel WHERE name = $1
 ), transactional AS MATERIALIZED (
@@ -9,7 +9,13 @@ WITH open AS MATERIALIZED (
     WHERE channel = $1 AND lane = 'transactional' AND queue_pos > $2::bigint AND status = 'pending'
       AND (SELECT yes FROM open)
     ORDER BY queue_pos
-    LIMIT $4::int
+    LIMIT CASE
+        WHEN EXISTS (
+            SELECT FROM outbox.message
+            WHERE channel = $1 AND lane = 'bulk' AND queue_pos > $3::bigint AND status = 'pending'
+        ) THEN $4::int
+        ELSE $5::int
+    END
     FOR UPDATE SKIP LOCKED
 ), bulk AS MATERIALIZED (
     SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, idempotency_key, payload
