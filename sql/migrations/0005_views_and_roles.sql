@@ -64,10 +64,11 @@ GRANT USAGE ON SCHEMA outbox
 -- RETURNING id, and ON CONFLICT (idempotency_key), need the right to read these two columns.
 GRANT INSERT (channel, lane, app, recipient, payload, idempotency_key, send_at, expires_at),
     SELECT (id, idempotency_key) ON outbox.message TO outbox_producer;
+GRANT SELECT (id, name) ON outbox.channel TO outbox_producer; -- the trigger on message has the producer's rights
 GRANT USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_producer;
 GRANT EXECUTE ON FUNCTION
     outbox.send(text, text, jsonb, text, outbox.lane, text, timestamptz, timestamptz),
-    outbox.cancel(text)
+    outbox.cancel(text), outbox.why_refused(outbox.message), outbox.wake(integer, text)
     TO outbox_producer;
 
 GRANT SELECT, UPDATE (status, queue_pos, next_attempt_at, sent_at, finished_at, attempts, provider,
