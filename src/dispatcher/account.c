@@ -16,8 +16,7 @@ enum {
     STOP_MS = 60000,       /* a stopped provider is tried again after this long */
     RENEW_EVERY_MS = 1000, /* many answers may ask for new connections at once */
     CREDENTIAL_TIMEOUT_MS = 20000,
-    UNREACHABLE_AFTER = 5, /* connection failures in a row */
-    LEAST_TIME_MS = 500    /* a request with less time than this before the deadline is not begun */
+    UNREACHABLE_AFTER = 5 /* connection failures in a row */
 };
 
 static const struct backoff unreachable_backoff = {.base_ms = 1000, .cap_ms = 30000};
@@ -45,7 +44,6 @@ struct account {
         struct credential value;
         struct endpoint *endpoint;
         struct arena *arena;
-        struct timer *retry;
         bool fetching;
         int failures;
         int generation; /* counts the tokens fetched */
@@ -80,6 +78,12 @@ enum repeat_effect account_repeat(const struct account *account)
 bool account_is_open(const struct account *account)
 {
     return !account->retired && account->blocked_until == 0;
+}
+
+int64_t account_closed_for(const struct account *account)
+{
+    int64_t left = account->blocked_until > 0 ? account->blocked_until - clock_mono() : 0;
+    return left > 0 ? left : 0;
 }
 
 /* As much again as can be in the air may wait here, so that the connections never idle between batches. */
@@ -171,14 +175,14 @@ void account_set_stopped(struct account *account, int64_t stopped_ms)
 {
     if (stopped_ms > 0)
         block(account, stopped_ms, "stopped");
-    else if (account->stopped)
-        timer_set(account->unblock, 0);
     account->stopped = stopped_ms > 0;
 }
 
 static void stop(struct account *account, const char *reason)
 {
-    if (account->blocked_until == 0)
+    /* A retired account's row has been replaced; what its old credential brings does not concern the new one.
+     */
+    if (account_is_open(account))
         account->events.stopped(account->events.arg, account->name, reason, STOP_MS);
     block(account, STOP_MS, reason);
 }
@@ -192,13 +196,13 @@ static bool credential_ready(const struct account *account)
            (account->credential.value.token && account->credential.value.expires_ms > clock_ms());
 }
 
+/* Closed until the next try: jobs that waited here for a token would keep their batches from landing. */
 static void credential_failed(struct account *account, const char *reason)
 {
     int64_t delay = backoff_delay(&credential_backoff, ++account->credential.failures, backoff_random());
     log_event(LOG_WARN, "credential_failed", log_text("provider", account->name), log_text("reason", reason),
               log_int("retry_ms", delay));
-    timer_set(account->credential.retry, delay);
-    hand_back(account, NULL);
+    block(account, delay, reason);
 }
 
 static void on_credential(void *arg, const struct response *response)
@@ -228,7 +232,7 @@ static void on_credential(void *arg, const struct response *response)
 
 static void fetch_credential(struct account *account)
 {
-    if (account->credential.fetching || timer_is_set(account->credential.retry))
+    if (account->credential.fetching)
         return;
     struct endpoint_options options = {.connections = 1,
                                        .streams = 1,
@@ -253,13 +257,6 @@ static void fetch_credential(struct account *account)
     endpoint_send(account->credential.endpoint, &request, on_credential, account);
 }
 
-static void on_credential_retry(void *arg)
-{
-    struct account *account = arg;
-    fetch_credential(account);
-    account->events.capacity(account->events.arg);
-}
-
 /* --- Sending ----------------------------------------------------------------------------------------------
  */
 
@@ -273,15 +270,16 @@ static void maybe_free_retired(struct account *account)
 /* Surely not processed: try again at once within this batch while that makes sense, on the same provider. */
 static void unsent(struct account *account, struct job *job, const struct response *response)
 {
-    if (response->fault == FAULT_CONNECT || response->fault == FAULT_RESOLVE ||
-        response->fault == FAULT_TLS) {
+    /* A failed connection fails all that waited for it; the answers behind the one that blocks are no more
+     * news. */
+    if (account_is_open(account) && (response->fault == FAULT_CONNECT || response->fault == FAULT_RESOLVE)) {
         if (++account->failures_in_a_row >= UNREACHABLE_AFTER)
             block(account,
                   backoff_delay(&unreachable_backoff, account->failures_in_a_row - UNREACHABLE_AFTER + 1,
                                 backoff_random()),
                   response->error);
     }
-    if (job->sends < SENDS_MAX && account->blocked_until == 0 && !account->retired)
+    if (job->sends < SENDS_MAX && account_is_open(account))
         push_back(account, job);
     else
         finish(account, job, JOB_JUDGED);
@@ -311,8 +309,10 @@ static void on_response(void *arg, const struct response *response)
         break;
     }
     case VERDICT_REFRESH:
-        if (job->refreshed || account->retired) {
+        if (job->refreshed)
             stop(account, verdict->reason);
+        /* Nothing pumps the queue of a closed account. */
+        if (!account_is_open(account)) {
             finish(account, job, JOB_JUDGED);
             break;
         }
@@ -340,10 +340,18 @@ static void on_response(void *arg, const struct response *response)
     maybe_free_retired(account);
 }
 
+/* A request that is cut short is in doubt and is repeated: one that might not get its whole time is not
+ * begun, unless the deadline is so short that half of it must do. */
+static int64_t least_time(const struct account *account, const struct batch *batch)
+{
+    int64_t half = batch_time(batch) / 2;
+    return account->request_timeout_ms < half ? account->request_timeout_ms : half;
+}
+
 static void launch(struct account *account, struct job *job)
 {
     int64_t left = batch_time_left(job->batch);
-    if (left < LEAST_TIME_MS) {
+    if (left < least_time(account, job->batch)) {
         job->verdict = verdict_make(VERDICT_UNSENT, "the batch's deadline came first");
         finish(account, job, JOB_JUDGED);
         return;
@@ -466,6 +474,8 @@ static char *signature(const struct account_row *row)
 
 bool account_is_same(const struct account *account, const struct account_row *row)
 {
+    if (account->stopped && row->stopped_ms == 0)
+        return false; /* a person has mended something, perhaps the contents of a secret's file */
     char *other = signature(row);
     bool same = strcmp(account->signature, other) == 0;
     mem_free(other);
@@ -495,7 +505,6 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
     account->request_timeout_ms = row->request_timeout_ms;
     account->last = &account->first;
     account->unblock = timer_new(loop, on_unblock, account);
-    account->credential.retry = timer_new(loop, on_credential_retry, account);
     account->credential.arena = arena_new();
     bool ok = set_up(account, row, settings, err);
     json_object_put(settings);
@@ -503,7 +512,6 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
         account_free(account);
         return NULL;
     }
-    account_set_stopped(account, row->stopped_ms);
     return account;
 }
 
@@ -527,7 +535,6 @@ void account_free(struct account *account)
     endpoint_free(account->credential.endpoint);
     hand_back(account, NULL);
     timer_free(account->unblock);
-    timer_free(account->credential.retry);
     arena_free(account->credential.arena);
     mem_free(account->credential.value.token);
     if (account->settings)

@@ -47,13 +47,15 @@ const char *account_app(const struct account *account); /* NULL = any */
 int account_priority(const struct account *account);
 enum repeat_effect account_repeat(const struct account *account);
 
-/* Made from an equal row, apart from its stop. */
+/* Made from an equal row whose stop, if any, has not been lifted: else make a new one. */
 bool account_is_same(const struct account *account, const struct account_row *row);
-/* The row's stop has changed: blocks for this long, or 0 = somebody has lifted it. */
+/* Blocks for as long as the row is stopped; 0 = it is not. */
 void account_set_stopped(struct account *account, int64_t stopped_ms);
 
 /* Neither blocked nor retired: jobs may be given to it. */
 bool account_is_open(const struct account *account);
+/* ms until it opens again; 0 = it is open. */
+int64_t account_closed_for(const struct account *account);
 /* How many more jobs it could well use now; 0 while it is full or not open. */
 size_t account_room(const struct account *account);
 

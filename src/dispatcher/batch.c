@@ -38,7 +38,9 @@ struct batch {
     uint64_t look_range;
     int64_t flight;
     int notes;
+    int64_t time;           /* ms from boarding to the deadline */
     int64_t deadline;       /* steady clock */
+    int64_t session_for;    /* batch deadline that this session was set up for; 0 = not yet */
     struct timer *watchdog; /* the server's answer is overdue, or: land again */
     struct timer *note_timer;
 };
@@ -53,6 +55,11 @@ struct arena *batch_arena(const struct batch *batch)
 int64_t batch_time_left(const struct batch *batch)
 {
     return batch->deadline - clock_mono();
+}
+
+int64_t batch_time(const struct batch *batch)
+{
+    return batch->time;
 }
 
 bool batch_is_up(const struct batch *batch)
@@ -126,9 +133,10 @@ static void on_note_timer(void *arg)
     struct batch *batch = arg;
     struct job **jobs = mem_array(batch->claimed.count, sizeof *jobs);
     size_t count = 0;
+    bool can_note = control_is_ready(batch->control); /* if not now, then with the next note */
     for (size_t i = 0; i < batch->claimed.count; i++) {
         struct job *job = &batch->claimed.jobs[i];
-        if (job->state != JOB_JUDGED || job->noted)
+        if (!can_note || job->noted || job->state < JOB_JUDGED || job->state == JOB_HANDED_BACK)
             continue;
         job->noted = true;
         jobs[count++] = job;
@@ -137,6 +145,9 @@ static void on_note_timer(void *arg)
         control_note(batch->control, batch->flight, ++batch->notes, jobs, count);
     mem_free(jobs);
     timer_set(batch->note_timer, NOTE_EVERY_MS);
+    /* Requests end by themselves at the deadline; what still waits for its turn must not keep the batch. */
+    if (batch_time_left(batch) <= 0 && !batch->withdrawn)
+        batch_withdraw(batch);
 }
 
 static void maybe_land(struct batch *batch)
@@ -160,6 +171,7 @@ static void route(struct batch *batch, struct job *job)
     job->state = JOB_JUDGED;
     job->judged_ms = clock_ms();
     job->verdict = verdict_make(VERDICT_UNSENT, "no provider takes it now");
+    job->verdict.not_before_ms = channel_not_before(batch->channel, job);
 }
 
 void batch_job_done(struct batch *batch, struct job *job)
@@ -203,6 +215,8 @@ static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_cou
     if (!ok || batch->withdrawn || batch->given_up) {
         if (ok)
             control_drop_flight(batch->control, batch->flight);
+        else
+            channel_rest(batch->channel);
         give_up(batch);
         return;
     }
@@ -228,6 +242,7 @@ static void board(struct batch *batch)
         ids[i] = batch->claimed.jobs[i].message.id;
     int64_t deadline_ms = channel_settings(batch->channel)->batch_deadline_ms;
     batch->state = BATCH_BOARDING;
+    batch->time = deadline_ms;
     batch->deadline = clock_mono() + deadline_ms;
     batch->flight = control_open_flight(batch->control, channel_name(batch->channel), ids,
                                         batch->claimed.count, deadline_ms, on_flight, batch);
@@ -266,12 +281,14 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
             log_event(LOG_ERROR, "claim_failed", log_text("channel", channel_name(batch->channel)),
                       log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
         report_failure(batch);
+        channel_rest(batch->channel);
         give_up(batch);
         return;
     }
     claim_read(result, batch, batch->arena, &batch->claimed);
     report_scan(batch, result);
-    if (batch->claimed.count == 0 || batch->withdrawn) {
+    /* Between a reconnect and the lock, a flight could be opened under an id that was given up meanwhile. */
+    if (batch->claimed.count == 0 || batch->withdrawn || !control_is_ready(batch->control)) {
         give_up(batch);
         return;
     }
@@ -280,11 +297,26 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
     board(batch);
 }
 
+/* Configuration is read after the first connection is up, and may change later. */
+static void set_up_session(struct batch *batch)
+{
+    int64_t deadline_ms = channel_settings(batch->channel)->batch_deadline_ms;
+    if (batch->session_for == deadline_ms)
+        return;
+    batch->session_for = deadline_ms;
+    char idle[24], statement[24];
+    snprintf(idle, sizeof idle, "%" PRId64, deadline_ms + TRANSACTION_SLACK_MS);
+    snprintf(statement, sizeof statement, "%d", STATEMENT_MS);
+    db_send(batch->db, &sql_session, 2, (const char *const[]){idle, statement}, NULL, NULL);
+    db_sync(batch->db);
+}
+
 static void send_claim(struct batch *batch, const struct db_statement *statement, const char *const *values)
 {
     batch->state = BATCH_CLAIMING;
     batch->in_transaction = true;
     timer_set(batch->watchdog, STATEMENT_MS + STATEMENT_MS / 2);
+    set_up_session(batch);
     db_send(batch->db, &sql_begin, 0, NULL, NULL, NULL);
     db_send(batch->db, statement, 5, values, on_claimed, batch);
     db_sync(batch->db);
@@ -371,8 +403,10 @@ static void send_landing(struct batch *batch)
     char dispatcher[16], flight[24];
     snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->control));
     snprintf(flight, sizeof flight, "%" PRId64, batch->flight);
-    if (!batch->in_transaction)
+    if (!batch->in_transaction) {
+        set_up_session(batch);
         db_send(batch->db, &sql_begin, 0, NULL, NULL, NULL);
+    }
     batch->in_transaction = true;
     db_send(batch->db, &sql_settle, 10,
             (const char *const[]){dispatcher, flight, channel_name(batch->channel), buf_string(&arrays.ids),
@@ -413,12 +447,7 @@ static void on_watchdog(void *arg)
 static void on_up(void *arg)
 {
     struct batch *batch = arg;
-    char idle[24], statement[24];
-    snprintf(idle, sizeof idle, "%" PRId64,
-             channel_settings(batch->channel)->batch_deadline_ms + TRANSACTION_SLACK_MS);
-    snprintf(statement, sizeof statement, "%d", STATEMENT_MS);
-    db_send(batch->db, &sql_session, 2, (const char *const[]){idle, statement}, NULL, NULL);
-    db_sync(batch->db);
+    batch->session_for = 0;
     if (batch->state == BATCH_LANDING)
         send_landing(batch);
     else

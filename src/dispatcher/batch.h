@@ -49,5 +49,6 @@ void batch_job_done(struct batch *batch, struct job *job);
 
 struct arena *batch_arena(const struct batch *batch);
 int64_t batch_time_left(const struct batch *batch); /* ms until its hard deadline */
+int64_t batch_time(const struct batch *batch);      /* ms that it had in all */
 
 #endif

@@ -16,7 +16,9 @@ enum {
     POLL_BUSY_MAX_MS = 100, /* while producers with open transactions keep us from sleeping */
     POLL_ASLEEP_MS = 1000,  /* a missed ring costs at most this */
     LOOKING_MS = 100,       /* how often ranges are checked for being due */
+    REST_MS = 1000,         /* after the database refused a claim or a flight */
     BAD_ROW_MS = 60000,     /* a provider row that cannot be used is looked at again after this */
+    UNSERVED_MS = 60000,    /* a message of an app without provider is looked at again after this */
     ACCOUNTS_MAX = 64
 };
 
@@ -29,6 +31,7 @@ struct channel {
     bool configured;
     struct cursor *cursors[LANES];
     struct account *accounts[ACCOUNTS_MAX];
+    int64_t stopped_ms[ACCOUNTS_MAX]; /* of their rows, while these are read */
     size_t account_count;
     struct account *retiring[ACCOUNTS_MAX]; /* of the configuration before, while the new one is read */
     size_t retiring_count;
@@ -39,7 +42,9 @@ struct channel {
     bool asleep; /* the sleeper's lock is ours */
     bool dozing; /* the lock has been asked for */
     bool stopping;
-    int64_t last_rows; /* steady clock: when a fresh scan last found some */
+    int64_t last_rows;  /* steady clock: when a fresh scan last found some */
+    int64_t rest_until; /* steady clock: no claims before */
+    int bulk_credit;    /* hundredths of a row that bulk is owed */
     int poll_ms;
     struct timer *poll;
     struct timer *look;
@@ -121,6 +126,17 @@ static bool start_look(struct channel *channel, struct batch *batch, int limit)
     return false;
 }
 
+/* Bulk's guaranteed share of so many rows. What is less than a row adds up: with few slots each claim is
+ * small. */
+static int bulk_rows(struct channel *channel, int limit)
+{
+    channel->bulk_credit += limit * channel->row.bulk_share;
+    int rows = channel->bulk_credit / 100;
+    channel->bulk_credit %= 100;
+    int most = limit > 1 ? limit - 1 : 1;
+    return rows < most ? rows : most;
+}
+
 static bool start_scan(struct channel *channel, struct batch *batch, int limit)
 {
     if (channel->scanning || !channel->due)
@@ -130,15 +146,14 @@ static bool start_scan(struct channel *channel, struct batch *batch, int limit)
     timer_clear(channel->poll);
     for (int lane = 0; lane < LANES; lane++)
         cursor_scan_started(channel->cursors[lane]);
-    int bulk = limit * channel->row.bulk_share / 100;
-    batch_claim(batch, limit - bulk > 0 ? limit - bulk : 1, limit);
+    batch_claim(batch, limit - bulk_rows(channel, limit), limit);
     return true;
 }
 
 static void step(struct channel *channel)
 {
     if (channel->stopping || !channel->configured || channel->row.paused ||
-        !control_is_ready(channel->control))
+        !control_is_ready(channel->control) || clock_mono() < channel->rest_until)
         return;
     bool started = true;
     while (started) {
@@ -230,9 +245,10 @@ void channel_scanned(struct channel *channel, int rows, const int64_t last[LANES
         cursor_scanned(channel->cursors[lane], last[lane], full[lane], clock_mono());
     if (rows > 0)
         wake(channel);
-    if (full[LANE_TRANSACTIONAL] || full[LANE_BULK])
+    bool more = full[LANE_TRANSACTIONAL] || full[LANE_BULK];
+    if (rows > 0 && more)
         channel->due = true;
-    else if (rows > 0)
+    else if (rows > 0 || more) /* a lane without a row this time is full at once */
         scan_later(channel, POLL_MS);
     else
         found_nothing(channel);
@@ -263,6 +279,12 @@ void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range
 void channel_batch_ended(struct channel *channel)
 {
     step(channel);
+}
+
+/* The timer of looks goes on when the rest is over. */
+void channel_rest(struct channel *channel)
+{
+    channel->rest_until = clock_mono() + REST_MS;
 }
 
 void channel_batch_up(struct channel *channel)
@@ -320,6 +342,19 @@ struct account *channel_route(struct channel *channel, const struct job *job)
     return chosen < 0 ? NULL : channel->accounts[chosen];
 }
 
+/* Without this, the messages of one app without provider would go round every few seconds for ever. */
+int64_t channel_not_before(const struct channel *channel, const struct job *job)
+{
+    int64_t wait = UNSERVED_MS;
+    for (size_t i = 0; i < channel->account_count; i++) {
+        const char *app = account_app(channel->accounts[i]);
+        int64_t closed = account_closed_for(channel->accounts[i]);
+        if ((!app || (job->app && strcmp(app, job->app) == 0)) && closed < wait)
+            wait = closed;
+    }
+    return clock_ms() + wait + 1000 + backoff_random() % 4000;
+}
+
 void channel_withdraw(struct channel *channel, const struct batch *batch)
 {
     for (size_t i = 0; i < channel->account_count; i++)
@@ -340,6 +375,10 @@ void channel_configure(struct channel *channel, const struct channel_row *row)
                   */
         for (int lane = 0; lane < LANES; lane++)
             cursor_disturb(channel->cursors[lane], clock_mono());
+}
+
+void channel_reload(struct channel *channel)
+{
     memcpy(channel->retiring, channel->accounts, sizeof channel->retiring);
     channel->retiring_count = channel->account_count;
     channel->account_count = 0;
@@ -375,7 +414,7 @@ void channel_provider(struct channel *channel, const struct account_row *row)
         log_event(LOG_INFO, "provider_loaded", log_text("channel", channel->name),
                   log_text("provider", row->name), log_text("adapter", row->adapter));
     }
-    account_set_stopped(account, row->stopped_ms);
+    channel->stopped_ms[channel->account_count] = row->stopped_ms;
     channel->accounts[channel->account_count++] = account;
 }
 
@@ -385,6 +424,9 @@ void channel_configured(struct channel *channel)
         if (channel->retiring[i])
             account_retire(channel->retiring[i]);
     channel->retiring_count = 0;
+    /* Now that all accounts are known, what a stopped one hands back goes to the next. */
+    for (size_t i = 0; i < channel->account_count; i++)
+        account_set_stopped(channel->accounts[i], channel->stopped_ms[i]);
     channel->configured = true;
     step(channel);
 }

@@ -46,8 +46,10 @@ struct control *channel_control(const struct channel *channel);
 const struct channel_row *channel_settings(const struct channel *channel);
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane);
 
-/* Configuration has been read (again). The provider rows of the channel follow one by one, then the end. */
+/* Configuration has been read (again). */
 void channel_configure(struct channel *channel, const struct channel_row *row);
+/* All provider rows of the channel follow one by one, then the end, without a turn of the loop in between. */
+void channel_reload(struct channel *channel);
 void channel_provider(struct channel *channel, const struct account_row *row);
 void channel_configured(struct channel *channel);
 
@@ -68,9 +70,13 @@ void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int
                     int64_t highest, int64_t stopped);
 void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range);
 void channel_batch_ended(struct channel *channel);
+void channel_rest(struct channel *channel); /* the database is unwell: no claims for a moment */
 
 /* Takes back from the accounts what the batch has not on the wire yet. */
 void channel_withdraw(struct channel *channel, const struct batch *batch);
+
+/* When it is worth the while to claim a job again that no account took, Unix ms. */
+int64_t channel_not_before(const struct channel *channel, const struct job *job);
 
 /* The account for a job, NULL when none takes it now. */
 struct account *channel_route(struct channel *channel, const struct job *job);

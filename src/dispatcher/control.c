@@ -17,9 +17,10 @@ enum {
     TICK_MS = 500,
     TICK_OVERDUE_MS = 15000, /* no answer for this long: the connection is half dead */
     HOUSE_EVERY = 4,         /* ticks between low-water marks */
-    RECOVER_EVERY = 2,       /* ticks between looks for lost flights */
-    CONFIG_EVERY = 120,      /* ticks between readings of the configuration that nobody rang for */
-    LISTENING = 2,           /* channels we listen on */
+    REGISTER_AGAIN_MS = 1000,
+    RECOVER_EVERY = 2,  /* ticks between looks for lost flights */
+    CONFIG_EVERY = 120, /* ticks between readings of the configuration that nobody rang for */
+    LISTENING = 2,      /* channels we listen on */
     DISPATCHERS_MAX = 256,
     RUNNING_MAX = 8192, /* transactions in a snapshot */
     OPEN_MAX = 4096     /* own flights */
@@ -323,8 +324,12 @@ static void read_config(struct control *control);
 static void on_tick(void *arg)
 {
     struct control *control = arg;
-    if (!control->attached || control->leaving)
+    if (control->leaving)
         return;
+    if (!control->attached) {
+        db_reconnect(control->db, "the dispatcher could not be registered"); /* perhaps to another server */
+        return;
+    }
     timer_set(control->tick, TICK_MS);
     if (control->ticking) {
         if (clock_mono() - control->tick_sent > TICK_OVERDUE_MS)
@@ -372,7 +377,10 @@ static void on_channels(void *arg, enum db_status status, const struct db_result
     report("config_failed", status, result);
     if (status != DB_OK)
         return;
-    if ((size_t)db_rows(result) != control->channel_count) {
+    if ((size_t)db_rows(result) != control->channel_count && control->configured) {
+        log_event(LOG_ERROR, "config_failed",
+                  log_text("error", "a channel is not in outbox.channel any more"));
+    } else if ((size_t)db_rows(result) != control->channel_count) {
         control->options.unusable(control->options.arg,
                                   "--channels: not every one of them exists in outbox.channel");
         return;
@@ -398,6 +406,8 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
     report("config_failed", status, result);
     if (status != DB_OK)
         return;
+    for (size_t i = 0; i < control->channel_count; i++)
+        channel_reload(control->channels[i]);
     for (int row = 0; row < db_rows(result); row++) {
         struct account_row account = {.name = db_text(result, row, 1),
                                       .adapter = db_text(result, row, 2),
@@ -456,7 +466,7 @@ static void on_registered(void *arg, enum db_status status, const struct db_resu
     struct control *control = arg;
     report("register_failed", status, result);
     if (status == DB_FAILED)
-        db_reconnect(control->db, "the dispatcher cannot be registered");
+        timer_set(control->tick, REGISTER_AGAIN_MS);
     if (status != DB_OK)
         return;
     control->id = (int)db_int(result, 0, 0);
@@ -482,7 +492,7 @@ static void on_reattached(void *arg, enum db_status status, const struct db_resu
     struct control *control = arg;
     report("reattach_failed", status, result);
     if (status == DB_FAILED)
-        db_reconnect(control->db, "the dispatcher cannot be attached again");
+        timer_set(control->tick, REGISTER_AGAIN_MS);
     if (status != DB_OK)
         return;
     if (db_bool(result, 0, 0)) {

@@ -214,8 +214,7 @@ int main(int argc, char **argv)
     loop_run(program.loop);
 
     if (program.exit_code == EXIT_ABORTED)
-        return EXIT_ABORTED; /* the server rolls back what was claimed; open flights tell what was in the air
-                              */
+        _exit(EXIT_ABORTED); /* the server rolls back the claims; open flights tell what was in the air */
     for (size_t i = 0; i < program.channel_count; i++)
         channel_free(program.channels[i]);
     control_free(program.control);

@@ -35,9 +35,40 @@ static const char *verdict_word(const struct job *job)
     }
 }
 
-static const char *or_null(const char *text)
+/* Octets of the UTF-8 character at text; 0 = it is none that Postgres takes. */
+static size_t character(const unsigned char *text)
 {
-    return text[0] == '\0' ? NULL : text;
+    static const struct {
+        unsigned char low, high; /* first octet */
+        unsigned char from, to;  /* second octet */
+        size_t size;
+    } rows[] = {{0x01, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+                {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+                {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (text[0] < rows[i].low || text[0] > rows[i].high)
+            continue;
+        bool good = rows[i].size < 2 || (text[1] >= rows[i].from && text[1] <= rows[i].to);
+        for (size_t j = 2; good && j < rows[i].size; j++)
+            good = (text[j] & 0xC0) == 0x80;
+        return good ? rows[i].size : 0;
+    }
+    return 0;
+}
+
+/* What a peer said, perhaps in Latin-1. The server would refuse it, and the whole batch with it. */
+static void add_peer_text(struct buf *out, const char *text)
+{
+    char clean[sizeof(((struct verdict *)NULL)->reason)];
+    size_t used = 0;
+    for (const char *p = text; *p != '\0' && used + 4 < sizeof clean;) {
+        size_t size = character((const unsigned char *)p);
+        for (size_t i = 0; i < (size ? size : 1); i++)
+            clean[used++] = size ? p[i] : '?';
+        p += size ? size : 1;
+    }
+    clean[used] = '\0';
+    db_array_text(out, used > 0 ? clean : NULL);
 }
 
 void settle_add(struct settle_arrays *arrays, const struct job *job)
@@ -47,8 +78,8 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
     db_array_int(&arrays->ids, job->message.id);
     db_array_text(&arrays->verdicts, verdict_word(job));
     db_array_text(&arrays->providers, job->account ? account_name(job->account) : NULL);
-    db_array_text(&arrays->provider_ids, or_null(job->verdict.provider_id));
-    db_array_text(&arrays->reasons, or_null(job->verdict.reason));
+    add_peer_text(&arrays->provider_ids, job->verdict.provider_id);
+    add_peer_text(&arrays->reasons, job->verdict.reason);
     db_array_int(&arrays->ats, job->judged_ms);
     if (job->verdict.not_before_ms > 0)
         db_array_int(&arrays->not_befores, job->verdict.not_before_ms);
