@@ -196,6 +196,7 @@ CREATE TABLE outbox.dispatcher (
     name text NOT NULL,
     host text,
     pid integer,
+    session integer,
     channels text[] NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now(),
     lost_at timestamptz
@@ -203,6 +204,8 @@ CREATE TABLE outbox.dispatcher (
 
 COMMENT ON TABLE outbox.dispatcher IS
     'Running dispatchers. One lives while its control connection holds the advisory lock (7302, id)';
+COMMENT ON COLUMN outbox.dispatcher.pid IS 'Its process on its host';
+COMMENT ON COLUMN outbox.dispatcher.session IS 'Backend of its control connection';
 COMMENT ON COLUMN outbox.dispatcher.lost_at IS 'When its lock was first seen free; NULL = alive';
 
 CREATE TABLE outbox.flight (
@@ -238,7 +241,7 @@ COMMENT ON TABLE outbox.flight_note IS
     'Verdicts of an open flight as they came in; element i of each array is about message_ids[i]';
 COMMENT ON COLUMN outbox.flight_note.n IS 'Counted from 1 within a flight; the last note of a message holds';
 COMMENT ON COLUMN outbox.flight_note.verdicts IS
-    'sent, retry, unsent, throttled, rejected, address_gone, refresh, stopped, in_doubt';
+    'As outbox.settle takes them';
 COMMENT ON COLUMN outbox.flight_note.at IS 'When the answer came';
 COMMENT ON COLUMN outbox.flight_note.not_befores IS 'Earliest next attempt; NULL = by the channel''s backoff';
 

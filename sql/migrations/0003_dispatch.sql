@@ -25,8 +25,8 @@ AS $$
 DECLARE
     new_id integer;
 BEGIN
-    INSERT INTO outbox.dispatcher (name, host, pid, channels)
-    VALUES (register_dispatcher.name, register_dispatcher.host, register_dispatcher.pid,
+    INSERT INTO outbox.dispatcher (name, host, pid, session, channels)
+    VALUES (register_dispatcher.name, register_dispatcher.host, register_dispatcher.pid, pg_backend_pid(),
             register_dispatcher.channels)
     RETURNING id INTO new_id;
     PERFORM pg_advisory_lock(7302, new_id);
@@ -41,18 +41,22 @@ CREATE FUNCTION outbox.reattach_dispatcher(id integer) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    former integer;
 BEGIN
-    UPDATE outbox.dispatcher AS d SET lost_at = NULL WHERE d.id = reattach_dispatcher.id;
+    SELECT d.session INTO former FROM outbox.dispatcher AS d WHERE d.id = reattach_dispatcher.id FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    -- Only the caller's own former session can hold the lock; the server has not noticed its end yet.
+    -- The server may not have noticed the end of the former session yet, which would keep the lock for long.
     PERFORM pg_terminate_backend(l.pid)
-    FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+    FROM pg_locks AS l
     WHERE l.locktype = 'advisory' AND l.classid = 7302 AND l.objid = reattach_dispatcher.id
-        AND l.objsubid = 2 AND l.granted AND l.pid <> pg_backend_pid()
-        AND a.datname = current_database();
+        AND l.objsubid = 2 AND l.granted AND l.pid = former AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());
     PERFORM pg_advisory_lock(7302, reattach_dispatcher.id);
+    UPDATE outbox.dispatcher AS d SET lost_at = NULL, session = pg_backend_pid()
+    WHERE d.id = reattach_dispatcher.id;
     RETURN true;
 END
 $$;

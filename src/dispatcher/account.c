@@ -70,11 +70,6 @@ int account_priority(const struct account *account)
     return account->priority;
 }
 
-enum repeat_effect account_repeat(const struct account *account)
-{
-    return account->provider->repeat;
-}
-
 bool account_is_open(const struct account *account)
 {
     return !account->retired && account->blocked_until == 0;
@@ -182,8 +177,10 @@ static void stop(struct account *account, const char *reason)
 {
     /* A retired account's row has been replaced; what its old credential brings does not concern the new one.
      */
-    if (account_is_open(account))
+    if (account_is_open(account)) {
+        account->stopped = true; /* already now: the stop may be lifted before the configuration is read */
         account->events.stopped(account->events.arg, account->name, reason, STOP_MS);
+    }
     block(account, STOP_MS, reason);
 }
 

@@ -45,7 +45,6 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
 const char *account_name(const struct account *account);
 const char *account_app(const struct account *account); /* NULL = any */
 int account_priority(const struct account *account);
-enum repeat_effect account_repeat(const struct account *account);
 
 /* Made from an equal row whose stop, if any, has not been lifted: else make a new one. */
 bool account_is_same(const struct account *account, const struct account_row *row);

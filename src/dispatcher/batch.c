@@ -209,27 +209,53 @@ static int compare_ids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void abandon_flight(struct batch *batch)
+{
+    control_drop_flight(batch->control, batch->flight);
+    give_up(batch);
+}
+
+/* The claim's transaction was alive after the flight was committed. So its locks were held until everybody
+ * could see the flight, and whoever claims one of its rows later leaves it alone. */
+static void on_held(void *arg, enum db_status status, const struct db_result *result)
+{
+    (void)result;
+    struct batch *batch = arg;
+    timer_clear(batch->watchdog);
+    if (status != DB_OK || batch->withdrawn || batch->given_up)
+        abandon_flight(batch);
+    else
+        fly(batch);
+}
+
+static void leave_to_others(struct batch *batch, const int64_t *taken, size_t count)
+{
+    int64_t *sorted = mem_array(count, sizeof *sorted);
+    memcpy(sorted, taken, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_ids);
+    for (size_t i = 0; i < batch->claimed.count; i++)
+        if (bsearch(&batch->claimed.jobs[i].message.id, sorted, count, sizeof *sorted, compare_ids))
+            batch->claimed.jobs[i].state = JOB_HANDED_BACK;
+    mem_free(sorted);
+}
+
 static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_count)
 {
     struct batch *batch = arg;
-    if (!ok || batch->withdrawn || batch->given_up) {
-        if (ok)
-            control_drop_flight(batch->control, batch->flight);
-        else
-            channel_rest(batch->channel);
+    if (!ok) {
+        channel_rest(batch->channel);
         give_up(batch);
         return;
     }
-    if (taken_count > 0) {
-        int64_t *sorted = mem_array(taken_count, sizeof *sorted);
-        memcpy(sorted, taken, taken_count * sizeof *sorted);
-        qsort(sorted, taken_count, sizeof *sorted, compare_ids);
-        for (size_t i = 0; i < batch->claimed.count; i++)
-            if (bsearch(&batch->claimed.jobs[i].message.id, sorted, taken_count, sizeof *sorted, compare_ids))
-                batch->claimed.jobs[i].state = JOB_HANDED_BACK;
-        mem_free(sorted);
+    if (batch->withdrawn || batch->given_up) {
+        abandon_flight(batch);
+        return;
     }
-    fly(batch);
+    if (taken_count > 0)
+        leave_to_others(batch, taken, taken_count);
+    timer_set(batch->watchdog, STATEMENT_MS);
+    db_send(batch->db, &sql_hold, 0, NULL, on_held, batch);
+    db_sync(batch->db);
 }
 
 /* --- Claiming ---------------------------------------------------------------------------------------------
@@ -281,7 +307,8 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
             log_event(LOG_ERROR, "claim_failed", log_text("channel", channel_name(batch->channel)),
                       log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
         report_failure(batch);
-        channel_rest(batch->channel);
+        if (status != DB_LOST) /* another connection may go on */
+            channel_rest(batch->channel);
         give_up(batch);
         return;
     }

@@ -4,10 +4,11 @@
  *     IDLE -> CLAIMING -> BOARDING -> FLYING -> LANDING -> IDLE
  *
  * CLAIMING: BEGIN and the claim are with the server. BOARDING: the flight that names the rows is being
- * committed on the control connection; nothing is sent before that. FLYING: requests are out; verdicts are
- * noted as they come. LANDING: one statement settles all rows and removes the flight, then COMMIT. When the
- * claim's connection breaks, the locks are gone but the flight stands, so nobody else touches the rows:
- * nothing more is sent, and the batch lands on the next connection.
+ * committed on the control connection; nothing is sent before that, nor before the claim's transaction was
+ * seen alive after it. FLYING: requests are out; verdicts are noted as they come. LANDING: one statement
+ * settles all rows and removes the flight, then COMMIT. When the claim's connection breaks, the locks are
+ * gone but the flight stands, so nobody else touches the rows: nothing more is sent, and the batch lands on
+ * the next connection.
  */
 #ifndef PGOUTBOX_DISPATCHER_BATCH_H
 #define PGOUTBOX_DISPATCHER_BATCH_H

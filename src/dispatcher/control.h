@@ -44,8 +44,8 @@ void control_drop_flight(struct control *control, int64_t flight);
 /* The flight's row is gone (landed). */
 void control_flight_ended(struct control *control, int64_t flight);
 
-/* Notes the verdicts of these jobs in the flight. */
-void control_note(struct control *control, int64_t flight, int note, struct job *const *jobs, size_t count);
+/* Notes the verdicts of these jobs in the flight. number: 1, 2, … within the flight. */
+void control_note(struct control *control, int64_t flight, int number, struct job *const *jobs, size_t count);
 
 /* Tries to take the sleeper's lock of a channel; got: from now on producers ring. */
 void control_sleep(struct control *control, int channel_id, void (*result)(void *arg, bool got), void *arg);

@@ -201,7 +201,7 @@ START_TEST(test_second_signal_aborts)
     struct process *dispatcher = engine_dispatcher(engine, "ios");
     pg_exec(engine->sql, "INSERT INTO outbox.message (channel, recipient, payload) VALUES "
                          "('ios', 'fa17000200' || repeat('0', 54), '{\"title\":\"Hi\"}')");
-    engine_wait(engine, "SELECT count(*) FROM outbox.flight", "1", DEADLINE_MS);
+    ck_assert_int_eq(sandbox_wait_count(engine->sandbox, "apns", "arrived", 1, DEADLINE_MS), 1);
     process_signal(dispatcher, SIGTERM);
     ck_assert(!process_wait(dispatcher, 300, NULL));
     process_signal(dispatcher, SIGTERM);

@@ -1,0 +1,2 @@
+-- Does the claim's transaction still live?
+SELECT 1
