@@ -40,7 +40,7 @@ struct batch {
     int notes;
     int64_t time;           /* ms from boarding to the deadline */
     int64_t deadline;       /* steady clock */
-    int64_t session_for;    /* batch deadline that this session was set up for; 0 = not yet */
+    int64_t session_for;    /* batch deadline that the connection was set up for; 0 = not yet */
     struct timer *watchdog; /* the server's answer is overdue, or: land again */
     struct timer *note_timer;
 };

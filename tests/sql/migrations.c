@@ -11,18 +11,19 @@
 #include "core/options.h"
 #include "support/pg.h"
 #include "support/process.h"
+#include "support/scratch.h"
 #include "support/suite.h"
 
-enum { DEADLINE_MS = 30000, TIMEOUT_S = 60, PATH_SIZE = 256 };
+enum { DEADLINE_MS = 30000, TIMEOUT_S = 60, PATH_SIZE = SCRATCH_PATH + 64 };
 
 struct folder {
-    char path[64];
+    char path[SCRATCH_PATH];
     char log[PATH_SIZE];
 };
 
 static void folder_make(struct folder *folder)
 {
-    snprintf(folder->path, sizeof folder->path, "/tmp/pgoutbox-migrations.XXXXXX");
+    scratch_template(folder->path, "migrations");
     ck_assert_ptr_nonnull(mkdtemp(folder->path));
     snprintf(folder->log, sizeof folder->log, "%s/.log", folder->path);
 }

@@ -49,7 +49,7 @@ struct certs *certs_new(void)
     add_extension(certs->authority, NID_key_usage, "critical,keyCertSign,cRLSign");
     NEED(X509_sign(certs->authority, certs->key, EVP_sha256()) > 0);
 
-    snprintf(certs->ca_file, sizeof certs->ca_file, "/tmp/pgoutbox-test-ca-XXXXXX");
+    scratch_template(certs->ca_file, "ca");
     int fd = mkstemp(certs->ca_file);
     NEED(fd >= 0);
     FILE *file = fdopen(fd, "w");

@@ -2,12 +2,14 @@
 #ifndef PGOUTBOX_TESTS_CERTS_H
 #define PGOUTBOX_TESTS_CERTS_H
 
+#include "support/scratch.h"
+
 #include <openssl/ssl.h>
 
 struct certs {
     EVP_PKEY *key;
     X509 *authority;
-    char ca_file[64]; /* PEM, in /tmp; removed by certs_free */
+    char ca_file[SCRATCH_PATH]; /* PEM; removed by certs_free */
 };
 
 /* Dies on failure: nothing can be tested then. */

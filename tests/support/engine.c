@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "core/mem.h"
 #include "support/pg.h"
+#include "support/scratch.h"
 
 enum { READY_MS = 20000, PROGRAMS = 16 };
 
@@ -66,7 +67,8 @@ struct engine *engine_start(const char *name)
     engine->conninfo = pg_fresh_database(name);
     engine->sql = pg_session(engine->conninfo);
     engine->sandbox = sandbox_start(NULL);
-    char directory[] = "/tmp/pgoutbox-e2e-XXXXXX";
+    char directory[SCRATCH_PATH];
+    scratch_template(directory, "engine");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     engine->log_directory = mem_strdup(directory);
     login_role(engine, "test_dispatcher", "outbox_dispatcher");

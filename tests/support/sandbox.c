@@ -15,6 +15,7 @@
 
 #include "core/mem.h"
 #include "support/process.h"
+#include "support/scratch.h"
 
 enum { START_DEADLINE_MS = 20000, MAX_ARGS = 32, FILE_LIMIT = 65536, ANSWER_LIMIT = 1 << 30 };
 
@@ -34,9 +35,9 @@ enum { URLS = sizeof(urls) / sizeof(*urls) };
 struct sandbox {
     struct process *process;
     char *program;
-    char dir[200];
-    char log[256];
-    char ca[256];
+    char dir[SCRATCH_PATH];
+    char log[SCRATCH_PATH + 16];
+    char ca[SCRATCH_PATH + 16];
     char url[URLS][64];
     const char *args[MAX_ARGS];
     size_t arg_count;
@@ -75,14 +76,14 @@ static void read_url(const char *env, const char *variable, char url[64])
 static bool has_started(void *arg)
 {
     struct sandbox *sandbox = arg;
-    char path[256];
+    char path[SCRATCH_PATH + 16];
     snprintf(path, sizeof(path), "%s/env", sandbox->dir);
     return access(path, F_OK) == 0 || process_wait(sandbox->process, 0, NULL);
 }
 
 static void launch(struct sandbox *sandbox)
 {
-    char path[256];
+    char path[SCRATCH_PATH + 16];
     snprintf(path, sizeof(path), "%s/env", sandbox->dir);
     ck_assert(unlink(path) == 0 || errno == ENOENT);
     sandbox->process = process_start(sandbox->args, NULL, sandbox->log);
@@ -105,9 +106,7 @@ static void add_arg(struct sandbox *sandbox, const char *arg)
 struct sandbox *sandbox_start(const char *const extra_args[])
 {
     struct sandbox *sandbox = mem_alloc(sizeof(*sandbox));
-    const char *parent = getenv("TMPDIR");
-    int size = snprintf(sandbox->dir, sizeof(sandbox->dir), "%s/sandbox.XXXXXX", parent ? parent : "/tmp");
-    ck_assert(size > 0 && (size_t)size < sizeof(sandbox->dir));
+    scratch_template(sandbox->dir, "sandbox");
     ck_assert_msg(mkdtemp(sandbox->dir) != NULL, "cannot make %s: %s", sandbox->dir, strerror(errno));
     snprintf(sandbox->log, sizeof(sandbox->log), "%s/log", sandbox->dir);
     snprintf(sandbox->ca, sizeof(sandbox->ca), "%s/ca.pem", sandbox->dir);
@@ -182,7 +181,7 @@ const char *sandbox_ca(const struct sandbox *sandbox)
 
 char *sandbox_file(const struct sandbox *sandbox, const char *name)
 {
-    char path[512];
+    char path[SCRATCH_PATH + 64];
     snprintf(path, sizeof(path), "%s/%s", sandbox->dir, name);
     return read_file(path);
 }

@@ -1,3 +1,4 @@
+#include "support/scratch.h"
 #include "support/suite.h"
 
 #include <stdlib.h>
@@ -17,7 +18,8 @@ static struct json_object *settings_of(const char *key, const char *value)
 /* The secret read from a file with this content; NULL fills err. */
 static char *read_content(const char *content, size_t size, struct error *err)
 {
-    char path[] = "/tmp/pgoutbox-secret-XXXXXX";
+    char path[SCRATCH_PATH];
+    scratch_template(path, "secret");
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, content, size), (ssize_t)size);

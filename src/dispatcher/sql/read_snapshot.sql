@@ -1,5 +1,5 @@
 -- The second half of a tick, in a statement of its own so that the snapshot is younger than the position. Also: which
--- dispatchers live (they hold their lock), and whether this session still listens.
+-- dispatchers live (they hold their lock), and whether the connection still listens.
 SELECT
     pg_current_snapshot(),
     coalesce((
