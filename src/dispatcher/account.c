@@ -184,8 +184,7 @@ static void stop(struct account *account, const char *reason)
     block(account, STOP_MS, reason);
 }
 
-/* --- Credential -------------------------------------------------------------------------------------------
- */
+/* ---- Credential ---- */
 
 static bool credential_ready(const struct account *account)
 {
@@ -254,8 +253,7 @@ static void fetch_credential(struct account *account)
     endpoint_send(account->credential.endpoint, &request, on_credential, account);
 }
 
-/* --- Sending ----------------------------------------------------------------------------------------------
- */
+/* ---- Sending ---- */
 
 /* From the loop: an endpoint is not freed inside its own callback. */
 static void maybe_free_retired(struct account *account)
@@ -403,8 +401,7 @@ static void on_slots(void *arg)
     account->events.capacity(account->events.arg);
 }
 
-/* --- Life -------------------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 static bool read_secrets(const struct provider *provider, struct json_object *settings, char **secrets,
                          struct error *err)

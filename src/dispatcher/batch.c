@@ -125,8 +125,7 @@ static void give_up(struct batch *batch)
         channel_disturb(batch->channel);
 }
 
-/* --- Flying -----------------------------------------------------------------------------------------------
- */
+/* ---- Flying ---- */
 
 static void on_note_timer(void *arg)
 {
@@ -258,8 +257,7 @@ static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_cou
     db_sync(batch->db);
 }
 
-/* --- Claiming ---------------------------------------------------------------------------------------------
- */
+/* ---- Claiming ---- */
 
 static void board(struct batch *batch)
 {
@@ -378,8 +376,7 @@ void batch_reclaim(struct batch *batch, enum lane lane, const struct range *rang
                (const char *const[]){channel_name(batch->channel), lane_name(lane), after, upto, rows});
 }
 
-/* --- Landing ----------------------------------------------------------------------------------------------
- */
+/* ---- Landing ---- */
 
 static void land_again(struct batch *batch)
 {
@@ -457,8 +454,7 @@ static void land(struct batch *batch)
         send_landing(batch);
 }
 
-/* --- Events -----------------------------------------------------------------------------------------------
- */
+/* ---- Events ---- */
 
 static void on_watchdog(void *arg)
 {

@@ -88,8 +88,7 @@ struct cursor *channel_cursor(const struct channel *channel, enum lane lane)
     return channel->cursors[lane];
 }
 
-/* --- When to claim ----------------------------------------------------------------------------------------
- */
+/* ---- When to claim ---- */
 
 static struct batch *idle_batch(const struct channel *channel)
 {
@@ -188,8 +187,7 @@ static void on_look_timer(void *arg)
     step(channel);
 }
 
-/* --- Sleeping and waking ----------------------------------------------------------------------------------
- */
+/* ---- Sleeping and waking ---- */
 
 static void on_sleep(void *arg, bool got)
 {
@@ -308,8 +306,7 @@ void channel_disturb(struct channel *channel)
     step(channel);
 }
 
-/* --- Accounts ---------------------------------------------------------------------------------------------
- */
+/* ---- Accounts ---- */
 
 static void on_job_done(void *arg, struct job *job)
 {
@@ -431,8 +428,7 @@ void channel_configured(struct channel *channel)
     step(channel);
 }
 
-/* --- Life -------------------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 struct channel *channel_new(struct loop *loop, struct transport *transport, struct control *control,
                             const struct channel_options *options)

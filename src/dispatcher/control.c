@@ -33,7 +33,7 @@ void control_reported(void *arg, enum db_status status, const struct db_result *
     control_report(arg, status, result);
 }
 
-/* --- Sleeping --------------------------------------------------------------------------------------- */
+/* ---- Sleeping ---- */
 
 static void on_asleep(void *arg, enum db_status status, const struct db_result *result)
 {
@@ -65,7 +65,7 @@ void control_stop_provider(struct control *control, const char *name, const char
     db_sync(control->db);
 }
 
-/* --- Connection ------------------------------------------------------------------------------------- */
+/* ---- Connection ---- */
 
 static void on_tick(void *arg)
 {

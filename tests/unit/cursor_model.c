@@ -143,8 +143,7 @@ static bool fails(struct model *m)
     return m->kind->failures && !m->draining && chance(m, 4);
 }
 
-/* --- Producers --------------------------------------------------------------------------------------------
- */
+/* ---- Producers ---- */
 
 static void end_transaction(struct model *m, struct transaction *t)
 {
@@ -206,8 +205,7 @@ static void step_producers(struct model *m)
     }
 }
 
-/* --- What the database shows and does ---------------------------------------------------------------------
- */
+/* ---- What the database shows and does ---- */
 
 static bool is_pending(const struct model *m, const struct row *row)
 {
@@ -258,8 +256,7 @@ static int idle_batch(const struct dispatcher *d)
     return FREE;
 }
 
-/* --- Dispatchers ------------------------------------------------------------------------------------------
- */
+/* ---- Dispatchers ---- */
 
 static void start(struct model *m, struct dispatcher *d)
 {
@@ -486,8 +483,7 @@ static void step_dispatcher(struct model *m, struct dispatcher *d)
     }
 }
 
-/* --- Judgement --------------------------------------------------------------------------------------------
- */
+/* ---- Judgement ---- */
 
 /* The lowest position that is pending or can become so. */
 static int64_t lowest_open(const struct model *m)

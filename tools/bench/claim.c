@@ -49,8 +49,7 @@ struct plain {
     int64_t settled;
 };
 
-/* --- Ours -------------------------------------------------------------------------------------------------
- */
+/* ---- Ours ---- */
 
 static void on_registered(void *arg, const struct db_result *result)
 {
@@ -181,8 +180,7 @@ static void ours_batch(struct ours *ours)
     ours_settle(ours);
 }
 
-/* --- The control ------------------------------------------------------------------------------------------
- */
+/* ---- The control ---- */
 
 static void on_plain_claimed(void *arg, const struct db_result *result)
 {
@@ -219,8 +217,7 @@ static void plain_batch(struct plain *plain)
     buf_free(&ids);
 }
 
-/* --- Scenarios --------------------------------------------------------------------------------------------
- */
+/* ---- Scenarios ---- */
 
 struct outcome {
     struct samples ours, plain; /* rows/s of each slice */
