@@ -1,8 +1,8 @@
 -- Views for people, and who may do what.
 
 CREATE VIEW outbox.delivery AS
-SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app, provider, provider_message_id, created_at,
-    send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts, last_error
+SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app,
+    provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts, last_error
 FROM outbox.message;
 
 COMMENT ON VIEW outbox.delivery IS 'What became of each message';
@@ -79,7 +79,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE
     ON outbox.dispatcher, outbox.flight, outbox.flight_note, outbox.queue TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
-    outbox.message_uuid(text), outbox.next_queue_pos(), outbox.wake(integer, text), outbox.backoff(interval, interval, integer),
+    outbox.message_uuid(text), outbox.next_queue_pos(), outbox.wake(integer, text),
+    outbox.backoff(interval, interval, integer),
     outbox.settle(text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[]),
     outbox.settle_unsent(text, integer, bigint[], text[], text[], text[], timestamptz[], timestamptz[]),
     outbox.recover_flight(integer, bigint, text), outbox.recover_flights(interval, integer),

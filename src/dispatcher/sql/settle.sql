@@ -13,6 +13,7 @@ SELECT outbox.settle(
     provider_ids => $7::text[],
     reasons => $8::text[],
     ats => ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($9::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
-    not_befores => ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n)
+    not_befores => ARRAY(
+        SELECT to_timestamp(ms / 1000.0) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n)
 ) AS settled
 FROM landed
