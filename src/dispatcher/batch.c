@@ -423,21 +423,17 @@ static void send_landing(struct batch *batch)
     settle_start(&arrays);
     for (size_t i = 0; i < batch->claimed.count; i++)
         settle_add(&arrays, &batch->claimed.jobs[i]);
-    settle_finish(&arrays);
     char dispatcher[16], flight[24];
     snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->control));
     snprintf(flight, sizeof flight, "%" PRId64, batch->flight);
+    const char *parameters[3 + SETTLE_COLUMNS] = {dispatcher, flight, channel_name(batch->channel)};
+    settle_finish(&arrays, parameters + 3);
     if (!batch->in_transaction) {
         set_up_session(batch);
         db_send(batch->db, &sql_begin, 0, NULL, NULL, NULL);
     }
     batch->in_transaction = true;
-    db_send(batch->db, &sql_settle, 10,
-            (const char *const[]){dispatcher, flight, channel_name(batch->channel), buf_string(&arrays.ids),
-                                  buf_string(&arrays.verdicts), buf_string(&arrays.providers),
-                                  buf_string(&arrays.provider_ids), buf_string(&arrays.reasons),
-                                  buf_string(&arrays.ats), buf_string(&arrays.not_befores)},
-            on_settled, batch);
+    db_send(batch->db, &sql_settle, 3 + SETTLE_COLUMNS, parameters, on_settled, batch);
     if (batch->notes > 0)
         db_send(batch->db, &sql_drop_notes, 2, (const char *const[]){dispatcher, flight}, NULL, NULL);
     db_send(batch->db, &sql_commit, 0, NULL, on_landed, batch);

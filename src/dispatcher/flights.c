@@ -97,13 +97,10 @@ void control_note(struct control *control, int64_t flight, int number, struct jo
     settle_start(&arrays);
     for (size_t i = 0; i < count; i++)
         settle_add(&arrays, jobs[i]);
-    settle_finish(&arrays);
-    db_send(control->db, &sql_note_verdicts, 10,
-            (const char *const[]){
-                INT_TEXT(control->id), INT_TEXT(flight), INT_TEXT(number), buf_string(&arrays.ids),
-                buf_string(&arrays.verdicts), buf_string(&arrays.providers), buf_string(&arrays.provider_ids),
-                buf_string(&arrays.reasons), buf_string(&arrays.ats), buf_string(&arrays.not_befores)},
-            control_reported, control_event("note_failed"));
+    const char *parameters[3 + SETTLE_COLUMNS] = {INT_TEXT(control->id), INT_TEXT(flight), INT_TEXT(number)};
+    settle_finish(&arrays, parameters + 3);
+    db_send(control->db, &sql_note_verdicts, 3 + SETTLE_COLUMNS, parameters, control_reported,
+            control_event("note_failed"));
     db_sync(control->db);
     settle_free(&arrays);
 }

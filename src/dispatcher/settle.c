@@ -5,21 +5,11 @@
 
 enum { ARRAY_MAX = 64 * 1024 * 1024 };
 
-static struct buf *const *each(struct settle_arrays *a, struct buf *list[8])
-{
-    struct buf *all[] = {&a->ids,     &a->verdicts, &a->providers,   &a->provider_ids,
-                         &a->reasons, &a->ats,      &a->not_befores, NULL};
-    for (size_t i = 0; i < 8; i++)
-        list[i] = all[i];
-    return list;
-}
-
 void settle_start(struct settle_arrays *arrays)
 {
-    struct buf *list[8];
-    for (struct buf *const *buf = each(arrays, list); *buf; buf++) {
-        buf_init(*buf, ARRAY_MAX);
-        db_array_start(*buf);
+    for (int column = 0; column < SETTLE_COLUMNS; column++) {
+        buf_init(&arrays->columns[column], ARRAY_MAX);
+        db_array_start(&arrays->columns[column]);
     }
 }
 
@@ -75,28 +65,29 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
 {
     if (job->state == JOB_HANDED_BACK)
         return;
-    db_array_int(&arrays->ids, job->message.id);
-    db_array_text(&arrays->verdicts, verdict_word(job));
-    db_array_text(&arrays->providers, job->account ? account_name(job->account) : NULL);
-    add_peer_text(&arrays->provider_ids, job->verdict.provider_id);
-    add_peer_text(&arrays->reasons, job->verdict.reason);
-    db_array_int(&arrays->ats, job->judged_ms);
+    struct buf *columns = arrays->columns;
+    db_array_int(&columns[SETTLE_IDS], job->message.id);
+    db_array_text(&columns[SETTLE_VERDICTS], verdict_word(job));
+    db_array_text(&columns[SETTLE_PROVIDERS], job->account ? account_name(job->account) : NULL);
+    add_peer_text(&columns[SETTLE_PROVIDER_IDS], job->verdict.provider_id);
+    add_peer_text(&columns[SETTLE_REASONS], job->verdict.reason);
+    db_array_int(&columns[SETTLE_ATS], job->judged_ms);
     if (job->verdict.not_before_ms > 0)
-        db_array_int(&arrays->not_befores, job->verdict.not_before_ms);
+        db_array_int(&columns[SETTLE_NOT_BEFORES], job->verdict.not_before_ms);
     else
-        db_array_text(&arrays->not_befores, NULL);
+        db_array_text(&columns[SETTLE_NOT_BEFORES], NULL);
 }
 
-void settle_finish(struct settle_arrays *arrays)
+void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS])
 {
-    struct buf *list[8];
-    for (struct buf *const *buf = each(arrays, list); *buf; buf++)
-        db_array_finish(*buf);
+    for (int column = 0; column < SETTLE_COLUMNS; column++) {
+        db_array_finish(&arrays->columns[column]);
+        parameters[column] = buf_string(&arrays->columns[column]);
+    }
 }
 
 void settle_free(struct settle_arrays *arrays)
 {
-    struct buf *list[8];
-    for (struct buf *const *buf = each(arrays, list); *buf; buf++)
-        buf_free(*buf);
+    for (int column = 0; column < SETTLE_COLUMNS; column++)
+        buf_free(&arrays->columns[column]);
 }

@@ -7,14 +7,27 @@
 #include "core/buf.h"
 #include "dispatcher/job.h"
 
+/* In the order in which both statements take them. */
+enum settle_column {
+    SETTLE_IDS,
+    SETTLE_VERDICTS,
+    SETTLE_PROVIDERS,
+    SETTLE_PROVIDER_IDS,
+    SETTLE_REASONS,
+    SETTLE_ATS,
+    SETTLE_NOT_BEFORES,
+    SETTLE_COLUMNS
+};
+
 struct settle_arrays {
-    struct buf ids, verdicts, providers, provider_ids, reasons, ats, not_befores;
+    struct buf columns[SETTLE_COLUMNS];
 };
 
 void settle_start(struct settle_arrays *arrays);
 /* JOB_HANDED_BACK is left out: such a row stays as it is. */
 void settle_add(struct settle_arrays *arrays, const struct job *job);
-void settle_finish(struct settle_arrays *arrays);
+/* Fills parameters with the finished arrays; the texts live until settle_free. */
+void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS]);
 void settle_free(struct settle_arrays *arrays);
 
 #endif

@@ -89,3 +89,16 @@ const char *test_header(const struct request *request, const char *name)
     }
     return NULL;
 }
+
+struct message test_message(const char *recipient, const char *payload)
+{
+    static struct json_object *parsed;
+    json_object_put(parsed);
+    parsed = test_json(payload);
+    return (struct message){.id = 1,
+                            .uuid = TEST_UUID,
+                            .recipient = recipient,
+                            .payload = parsed,
+                            .created_ms = TEST_NOW_MS,
+                            .attempt = 1};
+}

@@ -25,6 +25,9 @@ void *test_account(const struct provider *provider, const char *settings, const 
 /* The error of an account that must be refused. */
 const char *test_account_error(const struct provider *provider, const char *settings, const char *secret);
 
+/* A first attempt of message TEST_UUID, created at TEST_NOW_MS. Its payload lives until the next call. */
+struct message test_message(const char *recipient, const char *payload);
+
 /* An answer with a body; its headers are empty. */
 struct response test_answer(int status, const char *body);
 

@@ -51,18 +51,10 @@ static void teardown(void)
     json_object_put(vectors);
 }
 
-/* The last built message; its payload lives until the next one. */
+/* Its payload lives until the next one. */
 static struct message message_of(const char *payload)
 {
-    static struct json_object *parsed;
-    json_object_put(parsed);
-    parsed = test_json(payload);
-    return (struct message){.id = 1,
-                            .uuid = TEST_UUID,
-                            .recipient = DEVICE,
-                            .payload = parsed,
-                            .created_ms = TEST_NOW_MS,
-                            .attempt = 1};
+    return test_message(DEVICE, payload);
 }
 
 static struct json_object *built(const struct message *message)

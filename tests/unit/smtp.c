@@ -23,18 +23,10 @@ static void teardown(void)
     arena_free(arena);
 }
 
-/* The last built message; its payload lives until the next one. */
+/* Its payload lives until the next one. */
 static struct message message_of(const char *payload)
 {
-    static struct json_object *parsed;
-    json_object_put(parsed);
-    parsed = test_json(payload);
-    return (struct message){.id = 1,
-                            .uuid = TEST_UUID,
-                            .recipient = "kim@example.org",
-                            .payload = parsed,
-                            .created_ms = TEST_NOW_MS,
-                            .attempt = 1};
+    return test_message("kim@example.org", payload);
 }
 
 static struct verdict judged(enum smtp_phase phase, const char *reply)

@@ -146,22 +146,18 @@ static void ours_settle(struct ours *ours)
     settle_start(&arrays);
     int64_t now = clock_ms();
     for (int i = 0; i < ours->count; i++) {
-        db_array_int(&arrays.ids, ours->rows[i].id);
-        db_array_text(&arrays.verdicts, "sent");
-        db_array_text(&arrays.providers, "bench");
-        db_array_text(&arrays.provider_ids, ours->rows[i].uuid);
-        db_array_text(&arrays.reasons, NULL);
-        db_array_int(&arrays.ats, now);
-        db_array_text(&arrays.not_befores, NULL);
+        db_array_int(&arrays.columns[SETTLE_IDS], ours->rows[i].id);
+        db_array_text(&arrays.columns[SETTLE_VERDICTS], "sent");
+        db_array_text(&arrays.columns[SETTLE_PROVIDERS], "bench");
+        db_array_text(&arrays.columns[SETTLE_PROVIDER_IDS], ours->rows[i].uuid);
+        db_array_text(&arrays.columns[SETTLE_REASONS], NULL);
+        db_array_int(&arrays.columns[SETTLE_ATS], now);
+        db_array_text(&arrays.columns[SETTLE_NOT_BEFORES], NULL);
     }
-    settle_finish(&arrays);
-    link_send(ours->claims, &sql_settle, 10,
-              (const char *const[]){INT_TEXT(ours->dispatcher), INT_TEXT(ours->flight), CHANNEL,
-                                    buf_string(&arrays.ids), buf_string(&arrays.verdicts),
-                                    buf_string(&arrays.providers), buf_string(&arrays.provider_ids),
-                                    buf_string(&arrays.reasons), buf_string(&arrays.ats),
-                                    buf_string(&arrays.not_befores)},
-              on_ours_settled, ours);
+    const char *parameters[3 + SETTLE_COLUMNS] = {INT_TEXT(ours->dispatcher), INT_TEXT(ours->flight),
+                                                  CHANNEL};
+    settle_finish(&arrays, parameters + 3);
+    link_send(ours->claims, &sql_settle, 3 + SETTLE_COLUMNS, parameters, on_ours_settled, ours);
     link_send(ours->claims, &sql_commit, 0, NULL, NULL, NULL);
     link_wait(ours->claims);
     settle_free(&arrays);
