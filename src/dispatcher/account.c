@@ -27,7 +27,7 @@ struct account {
     struct transport *transport;
     const struct provider *provider;
     struct account_events events;
-    char *name, *app;
+    char *name, *app, *environment;
     char *signature; /* of the row it was made from */
     int priority;
     int64_t request_timeout_ms;
@@ -63,6 +63,11 @@ const char *account_name(const struct account *account)
 const char *account_app(const struct account *account)
 {
     return account->app;
+}
+
+const char *account_environment(const struct account *account)
+{
+    return account->environment;
 }
 
 int account_priority(const struct account *account)
@@ -361,6 +366,7 @@ static void launch(struct account *account, struct job *job)
     job->request.timeout_ms = account->request_timeout_ms < left ? account->request_timeout_ms : left;
     job->state = JOB_IN_THE_AIR;
     job->sends++;
+    job->sent_ms = clock_ms();
     job->credential_generation = account->credential.generation;
     account->in_the_air++;
     endpoint_send(account->endpoint, &job->request, on_response, job);
@@ -458,9 +464,9 @@ static char *signature(const struct account_row *row)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    buf_printf(&text, "%s %s %s %d %d %d %" PRId64 " %" PRId64 " %s", row->name, row->adapter,
-               row->app ? row->app : "", row->priority, row->max_connections, row->max_streams,
-               row->connect_timeout_ms, row->request_timeout_ms, row->settings);
+    buf_printf(&text, "%s %s %s %s %d %d %d %" PRId64 " %" PRId64 " %s", row->name, row->adapter,
+               row->app ? row->app : "", row->environment, row->priority, row->max_connections,
+               row->max_streams, row->connect_timeout_ms, row->request_timeout_ms, row->settings);
     char *copy = mem_strdup(buf_string(&text));
     buf_free(&text);
     return copy;
@@ -494,6 +500,7 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
     account->events = *events;
     account->name = mem_strdup(row->name);
     account->app = mem_strdup(row->app);
+    account->environment = mem_strdup(row->environment);
     account->signature = signature(row);
     account->priority = row->priority;
     account->request_timeout_ms = row->request_timeout_ms;
@@ -535,6 +542,7 @@ void account_free(struct account *account)
         account->provider->account_free(account->settings);
     mem_free(account->name);
     mem_free(account->app);
+    mem_free(account->environment);
     mem_free(account->signature);
     mem_free(account);
 }

@@ -18,9 +18,10 @@
 struct account_row {
     const char *name;
     const char *adapter;
-    const char *app;      /* serves only messages of this app; NULL = any */
-    const char *settings; /* JSON text */
-    int priority;         /* lower is preferred */
+    const char *app;         /* serves only messages of this app; NULL = any */
+    const char *environment; /* serves only messages of this environment */
+    const char *settings;    /* JSON text */
+    int priority;            /* lower is preferred */
     int max_connections;
     int max_streams;
     int64_t connect_timeout_ms;
@@ -44,6 +45,7 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
 
 const char *account_name(const struct account *account);
 const char *account_app(const struct account *account); /* NULL = any */
+const char *account_environment(const struct account *account);
 int account_priority(const struct account *account);
 
 /* Made from an equal row whose stop, if any, has not been lifted: else make a new one. */

@@ -15,7 +15,8 @@ enum {
     NOTE_EVERY_MS = 25,
     STATEMENT_MS = 30000, /* longest claim or settle before its connection is given up */
     TRANSACTION_SLACK_MS = 60000,
-    LAND_AGAIN_MS = 1000
+    LAND_AGAIN_MS = 1000,
+    MISSING_MAX = 128 * 1024, /* octets; a claim has at most 5000 rows */
 };
 
 enum batch_state { BATCH_IDLE, BATCH_CLAIMING, BATCH_BOARDING, BATCH_FLYING, BATCH_LANDING };
@@ -259,6 +260,44 @@ static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_cou
 
 /* ---- Claiming ---- */
 
+static void board(struct batch *batch);
+static void find_templates(struct batch *batch, bool ask);
+
+static void on_templates(void *arg, enum db_status status, const struct db_result *result)
+{
+    struct batch *batch = arg;
+    timer_clear(batch->watchdog);
+    if (status == DB_FAILED)
+        log_event(LOG_ERROR, "templates_failed", log_text("channel", channel_name(batch->channel)),
+                  log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
+    if (status != DB_OK || batch->withdrawn || !control_is_ready(batch->control)) {
+        if (status != DB_OK && status != DB_LOST)
+            channel_rest(batch->channel);
+        give_up(batch);
+        return;
+    }
+    claim_read_templates(result, channel_templates(batch->channel));
+    find_templates(batch, false);
+}
+
+/* Versions never change, so what the cache has is right. A version that is not in the database either is left
+ * to rendering, which says so. */
+static void find_templates(struct batch *batch, bool ask)
+{
+    struct buf missing;
+    buf_init(&missing, MISSING_MAX);
+    bool found = claim_find_templates(&batch->claimed, channel_templates(batch->channel), &missing);
+    if (found || !ask) {
+        board(batch);
+    } else {
+        timer_set(batch->watchdog, STATEMENT_MS + STATEMENT_MS / 2);
+        db_send(batch->db, &sql_read_templates, 1, (const char *const[]){buf_string(&missing)}, on_templates,
+                batch);
+        db_sync(batch->db);
+    }
+    buf_free(&missing);
+}
+
 static void board(struct batch *batch)
 {
     int64_t *ids = mem_array(batch->claimed.count, sizeof *ids);
@@ -319,7 +358,7 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
     }
     log_event(LOG_DEBUG, "claimed", log_text("channel", channel_name(batch->channel)),
               log_int("rows", (int64_t)batch->claimed.count), log_int("look", batch->looking));
-    board(batch);
+    find_templates(batch, true);
 }
 
 /* Configuration is read after the first connection is up, and may change later. */

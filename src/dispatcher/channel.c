@@ -9,6 +9,7 @@
 #include "dispatcher/batch.h"
 #include "dispatcher/control.h"
 #include "dispatcher/route.h"
+#include "dispatcher/template.h"
 
 enum {
     POLL_MS = 2,            /* between looks for new rows while there were some lately */
@@ -19,7 +20,8 @@ enum {
     REST_MS = 1000,         /* after the database refused a claim or a flight */
     BAD_ROW_MS = 60000,     /* a provider row that cannot be used is looked at again after this */
     UNSERVED_MS = 60000,    /* a message of an app without provider is looked at again after this */
-    ACCOUNTS_MAX = 64
+    ACCOUNTS_MAX = 64,
+    TEMPLATES_MAX = 512
 };
 
 struct channel {
@@ -37,6 +39,7 @@ struct channel {
     size_t retiring_count;
     struct batch **batches;
     int batch_count;
+    struct template_cache *templates; /* versions that its messages were rendered by lately */
     bool scanning, looking;
     bool due;    /* a fresh scan is wanted */
     bool asleep; /* the sleeper's lock is ours */
@@ -81,6 +84,11 @@ struct control *channel_control(const struct channel *channel)
 const struct channel_row *channel_settings(const struct channel *channel)
 {
     return &channel->row;
+}
+
+struct template_cache *channel_templates(const struct channel *channel)
+{
+    return channel->templates;
 }
 
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane)
@@ -332,10 +340,11 @@ struct account *channel_route(struct channel *channel, const struct job *job)
     struct route_candidate candidates[ACCOUNTS_MAX];
     for (size_t i = 0; i < channel->account_count; i++)
         candidates[i] = (struct route_candidate){.app = account_app(channel->accounts[i]),
+                                                 .environment = account_environment(channel->accounts[i]),
                                                  .priority = account_priority(channel->accounts[i]),
                                                  .open = account_is_open(channel->accounts[i]),
                                                  .room = account_room(channel->accounts[i])};
-    int chosen = route_choose(candidates, channel->account_count, job->app);
+    int chosen = route_choose(candidates, channel->account_count, job->app, job->environment);
     return chosen < 0 ? NULL : channel->accounts[chosen];
 }
 
@@ -344,9 +353,10 @@ int64_t channel_not_before(const struct channel *channel, const struct job *job)
 {
     int64_t wait = UNSERVED_MS;
     for (size_t i = 0; i < channel->account_count; i++) {
-        const char *app = account_app(channel->accounts[i]);
-        int64_t closed = account_closed_for(channel->accounts[i]);
-        if ((!app || (job->app && strcmp(app, job->app) == 0)) && closed < wait)
+        const struct account *account = channel->accounts[i];
+        int64_t closed = account_closed_for(account);
+        if (closed < wait &&
+            route_serves(account_app(account), account_environment(account), job->app, job->environment))
             wait = closed;
     }
     return clock_ms() + wait + 1000 + backoff_random() % 4000;
@@ -438,6 +448,7 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
     channel->transport = transport;
     channel->control = control;
     channel->name = mem_strdup(options->name);
+    channel->templates = template_cache_new(TEMPLATES_MAX);
     channel->poll_ms = POLL_MS;
     channel->poll = timer_new(loop, on_poll, channel);
     channel->look = timer_new(loop, on_look_timer, channel);
@@ -491,6 +502,7 @@ void channel_free(struct channel *channel)
         cursor_free(channel->cursors[lane]);
     timer_free(channel->poll);
     timer_free(channel->look);
+    template_cache_free(channel->templates);
     mem_free(channel->name);
     mem_free(channel);
 }

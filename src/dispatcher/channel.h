@@ -17,6 +17,7 @@ const char *lane_name(enum lane lane);
 
 struct channel;
 struct control;
+struct template_cache;
 
 /* A row of outbox.channel. */
 struct channel_row {
@@ -44,6 +45,7 @@ int channel_id(const struct channel *channel);
 struct loop *channel_loop(const struct channel *channel);
 struct control *channel_control(const struct channel *channel);
 const struct channel_row *channel_settings(const struct channel *channel);
+struct template_cache *channel_templates(const struct channel *channel);
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane);
 
 /* Configuration has been read (again). */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/json.h"
+#include "dispatcher/template.h"
 
 enum column {
     ID,
@@ -12,10 +13,14 @@ enum column {
     CREATED,
     EXPIRES,
     EXPIRED,
-    SUPPRESSED,
+    REFUSAL,
+    WAIT,
+    MOVED,
     UUID,
     APP,
+    ENVIRONMENT,
     RECIPIENT,
+    TEMPLATE,
     PAYLOAD
 };
 enum look_column { PENDING = PAYLOAD + 1, LOWEST, HIGHEST, STOPPED };
@@ -23,6 +28,30 @@ enum look_column { PENDING = PAYLOAD + 1, LOWEST, HIGHEST, STOPPED };
 static char *copy(const struct db_result *result, struct arena *arena, int row, int column)
 {
     return arena_strndup(arena, db_text(result, row, column), db_size(result, row, column));
+}
+
+static void say(struct job *job, const char *reason)
+{
+    snprintf(job->verdict.reason, sizeof job->verdict.reason, "%s", reason);
+}
+
+/* Whether it may be sent at all, and now. */
+static void read_standing(const struct db_result *result, int row, struct job *job)
+{
+    if (db_bool(result, row, EXPIRED)) {
+        job->state = JOB_EXPIRED;
+        say(job, "expired before it was sent");
+    } else if (!db_is_null(result, row, REFUSAL)) {
+        job->state = JOB_SUPPRESSED;
+        say(job, db_text(result, row, REFUSAL));
+    } else if (!db_is_null(result, row, WAIT)) {
+        job->state = JOB_DEFERRED;
+        job->verdict.not_before_ms = db_int(result, row, WAIT);
+        say(job, "quiet hours");
+    } else if (db_bool(result, row, MOVED)) {
+        job->state = JOB_MOVED;
+        say(job, "the address changed");
+    }
 }
 
 void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
@@ -40,10 +69,10 @@ void claim_read(const struct db_result *result, struct batch *batch, struct aren
         job->batch = batch;
         job->queue_pos = db_int(result, row, QUEUE_POS);
         job->app = db_is_null(result, row, APP) ? NULL : copy(result, arena, row, APP);
-        if (db_bool(result, row, EXPIRED))
-            job->state = JOB_EXPIRED;
-        else if (db_bool(result, row, SUPPRESSED))
-            job->state = JOB_SUPPRESSED;
+        job->environment =
+            db_is_null(result, row, ENVIRONMENT) ? "production" : copy(result, arena, row, ENVIRONMENT);
+        job->template_id = db_int(result, row, TEMPLATE);
+        read_standing(result, row, job);
         job->message = (struct message){
             .id = db_int(result, row, ID),
             .uuid = copy(result, arena, row, UUID),
@@ -70,26 +99,71 @@ void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *
     *stopped = db_int(result, 0, (int)STOPPED);
 }
 
+static void reject(struct job *job, const char *format, const char *text)
+{
+    job->state = JOB_JUDGED;
+    job->verdict = verdict_make(VERDICT_REJECTED, format, text);
+}
+
+static void render(struct job *job, struct json_object *variables)
+{
+    struct error err = {.text = "it does not exist"};
+    if (job->template)
+        job->message.payload = template_render(job->template, variables, &err);
+    if (!job->message.payload)
+        reject(job, "template: %s", err.text);
+    json_object_put(variables);
+}
+
 void claim_render(struct job *job, int64_t now_ms)
 {
     job->judged_ms = now_ms;
-    if (job->state == JOB_EXPIRED)
-        snprintf(job->verdict.reason, sizeof job->verdict.reason, "expired before it was sent");
-    if (job->state == JOB_SUPPRESSED)
-        snprintf(job->verdict.reason, sizeof job->verdict.reason, "the address is suppressed");
     if (job->state != JOB_CLAIMED)
         return;
     struct error err;
-    job->message.payload = json_parse(job->payload, job->payload_size, &err);
-    if (!job->message.payload) {
-        job->state = JOB_JUDGED;
-        job->verdict = verdict_make(VERDICT_REJECTED, "payload: %s", err.text);
+    struct json_object *payload = json_parse(job->payload, job->payload_size, &err);
+    if (!payload)
+        reject(job, "payload: %s", err.text);
+    else if (job->template_id == 0)
+        job->message.payload = payload;
+    else
+        render(job, payload);
+}
+
+bool claim_find_templates(struct claimed *claimed, struct template_cache *cache, struct buf *missing)
+{
+    bool found = true;
+    db_array_start(missing);
+    for (size_t i = 0; i < claimed->count; i++) {
+        struct job *job = &claimed->jobs[i];
+        if (job->state != JOB_CLAIMED || job->template_id == 0 || job->template)
+            continue;
+        job->template = template_cache_get(cache, job->template_id);
+        if (job->template)
+            continue;
+        found = false;
+        db_array_int(missing, job->template_id);
+    }
+    db_array_finish(missing);
+    return found;
+}
+
+void claim_read_templates(const struct db_result *result, struct template_cache *cache)
+{
+    for (int row = 0; row < db_rows(result); row++) {
+        struct template *template =
+            template_new(db_int(result, row, 0), db_text(result, row, 1), db_size(result, row, 1),
+                         db_text(result, row, 2), db_size(result, row, 2), db_bool(result, row, 3));
+        template_cache_put(cache, template);
+        template_release(template);
     }
 }
 
 void claim_free(struct claimed *claimed)
 {
-    for (size_t i = 0; i < claimed->count; i++)
+    for (size_t i = 0; i < claimed->count; i++) {
         json_object_put(claimed->jobs[i].message.payload);
+        template_release(claimed->jobs[i].template);
+    }
     *claimed = (struct claimed){0};
 }

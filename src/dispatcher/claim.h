@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "dispatcher/channel.h"
 #include "dispatcher/job.h"
+#include "dispatcher/template.h"
 
 /* What a scan or a look saw. */
 struct claimed {
@@ -26,8 +27,15 @@ void claim_read(const struct db_result *result, struct batch *batch, struct aren
 void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest,
                      int64_t *stopped);
 
-/* Renders: the payload becomes an object. JOB_CLAIMED stays so unless the job ends here: expired, suppressed,
- * or judged because its payload cannot be read. */
+/* Gives the jobs their templates. False: some are not in the cache; their ids (bigint[], each perhaps several
+ * times) are in missing. */
+bool claim_find_templates(struct claimed *claimed, struct template_cache *cache, struct buf *missing);
+
+/* Puts the rows of read_templates.sql into the cache. */
+void claim_read_templates(const struct db_result *result, struct template_cache *cache);
+
+/* Renders: the payload becomes an object, by the template if there is one. JOB_CLAIMED stays so unless the
+ * job is judged here, because its payload cannot be read or rendered. */
 void claim_render(struct job *job, int64_t now_ms);
 
 /* Frees what rendering made. */

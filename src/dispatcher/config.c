@@ -53,13 +53,14 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
         struct account_row account = {.name = db_text(result, row, 1),
                                       .adapter = db_text(result, row, 2),
                                       .app = db_is_null(result, row, 3) ? NULL : db_text(result, row, 3),
-                                      .settings = db_text(result, row, 4),
-                                      .priority = (int)db_int(result, row, 5),
-                                      .max_connections = (int)db_int(result, row, 6),
-                                      .max_streams = (int)db_int(result, row, 7),
-                                      .connect_timeout_ms = db_int(result, row, 8),
-                                      .request_timeout_ms = db_int(result, row, 9),
-                                      .stopped_ms = db_int(result, row, 10)};
+                                      .environment = db_text(result, row, 4),
+                                      .settings = db_text(result, row, 5),
+                                      .priority = (int)db_int(result, row, 6),
+                                      .max_connections = (int)db_int(result, row, 7),
+                                      .max_streams = (int)db_int(result, row, 8),
+                                      .connect_timeout_ms = db_int(result, row, 9),
+                                      .request_timeout_ms = db_int(result, row, 10),
+                                      .stopped_ms = db_int(result, row, 11)};
         channel_provider(control_channel(control, db_text(result, row, 0)), &account);
     }
     bool first = !control->configured;

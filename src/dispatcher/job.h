@@ -11,6 +11,7 @@
 
 struct account;
 struct batch;
+struct template;
 
 enum job_state {
     JOB_CLAIMED,    /* not yet routed */
@@ -18,21 +19,27 @@ enum job_state {
     JOB_IN_THE_AIR, /* its request is with the transport */
     JOB_JUDGED,     /* verdict holds */
     JOB_EXPIRED,    /* too late to be sent */
-    JOB_SUPPRESSED, /* its address must not be used */
+    JOB_SUPPRESSED, /* it must not be sent: verdict.reason says why */
+    JOB_DEFERRED,   /* not now: verdict.not_before_ms says when */
+    JOB_MOVED,      /* its device or user has another address by now */
     JOB_HANDED_BACK /* stays pending, as if it had never been claimed */
 };
 
 struct job {
     struct batch *batch;
     struct message message;
-    const char *app;     /* NULL = any */
-    const char *payload; /* JSON text */
+    const char *app;         /* NULL = any */
+    const char *environment; /* of the provider: "production" or "sandbox" */
+    const char *payload;     /* JSON text; of a template the variables */
     size_t payload_size;
+    int64_t template_id;       /* 0 = none, the payload is sent as it is */
+    struct template *template; /* a reference; NULL = none, or not known */
     int64_t queue_pos;
     enum job_state state;
     struct account *account;   /* the last one it was given to */
     struct job *next;          /* in the queue of its account */
     int sends;                 /* times it was given to the transport */
+    int64_t sent_ms;           /* Unix ms of the last time */
     bool refreshed;            /* the one extra try after a stale credential was used */
     int credential_generation; /* which token of its account the request carries */
     struct request request;

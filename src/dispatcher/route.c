@@ -11,12 +11,20 @@ static bool better(const struct route_candidate *a, const struct route_candidate
     return a->room > b->room;
 }
 
-int route_choose(const struct route_candidate *candidates, size_t count, const char *app)
+bool route_serves(const char *account_app, const char *account_environment, const char *app,
+                  const char *environment)
+{
+    return strcmp(account_environment, environment) == 0 &&
+           (!account_app || (app && strcmp(account_app, app) == 0));
+}
+
+int route_choose(const struct route_candidate *candidates, size_t count, const char *app,
+                 const char *environment)
 {
     int chosen = -1;
     for (size_t i = 0; i < count; i++) {
         const struct route_candidate *candidate = &candidates[i];
-        if (!candidate->open || (candidate->app && (!app || strcmp(candidate->app, app) != 0)))
+        if (!candidate->open || !route_serves(candidate->app, candidate->environment, app, environment))
             continue;
         if (chosen < 0 || better(candidate, &candidates[chosen]))
             chosen = (int)i;

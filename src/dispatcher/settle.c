@@ -20,6 +20,10 @@ static const char *verdict_word(const struct job *job)
         return "expired";
     case JOB_SUPPRESSED:
         return "suppressed";
+    case JOB_DEFERRED:
+        return "deferred";
+    case JOB_MOVED:
+        return "moved";
     default:
         return verdict_name(job->verdict.kind);
     }
@@ -61,6 +65,22 @@ static void add_peer_text(struct buf *out, const char *text)
     db_array_text(out, used > 0 ? clean : NULL);
 }
 
+static void add_time(struct buf *out, int64_t ms)
+{
+    if (ms > 0)
+        db_array_int(out, ms);
+    else
+        db_array_text(out, NULL);
+}
+
+/* An address is gone as of the provider's own time, else as of the moment when it was asked. */
+static int64_t gone_before(const struct job *job)
+{
+    if (job->state != JOB_JUDGED || job->verdict.kind != VERDICT_ADDRESS_GONE)
+        return 0;
+    return job->verdict.gone_since_ms > 0 ? job->verdict.gone_since_ms : job->sent_ms;
+}
+
 void settle_add(struct settle_arrays *arrays, const struct job *job)
 {
     if (job->state == JOB_HANDED_BACK)
@@ -72,10 +92,8 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
     add_peer_text(&columns[SETTLE_PROVIDER_IDS], job->verdict.provider_id);
     add_peer_text(&columns[SETTLE_REASONS], job->verdict.reason);
     db_array_int(&columns[SETTLE_ATS], job->judged_ms);
-    if (job->verdict.not_before_ms > 0)
-        db_array_int(&columns[SETTLE_NOT_BEFORES], job->verdict.not_before_ms);
-    else
-        db_array_text(&columns[SETTLE_NOT_BEFORES], NULL);
+    add_time(&columns[SETTLE_NOT_BEFORES], job->verdict.not_before_ms);
+    add_time(&columns[SETTLE_GONE_BEFORES], gone_before(job));
 }
 
 void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS])

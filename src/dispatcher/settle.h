@@ -16,6 +16,7 @@ enum settle_column {
     SETTLE_REASONS,
     SETTLE_ATS,
     SETTLE_NOT_BEFORES,
+    SETTLE_GONE_BEFORES,
     SETTLE_COLUMNS
 };
 

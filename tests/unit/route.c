@@ -9,11 +9,11 @@ enum { CANDIDATES = 4 };
 
 #define OPEN(app_, priority_, room_)                                                                         \
     {                                                                                                        \
-        .app = (app_), .priority = (priority_), .open = true, .room = (room_)                                \
+        .app = (app_), .environment = "production", .priority = (priority_), .open = true, .room = (room_)   \
     }
 #define CLOSED(app_, priority_, room_)                                                                       \
     {                                                                                                        \
-        .app = (app_), .priority = (priority_), .open = false, .room = (room_)                               \
+        .app = (app_), .environment = "production", .priority = (priority_), .open = false, .room = (room_)  \
     }
 
 static const struct route_case {
@@ -55,8 +55,20 @@ static const struct route_case {
 START_TEST(test_choice)
 {
     const struct route_case *c = &cases[_i];
-    int chosen = route_choose(c->candidates, c->count, c->app);
+    int chosen = route_choose(c->candidates, c->count, c->app, "production");
     ck_assert_msg(chosen == c->chosen, "%s: chose %d, expected %d", c->name, chosen, c->chosen);
+}
+END_TEST
+
+START_TEST(test_environment)
+{
+    const struct route_candidate production = OPEN(SHOP, 1, 9);
+    struct route_candidate both[] = {OPEN(SHOP, 1, 9), OPEN(SHOP, 9, 1)};
+    both[1].environment = "sandbox";
+    ck_assert_int_eq(route_choose(both, 2, SHOP, "sandbox"), 1);
+    ck_assert_int_eq(route_choose(both, 2, SHOP, "production"), 0);
+    ck_assert_int_eq(route_choose(&production, 1, SHOP, "sandbox"), -1);
+    ck_assert_int_eq(route_choose(both + 1, 1, SHOP, "production"), -1);
 }
 END_TEST
 
@@ -66,5 +78,6 @@ int main(void)
     TCase *choice = tcase_create("choice");
     tcase_add_loop_test(choice, test_choice, 0, sizeof cases / sizeof cases[0]);
     suite_add_tcase(suite, choice);
+    suite_add(suite, test_environment);
     return suite_run(suite);
 }

@@ -3,6 +3,7 @@ SELECT
     name,
     adapter,
     app,
+    environment,
     settings,
     priority,
     max_connections,

@@ -8,7 +8,8 @@ WITH visited AS MATERIALIZED (
     ORDER BY queue_pos
     LIMIT 10000
 ), claimed AS MATERIALIZED (
-    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, idempotency_key, payload
+    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, environment, idempotency_key,
+        user_id, category, notification_id, device_id, template_id, payload
     FROM outbox.message
     WHERE channel = $1 AND lane = $2::outbox.lane
       AND queue_pos >= (SELECT min(queue_pos) FROM visited WHERE status = 'pending')
@@ -37,12 +38,14 @@ SELECT
     floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
     ceil(extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
     coalesce(expires_at <= clock_timestamp(), false) AS expired,
-    EXISTS (
-        SELECT FROM outbox.suppression AS s WHERE s.channel = $1 AND s.address = claimed.recipient
-    ) AS suppressed,
+    standing.refusal,
+    floor(extract(epoch FROM standing.wait_until) * 1000)::bigint AS wait_ms,
+    standing.moved_to IS NOT NULL AS moved,
     outbox.message_uuid(idempotency_key) AS uuid,
     app,
+    environment,
     recipient,
+    template_id,
     payload,
     pending.rows AS pending_rows,
     pending.lowest,
@@ -51,3 +54,5 @@ SELECT
 FROM pending
 CROSS JOIN stopped
 LEFT JOIN claimed ON true
+LEFT JOIN LATERAL outbox.standing(
+    now(), $1, recipient, lane, user_id, category, notification_id, device_id) AS standing ON id IS NOT NULL

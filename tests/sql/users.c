@@ -1,0 +1,499 @@
+/* Users: devices, contacts, preferences, quiet hours, and what a provider's "gone" does to a device. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "support/pg.h"
+#include "support/suite.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+/* An iOS token of 32 octets: the letter, 64 times. */
+#define IOS(letter)     "repeat('" letter "', 64)"
+#define ANDROID(letter) "repeat('" letter "', 40) || ':APA91b-_.'"
+/* A subscription of this endpoint; the keys have the right lengths. */
+#define WEB(endpoint)                                                                                        \
+    "format('{\"endpoint\":\"%s\",\"expirationTime\":null,\"keys\":{\"p256dh\":\"B%s\",\"auth\":\"%s\"}}', " \
+    "'" endpoint "', repeat('a', 86), repeat('b', 22))"
+#define DEVICES                                                                                              \
+    "SELECT string_agg(concat_ws(' ', id, user_id, left(token, 2), CASE WHEN retired_at IS NULL THEN "       \
+    "'live' ELSE 'retired: ' || retired_reason END), '; ' ORDER BY id) FROM outbox.device"
+
+struct refusal {
+    const char *sql, *expected;
+};
+
+static void refuse_all(struct db_session *db, const struct refusal *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pg_refused(db, rows[i].sql, rows[i].expected);
+}
+
+START_TEST(test_tokens)
+{
+    struct db_session *db = pg_case_session();
+    static const struct {
+        const char *platform, *token;
+        const char *rule; /* NULL = accepted */
+    } rows[] = {
+        {"ios", IOS("a"), NULL},
+        {"ios", IOS("A"), NULL},
+        {"ios", "repeat('0', 160)", NULL},
+        {"ios", "repeat('0', 400)", NULL},
+        {"ios", "repeat('0', 402)", "token must be an APNs device token in hexadecimal"},
+        {"ios", "repeat('0', 30)", "token must be an APNs device token in hexadecimal"},
+        {"ios", "repeat('0', 63)", "token must be an APNs device token in hexadecimal"},
+        {"ios", "repeat('g', 64)", "token must be an APNs device token in hexadecimal"},
+        {"ios", IOS("a") " || E'\\n'", "token must be an APNs device token in hexadecimal"},
+        {"ios", "''", "token must be an APNs device token in hexadecimal"},
+        {"ios", "NULL", "token must be given"},
+        {"android", ANDROID("a"), NULL},
+        {"android", "repeat('x', 2048)", NULL},
+        {"android", "repeat('x', 2049)", "token must be an FCM registration token"},
+        {"android", "repeat('x', 19)", "token must be an FCM registration token"},
+        {"android", ANDROID("a") " || ' '", "token must be an FCM registration token"},
+        {"android", ANDROID("a") " || '/'", "token must be an FCM registration token"},
+        {"web", WEB("https://push.example/a"), NULL},
+        {"web", "'x'", "token must be a push subscription in JSON"},
+        {"web", "'{\"endpoint\":\"\\u0000\"}'", "token must be a push subscription in JSON"},
+        {"web", "'[]'", "token must be a push subscription: a JSON object"},
+        {"web", "'{}'", "token must have an endpoint that begins with https://"},
+        {"web", WEB("http://push.example/a"), "token must have an endpoint"},
+        {"web", WEB("https://push.example/a b"), "token must have an endpoint"},
+        {"web", WEB("https://push.example/\\u0007"), "token must have an endpoint"},
+        {"web", "replace(" WEB("https://push.example/a") ", 'Ba', 'B')", "token must have keys.p256dh"},
+        {"web", "replace(" WEB("https://push.example/a") ", 'bb', '+b')", "token must have keys.auth"},
+        {"web", WEB("https://push.example/") " || repeat(' ', 5000)", "token must not be longer than 2048"},
+        {"pager", IOS("a"), "platform must be ios, android or web"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char sql[1024], expected[128];
+        snprintf(sql, sizeof sql, "SELECT outbox.register_device('u', '%s', %s) > 0", rows[i].platform,
+                 rows[i].token);
+        snprintf(expected, sizeof expected, "OB007 %s", rows[i].rule != NULL ? rows[i].rule : "");
+        if (rows[i].rule == NULL)
+            pg_expect(db, sql, "t");
+        else
+            pg_refused(db, sql, expected);
+    }
+    /* The upper case token is the same one. */
+    pg_expect(db, "SELECT count(*) FROM outbox.device", "6");
+    static const struct refusal refusals[] = {
+        {"SELECT outbox.register_device('', 'ios', " IOS("1") ")", "OB007 user_id must have"},
+        {"SELECT outbox.register_device(NULL, 'ios', " IOS("1") ")", "OB007 user_id must have"},
+        {"SELECT outbox.register_device(repeat('u', 201), 'ios', " IOS("1") ")", "OB007 user_id must have"},
+        {"SELECT outbox.register_device(E'u\\t', 'ios', " IOS("1") ")", "OB007 user_id must have"},
+        {"SELECT outbox.register_device('u', NULL, " IOS("1") ")", "OB007 platform must be given"},
+        {"SELECT outbox.register_device('u', 'ios', " IOS("1") ", app => 'a b')", "OB007 app must have"},
+        {"SELECT outbox.register_device('u', 'ios', " IOS("1") ", environment => 'test')",
+         "OB007 environment must be production or sandbox"},
+        {"SELECT outbox.register_device('u', 'ios', " IOS("1") ", locale => 'k')", "OB007 locale must look"},
+        {"SELECT outbox.register_device('u', 'ios', " IOS("1") ", timezone => 'Asia/Soul')",
+         "OB007 timezone \"Asia/Soul\" does not exist"},
+    };
+    refuse_all(db, refusals, COUNT(refusals));
+}
+END_TEST
+
+START_TEST(test_one_owner)
+{
+    struct db_session *db = pg_case_session();
+    pg_expect(db, "SELECT outbox.register_device('u1', 'ios', " IOS("a") ", locale => 'ko_KR')", "1");
+    pg_expect(db, "SELECT outbox.register_device('u1', 'ios', " IOS("A") ")", "1");
+    pg_expect(db, "SELECT locale FROM outbox.device", "ko-kr");
+    pg_expect(db, "SELECT locale FROM outbox.contact WHERE user_id = 'u1'", "ko-kr");
+    pg_expect(db, "SELECT outbox.register_device('u2', 'ios', " IOS("a") ")", "1");
+    pg_expect(db, DEVICES, "1 u2 aa live");
+    pg_expect(db, "SELECT locale FROM outbox.device", NULL); /* the language was the former user's */
+    pg_expect(db, "SELECT outbox.retire_device('u1', 'ios', " IOS("a") ")", "f");
+    pg_expect(db, "SELECT outbox.retire_device('u2', 'ios', " IOS("A") ", reason => 'sold')", "t");
+    pg_expect(db, "SELECT outbox.retire_device('u2', 'ios', " IOS("a") ")", "f");
+    pg_expect(db, DEVICES, "1 u2 aa retired: sold");
+    pg_expect(db, "SELECT outbox.register_device('u2', 'ios', " IOS("a") ")", "1");
+    pg_expect(db, DEVICES, "1 u2 aa live");
+    /* Of two apps on one device the tokens may be the same. */
+    pg_exec(db, "CREATE TABLE public.other AS SELECT outbox.register_device("
+                "'u3', 'ios', " IOS("a") ", 'com.example.b', environment => 'sandbox') AS id");
+    pg_expect(
+        db,
+        "SELECT string_agg(concat_ws(' ', user_id, app, environment), '; ' ORDER BY id) FROM outbox.device",
+        "u2  production; u3 com.example.b sandbox");
+    pg_expect(db, "SELECT outbox.retire_device('u3', 'ios', " IOS("a") ")", "f");
+    pg_expect(db, "SELECT outbox.retire_device('u3', 'ios', " IOS("a") ", 'com.example.b')", "t");
+}
+END_TEST
+
+/* However a browser writes its subscription down, it is one token. */
+START_TEST(test_one_subscription)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "CREATE TABLE public.w AS SELECT " WEB("https://push.example/a") " AS token");
+    pg_expect(db, "SELECT outbox.register_device('u1', 'web', token) FROM public.w", "1");
+    pg_expect(db,
+              "SELECT outbox.register_device('u2', 'web', E'{\\n' || substr(token::jsonb::text, 2)) "
+              "FROM public.w",
+              "1");
+    pg_expect(db, "SELECT outbox.register_device('u2', 'web', replace(token, 'b\"', 'b==\"')) FROM public.w",
+              "1");
+    pg_expect(db, "SELECT user_id || ' ' || (token::jsonb ->> 'endpoint') FROM outbox.device",
+              "u2 https://push.example/a");
+    pg_expect(db, "SELECT outbox.retire_device('u2', 'web', token::jsonb::text) FROM public.w", "t");
+}
+END_TEST
+
+START_TEST(test_rotation)
+{
+    struct db_session *db = pg_case_session();
+    pg_expect(db, "SELECT outbox.register_device('u1', 'ios', " IOS("a") ")", "1");
+    pg_expect(db, "SELECT outbox.register_device('u1', 'ios', " IOS("b") ", replaces => " IOS("A") ")", "1");
+    pg_expect(db, DEVICES, "1 u1 bb live");
+    /* Again, after the answer was lost: nothing new. */
+    pg_expect(db, "SELECT outbox.register_device('u1', 'ios', " IOS("b") ", replaces => " IOS("a") ")", "1");
+    pg_expect(db, DEVICES, "1 u1 bb live");
+    pg_expect(db,
+              "SELECT registered_at = (SELECT min(registered_at) FROM outbox.device) FROM outbox.device "
+              "WHERE outbox.register_device('u1', 'ios', " IOS("b") ", replaces => " IOS("B") ") = id",
+              "t");
+    /* Another's token is not taken away by naming it. */
+    pg_exec(db, "SELECT outbox.register_device('u2', 'ios', " IOS("c") ", replaces => " IOS("b") ")");
+    pg_expect(db, "SELECT count(*) FROM outbox.device WHERE retired_at IS NULL", "2");
+    /* Both are known: the old one is a device of its own that is gone. */
+    pg_exec(db, "SELECT outbox.register_device('u1', 'ios', " IOS("c") ", replaces => " IOS("b") ")");
+    pg_expect(db, "SELECT count(*) FROM outbox.device WHERE user_id = 'u1' AND retired_at IS NULL", "1");
+    pg_expect(db, "SELECT retired_reason FROM outbox.device WHERE token = " IOS("b"),
+              "its token was replaced");
+    /* In another app it is another token. */
+    pg_exec(db,
+            "SELECT outbox.register_device('u1', 'ios', " IOS("d") ", 'other', replaces => " IOS("c") ")");
+    pg_expect(db, "SELECT count(*) FROM outbox.device WHERE user_id = 'u1' AND retired_at IS NULL", "2");
+}
+END_TEST
+
+START_TEST(test_suppression_is_lifted)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db,
+            "INSERT INTO outbox.suppression (channel, address, reason, message_id) VALUES "
+            "('ios', " IOS("a") ", 'gone', 7), ('ios', " IOS(
+                "b") ", 'by hand', NULL), "
+                     "('android', " IOS("a") ", 'gone', 8);"
+                                             "SELECT outbox.register_device('u', 'ios', " IOS(
+                                                 "A") "), outbox.register_device('u', 'ios', " IOS("b") ")");
+    pg_expect(db,
+              "SELECT string_agg(channel || ' ' || reason, ', ' ORDER BY channel DESC) FROM "
+              "outbox.suppression",
+              "ios by hand, android gone");
+}
+END_TEST
+
+START_TEST(test_contact)
+{
+    struct db_session *db = pg_case_session();
+    static const struct {
+        const char *arguments, *expected;
+    } rows[] = {
+        {"email => 'kim@example.com', phone => '+821012345678'", "kim@example.com +821012345678 - -"},
+        {"locale => 'ko_KR', timezone => 'Asia/Seoul'", "kim@example.com +821012345678 ko-kr Asia/Seoul"},
+        {"email => ''", "- +821012345678 ko-kr Asia/Seoul"},
+        {"email => '', phone => '+10000000'", "- +10000000 ko-kr Asia/Seoul"},
+        {"email => 'a@b.c', phone => '', locale => '', timezone => ''", "a@b.c - - -"},
+        {"timezone => 'Etc/GMT+9'", "a@b.c - - Etc/GMT+9"},
+        {"timezone => 'America/Port-au-Prince'", "a@b.c - - America/Port-au-Prince"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "SELECT outbox.set_contact('u', %s)", rows[i].arguments);
+        pg_exec(db, sql);
+        pg_expect(db,
+                  "SELECT concat_ws(' ', coalesce(email, '-'), coalesce(phone, '-'), coalesce(locale, '-'), "
+                  "coalesce(timezone, '-')) FROM outbox.contact",
+                  rows[i].expected);
+    }
+    pg_exec(db, "CREATE TABLE public.before AS SELECT xmin::text AS version FROM outbox.contact;"
+                "SELECT outbox.set_contact('u', email => 'a@b.c')");
+    pg_expect(db, "SELECT c.xmin::text = b.version FROM outbox.contact AS c, public.before AS b", "t");
+#define SET(arguments) "SELECT outbox.set_contact('u', " arguments ")"
+    static const struct refusal refusals[] = {
+        {SET("email => 'kim'"), "OB007 email must be a mail address like kim@example.com"},
+        {SET("email => E'kim@example.com\\n'"), "OB007 email must be"},
+        {SET("email => 'kim@example.com,lee@example.com'"), "OB007 email must be"},
+        {SET("email => repeat('a', 251) || '@b.c'"), "OB007 email must be"},
+        {SET("phone => '01012345678'"), "OB007 phone must be a number like +821012345678"},
+        {SET("phone => '+82 10 1234'"), "OB007 phone must be"},
+        {SET("phone => '+1234567890123456'"), "OB007 phone must be"},
+        {SET("locale => 'korean!'"), "OB007 locale must look like \"ko\" or \"ko-KR\""},
+        {SET("timezone => 'KST-9'"), "OB007 timezone \"KST-9\" does not exist"},
+        {SET("timezone => 'Asia/Seoul3'"), "OB007 timezone \"Asia/Seoul3\" does not exist"},
+        {SET("timezone => 'Etc/GMT+99'"), "OB007 timezone \"Etc/GMT+99\" does not exist"},
+        {SET("timezone => '+09:00'"), "OB007 timezone \"+09:00\" does not exist"},
+        {"SELECT outbox.set_contact('', email => 'a@b.c')", "OB007 user_id must have"},
+        {"UPDATE outbox.settings SET default_timezone = 'Mars/Base'", "OB007 default_timezone \"Mars/Base\""},
+    };
+    refuse_all(db, refusals, COUNT(refusals));
+}
+END_TEST
+
+START_TEST(test_preference)
+{
+    struct db_session *db = pg_case_session();
+    static const struct {
+        const char *arguments, *expected;
+    } rows[] = {
+        {"'service', false, 'email'", "service email f"},
+        {"'service', true, 'ios'", "service email f, service ios t"},
+        {"'service', NULL, 'email'", "service ios t"},
+        {"'service', false", "service * f"},
+        {"'service', true, 'sms'", "service * f, service sms t"},
+        {"'service', true", "service * t"},
+        {"'service', true, 'sms'", "service * t, service sms t"},
+        {"'service', NULL", NULL},
+        {"'marketing', false", "marketing * f"},
+        {"'marketing', true, source => 'form 7'", "marketing * t"},
+        {"'marketing', true, 'sms', 'call', true", "marketing * t, marketing sms t"},
+        {"'security', true, 'sms'", "marketing * t, marketing sms t, security sms t"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "SELECT outbox.set_preference('u', %s)", rows[i].arguments);
+        pg_exec(db, sql);
+        pg_expect(db,
+                  "SELECT string_agg(concat_ws(' ', category, channel, allowed), ', ' "
+                  "ORDER BY category, channel) FROM outbox.preference",
+                  rows[i].expected);
+    }
+    pg_expect(db,
+              "SELECT source || ' ' || at_night || ' ' || (changed_at <= now()) FROM outbox.preference "
+              "WHERE category = 'marketing' AND channel = 'sms'",
+              "call true true");
+#define PREFER(arguments) "SELECT outbox.set_preference('u', " arguments ")"
+    static const struct refusal refusals[] = {
+        {PREFER("'marketing', true"), "OB007 source must say how the consent was given"},
+        {PREFER("'marketing', true, source => ' '"), "OB007 source must say"},
+        {PREFER("'service', true, at_night => true"), "OB007 source must say"},
+        {PREFER("'security', false"), "OB007 category \"security\" is mandatory and cannot be refused"},
+        {PREFER("'security', false, 'ios'"), "OB007 category \"security\" is mandatory"},
+        {PREFER("'gossip', false"), "OB007 category \"gossip\" does not exist; see outbox.category"},
+        {PREFER("'service', false, 'pigeon'"), "OB007 channel \"pigeon\" does not exist; see outbox.channel"},
+        {"SELECT outbox.set_preference(NULL, 'service', false)", "OB007 user_id must have"},
+    };
+    refuse_all(db, refusals, COUNT(refusals));
+}
+END_TEST
+
+START_TEST(test_stop)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "SELECT outbox.stop_user('u')");
+    pg_exec(db, "CREATE TABLE public.first AS SELECT stopped_at AS at FROM outbox.contact");
+    pg_exec(db, "SELECT outbox.stop_user('u'), outbox.set_contact('u', email => 'a@b.c')");
+    pg_expect(db, "SELECT stopped_at = at FROM outbox.contact, public.first", "t");
+    pg_exec(db, "SELECT outbox.resume_user('u'), outbox.resume_user('nobody')");
+    pg_expect(db, "SELECT stopped_at IS NULL AND email = 'a@b.c' FROM outbox.contact", "t");
+    pg_exec(db, "SELECT outbox.set_quiet_hours('u', '22:00', '07:00')");
+    pg_expect(db, "SELECT quiet_from || ' ' || quiet_until FROM outbox.contact", "22:00:00 07:00:00");
+    pg_refused(db, "SELECT outbox.set_quiet_hours('u', '22:00', NULL)", "23514 ");
+    pg_exec(db, "SELECT outbox.set_quiet_hours('u', NULL, NULL)");
+    pg_expect(db, "SELECT quiet_from IS NULL AND quiet_until IS NULL FROM outbox.contact", "t");
+    pg_refused(db, "SELECT outbox.stop_user(NULL)", "OB007 user_id must have");
+}
+END_TEST
+
+/* Worked out by hand from the offsets of the zones: Seoul +9, Kathmandu +5:45, Berlin +1/+2 (2026-03-29,
+ * 2026-10-25), New York -5/-4 (2026-03-08, 2026-11-01), Lord Howe +10:30/+11 (2026-10-04, 2026-04-05). */
+START_TEST(test_quiet_end)
+{
+    struct db_session *db = pg_case_session();
+    static const struct {
+        const char *zone, *from, *until, *at, *expected; /* UTC; NULL = not quiet */
+    } rows[] = {
+        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 11:59:59", NULL},
+        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 12:00", "2026-01-10 23:00:00"},
+        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 15:30", "2026-01-10 23:00:00"},
+        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 22:59:59", "2026-01-10 23:00:00"},
+        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 23:00", NULL},
+        {"Asia/Seoul", "12:00", "13:00", "2026-01-10 02:59", NULL},
+        {"Asia/Seoul", "12:00", "13:00", "2026-01-10 03:30", "2026-01-10 04:00:00"},
+        {"Asia/Seoul", "12:00", "13:00", "2026-01-10 04:00", NULL},
+        {"Asia/Kathmandu", "21:00", "08:00", "2026-06-01 15:14", NULL},
+        {"Asia/Kathmandu", "21:00", "08:00", "2026-06-01 15:15", "2026-06-02 02:15:00"},
+        {"Europe/Berlin", "22:00", "07:00", "2026-03-28 21:30", "2026-03-29 05:00:00"},
+        {"Europe/Berlin", "22:00", "07:00", "2026-03-29 04:30", "2026-03-29 05:00:00"},
+        {"Europe/Berlin", "22:00", "07:00", "2026-10-24 20:30", "2026-10-25 06:00:00"},
+        {"Europe/Berlin", "22:00", "02:30", "2026-03-29 00:30", "2026-03-29 01:30:00"},
+        {"Europe/Berlin", "22:00", "02:30", "2026-03-29 01:00", NULL},
+        {"Europe/Berlin", "22:00", "02:30", "2026-10-25 00:15", "2026-10-25 01:30:00"},
+        {"Europe/Berlin", "22:00", "02:30", "2026-10-25 01:15", "2026-10-25 01:30:00"},
+        {"Europe/Berlin", "22:00", "02:30", "2026-10-25 01:30", NULL},
+        {"America/New_York", "21:00", "08:00", "2026-03-08 03:00", "2026-03-08 12:00:00"},
+        {"America/New_York", "21:00", "08:00", "2026-11-01 01:30", "2026-11-01 13:00:00"},
+        {"Australia/Lord_Howe", "21:00", "08:00", "2026-04-04 10:00", "2026-04-04 21:30:00"},
+        {"Australia/Lord_Howe", "21:00", "08:00", "2026-10-03 10:30", "2026-10-03 21:00:00"},
+        {"UTC", "00:00", "24:00", "2026-01-10 12:00", "2026-01-11 00:00:00"},
+        {"UTC", "08:00", "08:00", "2026-01-10 08:00", NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "SELECT outbox.quiet_end('%s+00', '%s', '%s', '%s') AT TIME ZONE 'UTC'",
+                 rows[i].at, rows[i].zone, rows[i].from, rows[i].until);
+        pg_expect(db, sql, rows[i].expected);
+    }
+    pg_expect(db, "SELECT outbox.quiet_end(now(), 'UTC', NULL, NULL)", NULL);
+}
+END_TEST
+
+#define SETTLE_GONE(ids, gone)                                                                               \
+    "SELECT outbox.settle('ios', 1, '" ids "', '{address_gone}', '{p}', '{NULL}', '{Unregistered}', "        \
+    "ARRAY[now()], '{NULL}', ARRAY[" gone "]::timestamptz[])"
+#define MESSAGE(token, device)                                                                               \
+    "INSERT INTO outbox.message (channel, recipient, device_id, payload) VALUES ('ios', " token ", " device  \
+    ", '{}')"
+
+START_TEST(test_address_gone)
+{
+    struct db_session *db = pg_case_session();
+    static const struct {
+        const char *label;
+        const char *meanwhile; /* after the message was made */
+        const char *gone;
+        const char *devices, *suppressed;
+    } rows[] = {
+        {"gone", "SELECT 1", "clock_timestamp()", "1 u aa retired: Unregistered", NULL},
+        {"gone by the time of the answer", "SELECT 1", "NULL", "1 u aa retired: Unregistered", NULL},
+        {"seen since", "SELECT 1", "now() - interval '1 h'", "1 u aa live", NULL},
+        {"registered since", "SELECT pg_sleep(0.002), outbox.register_device('u', 'ios', " IOS("a") ")",
+         "(SELECT registered_at FROM outbox.device)", "1 u aa live", NULL},
+        {"moved to another user", "SELECT outbox.register_device('v', 'ios', " IOS("a") ")",
+         "now() - interval '1 h'", "1 v aa live", NULL},
+        {"rotated", "SELECT outbox.register_device('u', 'ios', " IOS("b") ", replaces => " IOS("a") ")",
+         "clock_timestamp()", "1 u bb live", IOS("a")},
+        {"retired before", "SELECT outbox.retire_device('u', 'ios', " IOS("a") ")", "clock_timestamp()",
+         "1 u aa retired: signed out", NULL},
+        {"in another app too", "SELECT outbox.register_device('w', 'ios', " IOS("a") ", 'b')",
+         "clock_timestamp()", "1 u aa retired: Unregistered; 2 w aa live", NULL},
+        {"deleted", "DELETE FROM outbox.device", "clock_timestamp()", NULL, IOS("a")},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char sql[1024];
+        pg_exec(db, "TRUNCATE outbox.message, outbox.device, outbox.suppression RESTART IDENTITY");
+        pg_exec(db, "SELECT outbox.register_device('u', 'ios', " IOS("a") ")");
+        pg_exec(db, MESSAGE(IOS("a"), "1"));
+        pg_exec(db, rows[i].meanwhile);
+        snprintf(sql, sizeof sql, SETTLE_GONE("{1}", "%s"), rows[i].gone);
+        pg_expect(db, sql, "1");
+        char *devices = pg_value(db, DEVICES);
+        ck_assert_msg(devices == rows[i].devices || (devices != NULL && rows[i].devices != NULL &&
+                                                     strcmp(devices, rows[i].devices) == 0),
+                      "%s: %s", rows[i].label, devices != NULL ? devices : "no device");
+        mem_free(devices);
+        snprintf(sql, sizeof sql,
+                 "SELECT coalesce(string_agg(address, ','), '') = coalesce(%s, '') FROM outbox.suppression",
+                 rows[i].suppressed != NULL ? rows[i].suppressed : "NULL");
+        char *same = pg_value(db, sql);
+        ck_assert_msg(strcmp(same, "t") == 0, "%s: wrong suppressions", rows[i].label);
+        mem_free(same);
+        pg_expect(db, "SELECT status || ' ' || last_error FROM outbox.message", "failed Unregistered");
+    }
+    /* An address without a device is suppressed, unless it is longer than an index can hold. */
+    pg_exec(db, "TRUNCATE outbox.message, outbox.device, outbox.suppression RESTART IDENTITY;" MESSAGE(
+                    IOS("f"), "NULL"));
+    pg_exec(db, MESSAGE("(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 128) AS i)", "NULL"));
+    pg_expect(db, "SELECT max(octet_length(recipient)) FROM outbox.message", "4096");
+    pg_expect(db,
+              "SELECT outbox.settle('ios', 1, '{1,2}', '{address_gone,address_gone}', '{p,p}', "
+              "'{NULL,NULL}', '{gone,gone}', ARRAY[now(), now()], '{NULL,NULL}')",
+              "2");
+    pg_expect(db, "SELECT string_agg(message_id || ' ' || reason, ',') FROM outbox.suppression", "1 gone");
+}
+END_TEST
+
+/* A device that is being registered at this moment is surely not gone, and nobody waits for it. */
+START_TEST(test_gone_while_registering)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *app = pg_session(pg_case_conninfo());
+    pg_exec(db, "SELECT outbox.register_device('u', 'ios', " IOS("a") ");" MESSAGE(IOS("a"), "1"));
+    pg_exec(app, "BEGIN; SELECT outbox.register_device('u', 'ios', " IOS("a") ")");
+    pg_exec(db, "SET lock_timeout = '5 s'");
+    pg_expect(db, SETTLE_GONE("{1}", "clock_timestamp()"), "1");
+    pg_exec(app, "COMMIT");
+    pg_expect(db, DEVICES, "1 u aa live");
+    db_close(app);
+}
+END_TEST
+
+START_TEST(test_roles)
+{
+    struct db_session *db = pg_case_session();
+    static const char *const functions[] = {
+        "outbox.register_device('u', 'ios', " IOS("a") ", locale => 'ko', timezone => 'Asia/Seoul')",
+        "outbox.set_contact('u', email => 'a@b.c')",
+        "outbox.set_quiet_hours('u', '22:00', '07:00')",
+        "outbox.set_preference('u', 'service', false)",
+        "outbox.stop_user('u')",
+        "outbox.resume_user('u')",
+        "outbox.retire_device('u', 'ios', " IOS("a") ")",
+    };
+    static const char *const tables[] = {"device", "contact", "preference", "settings", "frequency"};
+    static const char *const others[] = {"reader", "dispatcher", "scheduler"};
+    char sql[256];
+    pg_exec(db, "SET ROLE outbox_producer");
+    for (size_t i = 0; i < COUNT(functions); i++) {
+        snprintf(sql, sizeof sql, "SELECT %s", functions[i]);
+        pg_exec(db, sql);
+    }
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM outbox.%s", tables[i]);
+        pg_refused(db, sql, "42501 ");
+        snprintf(sql, sizeof sql, "DELETE FROM outbox.%s", tables[i]);
+        pg_refused(db, sql, "42501 ");
+    }
+    pg_refused(db, "SELECT consent FROM outbox.category", "42501 ");
+    pg_refused(db, "SELECT * FROM outbox.standing(now(), 'ios', 'x', 'bulk', 'u', 'service', 1, 1)",
+               "42501 ");
+    pg_refused(db, "SELECT outbox.check_user('u')", "42501 ");
+    pg_refused(db, "INSERT INTO outbox.suppression (channel, address) VALUES ('ios', 'x')", "42501 ");
+    for (size_t i = 0; i < COUNT(others); i++) {
+        snprintf(sql, sizeof sql, "RESET ROLE; SET ROLE outbox_%s", others[i]);
+        pg_exec(db, sql);
+        pg_exec(db, "SELECT FROM outbox.device, outbox.contact, outbox.preference, outbox.settings");
+        pg_refused(db, "UPDATE outbox.device SET token = 'x'", "42501 ");
+        pg_refused(db, "UPDATE outbox.contact SET email = 'x'", "42501 ");
+        pg_refused(db, "DELETE FROM outbox.preference", "42501 ");
+        for (size_t f = 0; f < COUNT(functions); f++) {
+            snprintf(sql, sizeof sql, "SELECT %s", functions[f]);
+            pg_refused(db, sql, "42501 ");
+        }
+    }
+    pg_exec(db, "RESET ROLE; SET ROLE outbox_admin");
+    for (size_t i = 0; i < COUNT(functions); i++) {
+        snprintf(sql, sizeof sql, "SELECT %s", functions[i]);
+        pg_exec(db, sql);
+    }
+    pg_exec(db, "UPDATE outbox.category SET quiet_from = '20:00' WHERE name = 'marketing';"
+                "INSERT INTO outbox.category (name, max_per_user, cap_period) VALUES ('news', 3, '1 day');"
+                "DELETE FROM outbox.preference");
+    pg_exec(db, "RESET ROLE; SET ROLE outbox_dispatcher");
+    pg_expect(db,
+              "SELECT refusal FROM outbox.standing(now(), 'ios', 'x', 'bulk', 'u', 'marketing', NULL, NULL)",
+              "no consent to marketing");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("users");
+    pg_case_add(suite, "tokens", test_tokens);
+    pg_case_add(suite, "one owner", test_one_owner);
+    pg_case_add(suite, "one subscription", test_one_subscription);
+    pg_case_add(suite, "rotation", test_rotation);
+    pg_case_add(suite, "suppression is lifted", test_suppression_is_lifted);
+    pg_case_add(suite, "contact", test_contact);
+    pg_case_add(suite, "preference", test_preference);
+    pg_case_add(suite, "stop", test_stop);
+    pg_case_add(suite, "quiet end", test_quiet_end);
+    pg_case_add(suite, "address gone", test_address_gone);
+    pg_case_add(suite, "gone while registering", test_gone_while_registering);
+    pg_case_add(suite, "roles", test_roles);
+    return suite_run(suite);
+}
