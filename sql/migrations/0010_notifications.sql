@@ -1,0 +1,633 @@
+-- Notifications: "tell this user", made into messages for the devices and addresses that the user has.
+
+CREATE TYPE outbox.notification_state AS ENUM ('scheduled', 'expanded', 'cancelled', 'expired', 'failed');
+
+COMMENT ON TYPE outbox.notification_state IS
+    'scheduled = waits for its time, expanded = its messages were made; failed = it cannot be made into any';
+
+CREATE TABLE outbox.notification (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    send_at timestamptz,
+    due_at timestamptz,
+    expires_at timestamptz,
+    fallback_at timestamptz,
+    state outbox.notification_state NOT NULL DEFAULT 'expanded',
+    lane outbox.lane,
+    fallback_step smallint NOT NULL DEFAULT 0,
+    firing_id bigint,
+    user_id text COLLATE "C" NOT NULL,
+    category text COLLATE "C" NOT NULL,
+    template text COLLATE "C" NOT NULL,
+    variables jsonb NOT NULL DEFAULT '{}',
+    channels text[] COLLATE "C",
+    fallback text[] COLLATE "C",
+    fallback_after interval NOT NULL DEFAULT '5 minutes',
+    idempotency_key text COLLATE "C" NOT NULL DEFAULT gen_random_uuid()::text UNIQUE,
+    withheld jsonb,
+    error text
+) WITH (
+    fillfactor = 90,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_insert_scale_factor = 0.1,
+    autovacuum_analyze_scale_factor = 0.05
+);
+
+CREATE INDEX notification_due_idx ON outbox.notification (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notification_fallback_idx ON outbox.notification (fallback_at) WHERE fallback_at IS NOT NULL;
+
+COMMENT ON TABLE outbox.notification IS 'What a user is to be told; an INSERT makes the messages, or send_at does';
+COMMENT ON COLUMN outbox.notification.due_at IS 'When its messages are made; set only while scheduled';
+COMMENT ON COLUMN outbox.notification.fallback_at IS 'When the next channel of fallback is due; NULL = none is';
+COMMENT ON COLUMN outbox.notification.fallback_step IS 'How many channels of fallback were used';
+COMMENT ON COLUMN outbox.notification.lane IS 'NULL = the category''s';
+COMMENT ON COLUMN outbox.notification.firing_id IS 'The firing of a schedule that made it';
+COMMENT ON COLUMN outbox.notification.channels IS 'NULL = every channel that the template has a text for, but those of fallback';
+COMMENT ON COLUMN outbox.notification.fallback IS
+    'Channels that are tried one after the other, at once when nobody could be reached on the channels, or each '
+    'fallback_after later while nothing was accepted';
+COMMENT ON COLUMN outbox.notification.withheld IS 'Channel -> why no message was made for it';
+COMMENT ON COLUMN outbox.notification.error IS 'Why it failed';
+
+CREATE FUNCTION outbox.schedule_notification() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.state := 'scheduled';
+    NEW.due_at := NEW.send_at;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.schedule_notification() IS 'Trigger: a later send_at waits for the scheduler';
+
+CREATE TRIGGER schedule_notification BEFORE INSERT ON outbox.notification
+    FOR EACH ROW WHEN (NEW.send_at > now()) EXECUTE FUNCTION outbox.schedule_notification();
+
+CREATE FUNCTION outbox.required_variables(template text, channels text[]) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+RETURN ARRAY(
+    SELECT DISTINCT r
+    FROM outbox.template AS t CROSS JOIN LATERAL unnest(t.required) AS r
+    WHERE t.name = required_variables.template AND t.current AND t.strict
+        AND (required_variables.channels IS NULL OR t.channel = ANY (required_variables.channels)));
+
+COMMENT ON FUNCTION outbox.required_variables(text, text[]) IS
+    'Variables without which some text of the template cannot be rendered, on these channels or (NULL) on all';
+
+CREATE FUNCTION outbox.why_notification_refused(n outbox.notification) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE
+    WHEN btrim(n.user_id) = '' OR octet_length(n.user_id) > 200 OR n.user_id ~ '[\x01-\x1f\x7f]'
+        THEN 'OB009 user_id must have 1 to 200 octets and no control characters'
+    WHEN NOT EXISTS (SELECT FROM outbox.category AS g WHERE g.name = n.category)
+        THEN 'OB009 category "' || n.category || '" does not exist; see outbox.category'
+    WHEN n.channels = '{}'
+        THEN 'OB009 channels must not be empty; leave it out for all that the template has'
+    WHEN EXISTS (SELECT FROM unnest(n.channels) AS u WHERE u IS NULL
+                 OR NOT EXISTS (SELECT FROM outbox.channel AS c WHERE c.name = u))
+        THEN 'OB009 channels "' || (
+            SELECT coalesce(min(u), 'NULL') FROM unnest(n.channels) AS u
+            WHERE u IS NULL OR NOT EXISTS (SELECT FROM outbox.channel AS c WHERE c.name = u))
+            || '" does not exist; see outbox.channel'
+    WHEN EXISTS (SELECT FROM unnest(n.fallback) AS u WHERE u IS NULL
+                 OR NOT EXISTS (SELECT FROM outbox.channel AS c WHERE c.name = u))
+        THEN 'OB009 fallback must name channels of outbox.channel'
+    WHEN n.fallback && n.channels OR cardinality(n.fallback) > (SELECT count(DISTINCT u) FROM unnest(n.fallback) AS u)
+        THEN 'OB009 fallback must not name a channel twice, nor one of channels'
+    WHEN n.fallback_after <= '0'
+        THEN 'OB009 fallback_after must be positive'
+    WHEN NOT EXISTS (SELECT FROM outbox.template AS t WHERE t.name = n.template AND t.current)
+        THEN 'OB009 template "' || n.template || '" does not exist; see outbox.template'
+    WHEN NOT EXISTS (SELECT FROM outbox.template AS t WHERE t.name = n.template AND t.current
+                     AND (n.channels IS NULL OR t.channel = ANY (n.channels || n.fallback)))
+        THEN 'OB009 template "' || n.template || '" has no text for any of the channels'
+    WHEN jsonb_typeof(n.variables) <> 'object'
+        THEN 'OB009 variables must be a JSON object'
+    WHEN octet_length(n.variables::text) > 65536
+        THEN 'OB009 variables must not be longer than 65536 octets'
+    -- Of an audience some may lack a variable: their messages fail, the others are sent.
+    WHEN n.firing_id IS NULL
+        AND EXISTS (SELECT FROM unnest(outbox.required_variables(
+                        n.template, CASE WHEN n.channels IS NOT NULL THEN n.channels || n.fallback END)) AS r
+                    WHERE n.variables #> string_to_array(r, '.') IS NULL)
+        THEN 'OB009 variables must have "' || (
+            SELECT min(r) FROM unnest(outbox.required_variables(
+                n.template, CASE WHEN n.channels IS NOT NULL THEN n.channels || n.fallback END)) AS r
+            WHERE n.variables #> string_to_array(r, '.') IS NULL)
+            || '": template "' || n.template || '" needs it'
+    WHEN NOT isfinite(n.send_at)
+        THEN 'OB004 send_at must be finite; leave it out for now'
+    WHEN NOT isfinite(n.expires_at)
+        THEN 'OB004 expires_at must be finite; leave it out for the category''s rule'
+    WHEN n.expires_at <= now()
+        THEN 'OB004 expires_at must be in the future'
+    WHEN n.expires_at <= n.send_at
+        THEN 'OB004 expires_at must be after send_at'
+    WHEN NOT octet_length(n.idempotency_key) BETWEEN 1 AND 200
+        THEN 'OB005 idempotency_key must have 1 to 200 octets'
+END;
+
+COMMENT ON FUNCTION outbox.why_notification_refused(outbox.notification) IS
+    'SQLSTATE, column and rule that a new notification breaks; NULL = it is welcome';
+
+-- Two ways, as for messages: what many rows have in common is checked once for each kind of row, and only when
+-- something is wrong they are looked at one by one for what to say.
+CREATE FUNCTION outbox.after_notification_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    plain boolean;
+    refusal text;
+    ready bigint[];
+BEGIN
+    WITH kinds AS MATERIALIZED (
+        SELECT d.category, d.template, d.channels, outbox.required_variables(d.template, d.channels) AS required,
+            EXISTS (SELECT FROM outbox.category AS g WHERE g.name = d.category)
+            AND EXISTS (SELECT FROM outbox.template AS t WHERE t.name = d.template AND t.current
+                        AND (d.channels IS NULL OR t.channel = ANY (d.channels)))
+            AND (d.channels IS NULL OR d.channels <@ ARRAY(SELECT c.name FROM outbox.channel AS c)) AS known
+        FROM (SELECT DISTINCT o.category, o.template, o.channels FROM new_notifications AS o) AS d
+    )
+    SELECT bool_and(
+        btrim(n.user_id) <> '' AND octet_length(n.user_id) <= 200 AND n.user_id !~ '[\x01-\x1f\x7f]'
+        AND jsonb_typeof(n.variables) = 'object' AND pg_column_size(n.variables) <= 8192
+        AND octet_length(n.idempotency_key) BETWEEN 1 AND 200 AND n.fallback IS NULL
+        AND coalesce(isfinite(n.send_at), true)
+        AND coalesce(isfinite(n.expires_at) AND n.expires_at > greatest(now(), n.send_at), true)
+        AND k.known AND (k.required = '{}' OR n.firing_id IS NOT NULL OR NOT EXISTS (
+            SELECT FROM unnest(k.required) AS r WHERE n.variables #> string_to_array(r, '.') IS NULL)))
+    INTO plain
+    FROM new_notifications AS n
+        JOIN kinds AS k ON k.category = n.category AND k.template = n.template
+            AND k.channels IS NOT DISTINCT FROM n.channels;
+    IF NOT plain THEN
+        SELECT min(outbox.why_notification_refused(n.*)) INTO refusal FROM new_notifications AS n;
+    END IF;
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION '%', substr(refusal, 7) USING
+            ERRCODE = left(refusal, 5), SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+            COLUMN = split_part(refusal, ' ', 2);
+    END IF;
+    SELECT array_agg(n.id) INTO ready FROM new_notifications AS n WHERE n.state = 'expanded';
+    IF ready IS NOT NULL THEN
+        PERFORM outbox.expand(ready);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.after_notification_insert() IS
+    'Trigger: refuses what breaks a rule, makes the messages of the rest, unless they wait for their time';
+
+CREATE TRIGGER after_insert AFTER INSERT ON outbox.notification
+    REFERENCING NEW TABLE AS new_notifications
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox.after_notification_insert();
+
+-- Every address that notifications could go to, with the text for it and whether it may be used now. No pinned
+-- search_path: it is inlined, so that the callers' settings make its plan.
+CREATE FUNCTION outbox.candidates(notification_ids bigint[], on_fallback boolean) RETURNS TABLE (
+    id bigint, user_id text, category text, variables jsonb, idempotency_key text, lane outbox.lane,
+    expires_at timestamptz, channel text, recipient text, device_id bigint, app text, environment text,
+    template_id integer, wait_until timestamptz, refusal text
+)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH addressed AS MATERIALIZED (
+        SELECT n.id, n.user_id, n.category, n.template, n.variables, n.idempotency_key,
+            coalesce(n.lane, g.lane, 'transactional') AS lane,
+            coalesce(n.expires_at, greatest(n.created_at, n.send_at) + g.expires_after) AS expires_at,
+            a.channel, a.recipient, a.device_id, a.app, a.environment, coalesce(a.locale, c.locale, '') AS locale
+        FROM outbox.notification AS n
+            LEFT JOIN outbox.category AS g ON g.name = n.category
+            LEFT JOIN outbox.contact AS c ON c.user_id = n.user_id
+            CROSS JOIN LATERAL (
+                SELECT d.platform AS channel, d.token AS recipient, d.id AS device_id, nullif(d.app, '') AS app,
+                    nullif(d.environment, 'production') AS environment, d.locale
+                FROM outbox.device AS d
+                WHERE d.user_id = n.user_id AND d.retired_at IS NULL
+                UNION ALL
+                SELECT 'email', c.email, NULL, NULL, NULL, NULL WHERE c.email IS NOT NULL
+                UNION ALL
+                SELECT 'sms', c.phone, NULL, NULL, NULL, NULL WHERE c.phone IS NOT NULL) AS a
+        WHERE n.id = ANY (candidates.notification_ids) AND n.state = 'expanded'
+            AND CASE
+                WHEN candidates.on_fallback THEN a.channel = n.fallback[n.fallback_step]
+                ELSE coalesce(a.channel = ANY (n.channels), a.channel <> ALL (coalesce(n.fallback, '{}')) AND EXISTS (
+                    SELECT FROM outbox.template AS t
+                    WHERE t.name = n.template AND t.channel = a.channel AND t.current))
+            END
+    ), worded AS MATERIALIZED (
+        SELECT k.*, outbox.find_template(k.template, k.channel, k.locale) AS template_id
+        FROM (SELECT DISTINCT a.template, a.channel, a.locale FROM addressed AS a) AS k
+    )
+    SELECT a.id, a.user_id, a.category, a.variables, a.idempotency_key, a.lane, a.expires_at, a.channel,
+        a.recipient, a.device_id, a.app, a.environment, w.template_id, s.wait_until, coalesce(s.refusal, CASE
+            WHEN w.template_id IS NULL THEN 'the template has no text for this channel'
+            WHEN a.expires_at <= now() THEN 'it has expired'
+            WHEN a.expires_at <= s.wait_until THEN 'it expires before the quiet hours end'
+        END)
+    FROM addressed AS a
+        JOIN worded AS w ON w.template = a.template AND w.channel = a.channel AND w.locale = a.locale
+        CROSS JOIN LATERAL outbox.standing(
+            now(), a.channel, a.recipient, a.lane, a.user_id, a.category, a.id, a.device_id) AS s;
+END;
+
+COMMENT ON FUNCTION outbox.candidates(bigint[], boolean) IS
+    'The addresses of expanded notifications on their channels (or on the present channel of their fallback), the '
+    'template version for each, and why no message is made for it (NULL = one is)';
+
+-- The rows of outbox.frequency are locked, so that no two transactions pass the same cap. In the order of their
+-- key, so that they do not wait for each other in a circle. Who cannot be reached is not counted, and gets nothing even
+-- if an address appears before the messages are made.
+CREATE FUNCTION outbox.over_cap(
+    notification_ids bigint[], on_fallback boolean, OUT above bigint[], OUT uncounted bigint[]
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    at timestamptz := clock_timestamp();
+BEGIN
+    WITH capped AS MATERIALIZED (
+        SELECT n.id, n.user_id, n.category, g.max_per_user, g.cap_period, n.id IN (
+            SELECT c.id FROM outbox.candidates(over_cap.notification_ids, over_cap.on_fallback) AS c
+            WHERE c.refusal IS NULL) AS reachable
+        FROM outbox.notification AS n JOIN outbox.category AS g ON g.name = n.category
+        WHERE n.id = ANY (over_cap.notification_ids) AND g.max_per_user IS NOT NULL AND g.consent <> 'mandatory'
+            AND NOT (over_cap.on_fallback -- was counted when its first messages were made
+                AND EXISTS (SELECT FROM outbox.delivery AS m WHERE m.notification_id = n.id))
+    ), counted AS MATERIALIZED (
+        SELECT c.*, row_number() OVER (PARTITION BY c.user_id, c.category ORDER BY c.id) AS n
+        FROM capped AS c
+        WHERE c.reachable
+    ), taken AS (
+        INSERT INTO outbox.frequency AS f (user_id, category, recent, granted)
+        SELECT c.user_id, c.category, array_fill(at, ARRAY[c.wanted]), c.wanted
+        FROM (
+            SELECT d.user_id, d.category, least(count(*), max(d.max_per_user))::integer AS wanted
+            FROM counted AS d
+            GROUP BY d.user_id, d.category) AS c
+        ORDER BY c.user_id, c.category
+        ON CONFLICT (user_id, category) DO UPDATE SET (recent, granted) = (
+            SELECT array_agg(r.t ORDER BY r.n), count(*) FILTER (WHERE r.n > cardinality(f.recent))
+            FROM (
+                SELECT u.t, u.n, row_number() OVER (ORDER BY u.n) AS place, g.max_per_user
+                FROM unnest(f.recent || excluded.recent) WITH ORDINALITY AS u (t, n), outbox.category AS g
+                WHERE g.name = f.category AND u.t > at - g.cap_period) AS r
+            WHERE r.n <= cardinality(f.recent) OR r.place <= r.max_per_user)
+        RETURNING f.user_id, f.category, f.granted
+    )
+    SELECT coalesce((
+            SELECT array_agg(c.id)
+            FROM counted AS c JOIN taken AS t ON t.user_id = c.user_id AND t.category = c.category
+            WHERE c.n > t.granted), '{}'),
+        coalesce((SELECT array_agg(c.id) FROM capped AS c WHERE NOT c.reachable), '{}')
+    INTO above, uncounted;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.over_cap(bigint[], boolean) IS
+    'Counts the notifications that would be sent against the caps of their categories; returns those above, and '
+    'those with a cap that could not be sent to anyone';
+
+-- The messages of many notifications in one statement. It walks from the notifications by index: the tables may be
+-- empty or huge when a session plans it.
+CREATE FUNCTION outbox.expand(notification_ids bigint[], on_fallback boolean DEFAULT false) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    made integer;
+    over bigint[] := '{}';
+    uncounted bigint[] := '{}';
+    ids bigint[];
+    withhelds jsonb[];
+    waits timestamptz[];
+    stuck bigint[];
+BEGIN
+    IF EXISTS (
+        SELECT FROM outbox.category AS g WHERE g.max_per_user IS NOT NULL AND g.name IN (
+            SELECT n.category FROM outbox.notification AS n WHERE n.id = ANY (expand.notification_ids))) THEN
+        SELECT o.above, o.uncounted INTO over, uncounted
+        FROM outbox.over_cap(expand.notification_ids, on_fallback) AS o;
+    END IF;
+
+    -- Only what is not as usual is written back to the notification.
+    WITH judged AS MATERIALIZED (
+        SELECT c.id, c.user_id, c.category, c.variables, c.idempotency_key, c.lane, c.expires_at, c.channel,
+            c.recipient, c.device_id, c.app, c.environment, c.template_id, c.wait_until,
+            CASE
+                WHEN c.id = ANY (over) THEN 'the cap of ' || c.category || ' is reached'
+                WHEN c.id = ANY (uncounted) THEN coalesce(c.refusal, 'the user had no address for this')
+                ELSE c.refusal
+            END AS refusal
+        FROM outbox.candidates(expand.notification_ids, on_fallback) AS c
+    ), inserted AS (
+        INSERT INTO outbox.message (channel, lane, app, environment, recipient, payload, idempotency_key, send_at,
+                                    expires_at, notification_id, device_id, template_id, user_id, category)
+        SELECT j.channel, j.lane, j.app, j.environment, j.recipient, j.variables,
+            j.idempotency_key || '/' || j.channel || coalesce('/' || j.device_id::text, ''), j.wait_until,
+            j.expires_at, j.id, j.device_id, j.template_id, j.user_id, j.category
+        FROM judged AS j
+        WHERE j.refusal IS NULL
+        ORDER BY j.id
+        ON CONFLICT (idempotency_key) DO NOTHING
+        RETURNING id
+    ), summary AS (
+        SELECT x.id, jsonb_object_agg(x.channel, x.refusal) FILTER (WHERE x.refusal IS NOT NULL) AS withheld,
+            max(x.sent_from) AS sent_from
+        FROM (
+            SELECT j.id, j.channel, j.refusal,
+                CASE WHEN j.refusal IS NULL THEN coalesce(j.wait_until, now()) END AS sent_from
+            FROM judged AS j
+            UNION ALL
+            SELECT u, NULL, NULL, NULL FROM unnest(expand.notification_ids) AS u) AS x
+        GROUP BY x.id
+    ), unusual AS (
+        SELECT n.id, s.withheld, s.sent_from
+        FROM summary AS s JOIN outbox.notification AS n ON n.id = s.id
+        WHERE s.sent_from IS NULL OR s.withheld IS NOT NULL OR n.fallback IS NOT NULL
+    )
+    SELECT (SELECT count(*) FROM inserted), array_agg(x.id), array_agg(x.withheld), array_agg(x.sent_from)
+    INTO made, ids, withhelds, waits
+    FROM unusual AS x;
+
+    IF ids IS NOT NULL THEN
+        WITH noted AS (
+            UPDATE outbox.notification AS n
+            SET withheld = nullif(coalesce(n.withheld, '{}') || coalesce(v.withheld, '{}') || CASE
+                    WHEN v.withheld IS NULL AND v.sent_from IS NULL THEN jsonb_build_object(
+                        CASE WHEN on_fallback THEN n.fallback[n.fallback_step] ELSE '*' END,
+                        'the user has no address for this')
+                    ELSE '{}' END, '{}'),
+                fallback_at = CASE WHEN n.fallback_step < cardinality(n.fallback) AND n.id <> ALL (over)
+                    THEN coalesce(v.sent_from + n.fallback_after, now()) END
+            FROM unnest(ids, withhelds, waits) AS v (id, withheld, sent_from)
+            WHERE n.id = v.id AND n.state = 'expanded'
+            RETURNING n.id, n.fallback_at, v.sent_from
+        )
+        SELECT array_agg(u.id) INTO stuck FROM noted AS u WHERE u.sent_from IS NULL AND u.fallback_at IS NOT NULL;
+    END IF;
+    IF stuck IS NOT NULL THEN
+        made := made + outbox.fall_back(stuck);
+    END IF;
+    RETURN made;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.expand(bigint[], boolean) IS
+    'Makes the messages of expanded notifications, each at most once; returns how many';
+
+CREATE FUNCTION outbox.fall_back(notification_ids bigint[]) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    next_channel text;
+    candidate bigint;
+    waiting bigint[];
+    ready bigint[] := '{}';
+BEGIN
+    FOR candidate, next_channel IN
+        SELECT n.id, n.fallback[n.fallback_step + 1]
+        FROM outbox.notification AS n
+        WHERE n.id = ANY (fall_back.notification_ids) AND n.state = 'expanded'
+            AND n.fallback_at IS NOT NULL AND n.fallback_step < cardinality(n.fallback)
+        ORDER BY n.id
+        FOR UPDATE SKIP LOCKED
+    LOOP
+        -- First the locks, then the look: what waits now cannot be sent meanwhile.
+        SELECT coalesce(array_agg(l.id), '{}') INTO waiting FROM (
+            SELECT m.id FROM outbox.message AS m
+            WHERE m.notification_id = candidate AND m.status IN ('scheduled', 'pending')
+            FOR UPDATE SKIP LOCKED) AS l;
+        IF EXISTS (SELECT FROM outbox.delivery AS m
+                   WHERE m.notification_id = candidate AND m.status IN ('sent', 'delivered')) THEN
+            UPDATE outbox.notification AS n SET fallback_at = NULL WHERE n.id = candidate;
+        ELSIF EXISTS (SELECT FROM outbox.message AS m
+                      WHERE m.notification_id = candidate AND (m.status = 'in_doubt'
+                          OR (m.status IN ('scheduled', 'pending') AND m.id <> ALL (waiting))))
+            OR EXISTS (SELECT FROM outbox.flight AS f WHERE f.message_ids && waiting)
+        THEN
+            -- Perhaps it is being accepted at this moment, or was.
+            UPDATE outbox.notification AS n SET fallback_at = now() + interval '5 seconds' WHERE n.id = candidate;
+        ELSE
+            UPDATE outbox.message AS m
+            SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL,
+                last_error = 'fell back to ' || next_channel
+            WHERE m.id = ANY (waiting);
+            UPDATE outbox.notification AS n
+            SET fallback_at = NULL, fallback_step = n.fallback_step + 1 WHERE n.id = candidate;
+            ready := ready || candidate;
+        END IF;
+    END LOOP;
+    RETURN CASE WHEN ready <> '{}' THEN outbox.expand(ready, true) ELSE 0 END;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.fall_back(bigint[]) IS
+    'Goes on to the next channel of these notifications'' fallback, unless something was accepted or may be; what '
+    'still waits on the former channel is cancelled. Returns how many messages were made';
+
+-- ---- Duties of the scheduler ----
+
+CREATE FUNCTION outbox.expand_due(max_rows integer DEFAULT 500) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    due bigint[];
+    ready bigint[];
+BEGIN
+    SELECT array_agg(d.id) INTO due FROM (
+        SELECT n.id FROM outbox.notification AS n
+        WHERE n.due_at <= now()
+        ORDER BY n.due_at, n.id
+        LIMIT max_rows
+        FOR UPDATE SKIP LOCKED) AS d;
+    IF due IS NULL THEN
+        RETURN 0;
+    END IF;
+    WITH moved AS (
+        UPDATE outbox.notification AS n
+        SET due_at = NULL, state = CASE WHEN n.expires_at <= now() THEN 'expired' ELSE 'expanded'
+            END::outbox.notification_state
+        WHERE n.id = ANY (due)
+        RETURNING n.id, n.state
+    )
+    SELECT array_agg(m.id ORDER BY m.id) INTO ready FROM moved AS m WHERE m.state = 'expanded';
+    IF ready IS NOT NULL THEN
+        PERFORM outbox.expand(ready);
+    END IF;
+    RETURN cardinality(due);
+END
+$$;
+
+COMMENT ON FUNCTION outbox.expand_due(integer) IS
+    'Makes the messages of notifications whose time has come; returns how many notifications';
+
+CREATE FUNCTION outbox.fall_back_due(max_rows integer DEFAULT 500) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    due bigint[];
+BEGIN
+    SELECT array_agg(d.id) INTO due FROM (
+        SELECT n.id FROM outbox.notification AS n
+        WHERE n.fallback_at <= now()
+        ORDER BY n.fallback_at
+        LIMIT max_rows
+        FOR UPDATE SKIP LOCKED) AS d;
+    IF due IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM outbox.fall_back(due);
+    RETURN cardinality(due);
+END
+$$;
+
+COMMENT ON FUNCTION outbox.fall_back_due(integer) IS
+    'Looks after notifications whose fallback is due; returns how many';
+
+CREATE OR REPLACE FUNCTION outbox.next_due() RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT least(
+        (SELECT min(m.next_attempt_at) FROM outbox.message AS m WHERE m.next_attempt_at IS NOT NULL),
+        (SELECT min(n.due_at) FROM outbox.notification AS n WHERE n.due_at IS NOT NULL));
+END;
+
+COMMENT ON FUNCTION outbox.next_due() IS
+    'When the next scheduled message or notification falls due; NULL = none is scheduled';
+
+-- ---- For services and people ----
+
+CREATE FUNCTION outbox.notify(
+    user_id text, template text, variables jsonb DEFAULT '{}', category text DEFAULT 'service',
+    channels text[] DEFAULT NULL, idempotency_key text DEFAULT NULL, send_at timestamptz DEFAULT NULL,
+    expires_at timestamptz DEFAULT NULL, lane outbox.lane DEFAULT NULL, fallback text[] DEFAULT NULL,
+    fallback_after interval DEFAULT '5 minutes'
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    notification_id bigint;
+    key text := coalesce(notify.idempotency_key, gen_random_uuid()::text);
+BEGIN
+    -- Twice round only if the earlier notification disappears between the two statements.
+    LOOP
+        IF notify.idempotency_key IS NOT NULL THEN
+            SELECT n.id INTO notification_id FROM outbox.notification AS n WHERE n.idempotency_key = key;
+            EXIT WHEN FOUND;
+        END IF;
+        INSERT INTO outbox.notification (user_id, category, template, variables, channels, idempotency_key, send_at,
+                                         expires_at, lane, fallback, fallback_after)
+        VALUES (notify.user_id, notify.category, notify.template, notify.variables, notify.channels, key,
+                notify.send_at, notify.expires_at, notify.lane, notify.fallback, notify.fallback_after)
+        ON CONFLICT (idempotency_key) DO NOTHING
+        RETURNING id INTO notification_id;
+        EXIT WHEN FOUND;
+    END LOOP;
+    RETURN notification_id;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.notify(
+    text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval) IS
+    'Tells a user something, now or at send_at; returns the notification''s id, or the id of the earlier one with '
+    'the same idempotency_key';
+
+CREATE FUNCTION outbox.cancel_notification(idempotency_key text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    found_id bigint;
+    former outbox.notification_state;
+    cancelled integer;
+BEGIN
+    SELECT n.id, n.state INTO found_id, former
+    FROM outbox.notification AS n WHERE n.idempotency_key = cancel_notification.idempotency_key
+    FOR UPDATE;
+    IF NOT FOUND OR former NOT IN ('scheduled', 'expanded') THEN
+        RETURN false;
+    END IF;
+    WITH waiting AS (
+        SELECT m.id FROM outbox.message AS m
+        WHERE m.notification_id = found_id AND m.status IN ('scheduled', 'pending')
+            AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbox.message AS m SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL
+    FROM waiting AS w
+    WHERE m.id = w.id AND m.status IN ('scheduled', 'pending');
+    GET DIAGNOSTICS cancelled = ROW_COUNT;
+    UPDATE outbox.notification AS n
+    SET state = CASE WHEN former = 'scheduled' THEN 'cancelled' ELSE n.state END::outbox.notification_state,
+        due_at = NULL, fallback_at = NULL
+    WHERE n.id = found_id;
+    RETURN former = 'scheduled' OR cancelled > 0;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.cancel_notification(text) IS
+    'Cancels what of a notification still waits: itself, its messages, its fallback; false when nothing did';
+
+CREATE OR REPLACE VIEW outbox.delivery AS
+SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app,
+    provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
+    last_error, notification_id, user_id, category, template_id, device_id
+FROM outbox.message;
+
+CREATE VIEW outbox.notification_status AS
+SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
+    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, coalesce(x.reason, n.error) AS reason,
+    x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id
+FROM outbox.notification AS n
+    LEFT JOIN LATERAL (
+        SELECT m.channel, m.recipient, m.status::text AS status, m.last_error AS reason, m.provider, m.attempts,
+            m.sent_at, m.finished_at, m.id AS message_id
+        FROM outbox.delivery AS m
+        WHERE m.notification_id = n.id
+        UNION ALL
+        SELECT w.key, NULL, 'withheld', w.value, NULL, NULL, NULL, NULL, NULL
+        FROM jsonb_each_text(n.withheld) AS w) AS x ON true;
+
+COMMENT ON VIEW outbox.notification_status IS
+    'Each notification with its messages and with what was withheld and why; one row when there is neither';
+
+REVOKE ALL ON FUNCTION
+    outbox.schedule_notification(), outbox.why_notification_refused(outbox.notification),
+    outbox.required_variables(text, text[]), outbox.after_notification_insert(),
+    outbox.candidates(bigint[], boolean), outbox.over_cap(bigint[], boolean), outbox.expand(bigint[], boolean),
+    outbox.fall_back(bigint[]), outbox.expand_due(integer), outbox.fall_back_due(integer),
+    outbox.notify(text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval),
+    outbox.cancel_notification(text)
+    FROM PUBLIC;
+GRANT INSERT (user_id, category, template, variables, channels, fallback, fallback_after, lane, idempotency_key,
+              send_at, expires_at), SELECT (id, idempotency_key) ON outbox.notification TO outbox_producer;
+GRANT EXECUTE ON FUNCTION
+    outbox.notify(text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval),
+    outbox.cancel_notification(text)
+    TO outbox_producer;
+GRANT SELECT, INSERT ON outbox.notification TO outbox_scheduler;
+GRANT EXECUTE ON FUNCTION outbox.expand_due(integer), outbox.fall_back_due(integer) TO outbox_scheduler;
+GRANT SELECT ON outbox.notification, outbox.notification_status TO outbox_reader;
+GRANT ALL ON outbox.notification, outbox.notification_status TO outbox_admin;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO outbox_admin;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;
