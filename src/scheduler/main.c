@@ -25,11 +25,12 @@ static bool settings_parse(struct settings *settings, int argc, char **argv, str
              "libpq connection string or URI; what it leaves out comes from PGHOST, PGUSER and the like."},
         {.name = "interval",
          .argument = "MS",
-         .fallback = "200",
+         .fallback = "100",
          .min = 10,
          .max = 60000,
          .number = &settings->interval_ms,
-         .help = "How often due messages are released."},
+         .help =
+             "How often it looks for what is due; what it knows to be due earlier does not wait so long."},
         {.name = "log-level",
          .env = "OUTBOX_LOG_LEVEL",
          .argument = "LEVEL",
@@ -39,8 +40,8 @@ static bool settings_parse(struct settings *settings, int argc, char **argv, str
         {0},
     };
     const char *usage = "Usage: outbox-scheduler [OPTIONS]\n\n"
-                        "Releases timed and waiting messages when they are due, and recovers what a dead\n"
-                        "dispatcher left. Any number may run; one leads.\n";
+                        "Releases timed and waiting messages when they are due, fires schedules, recovers\n"
+                        "what a dead dispatcher left, and keeps house. Any number may run; one leads.\n";
     enum log_level level;
     if (!options_parse(argc, argv, usage, specs, NULL, err))
         return false;

@@ -1,6 +1,6 @@
 /*
  * The scheduler: calls the database's periodic duties. Any number may run; one leads, which is whoever holds
- * an advisory lock on its connection, and the others ask for the lock every second.
+ * an advisory lock on its connection, and the others ask for the lock four times a second.
  */
 #ifndef PGOUTBOX_SCHEDULER_SCHEDULER_H
 #define PGOUTBOX_SCHEDULER_SCHEDULER_H

@@ -1,9 +1,12 @@
 /* outbox-scheduler, the program: what it does for the rows, who leads, and what survives. */
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "support/pg.h"
 #include "support/process.h"
@@ -141,6 +144,55 @@ START_TEST(test_another_leads_when_the_leader_is_killed)
 }
 END_TEST
 
+/* Each row that is due later than the round before it is released at its time, not with the next interval. */
+START_TEST(test_single_rows_are_on_time)
+{
+    struct bench bench = bench_open();
+    pg_exec(bench.session,
+            "INSERT INTO outbox.message (channel, recipient, payload, send_at) "
+            "SELECT 'ios', 'x', '{}', now() + n * '100 ms'::interval FROM generate_series(1, 20) AS n");
+    struct process *scheduler = start_scheduler(&bench, "60000");
+    await(&bench, NONE_SCHEDULED, DEADLINE_MS);
+    stop_scheduler(scheduler);
+    bench_close(&bench);
+}
+END_TEST
+
+/* An audience whose query takes long delays neither what is due nor the next leader. */
+START_TEST(test_long_audience_query)
+{
+    enum { NAP_S = 20 };
+    struct bench bench = bench_open();
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO outbox.template (name, channel, content) VALUES ('t', 'ios', '{\"title\": \"t\"}');"
+             "INSERT INTO outbox.schedule (name, run_at, audience, template, category) "
+             "VALUES ('slow', now(), 'SELECT ''u'' AS user_id, pg_sleep(%d)::text AS nap', 't', 'service')",
+             NAP_S);
+    pg_exec(bench.session, sql);
+    struct process *first = start_scheduler(&bench, "50");
+    await(&bench,
+          "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND "
+          "application_name = 'outbox-scheduler gather' AND wait_event = 'PgSleep')",
+          DEADLINE_MS);
+    struct process *second = start_scheduler(&bench, "50");
+    await(&bench, "SELECT count(*) = 2 " SESSIONS, DEADLINE_MS);
+    pg_exec(bench.session, "INSERT INTO outbox.message (channel, recipient, payload, send_at) "
+                           "VALUES ('ios', 'x', '{}', now() + '10 ms')");
+    await(&bench, NONE_SCHEDULED, DEADLINE_MS);
+
+    process_kill(first);
+    int64_t killed = clock_mono();
+    pg_exec(bench.session, "INSERT INTO outbox.message (channel, recipient, payload, send_at) "
+                           "VALUES ('ios', 'x', '{}', now() + '10 ms')");
+    await(&bench, NONE_SCHEDULED, 3 * TAKE_OVER_MS);
+    printf("taken over after %" PRId64 " ms\n", clock_mono() - killed);
+    pg_expect(bench.session, "SELECT state FROM outbox.firing", "gathering");
+    stop_scheduler(second);
+    bench_close(&bench);
+}
+END_TEST
+
 START_TEST(test_reconnects)
 {
     struct bench bench = bench_open();
@@ -216,6 +268,8 @@ int main(void)
     tcase_add_test(tests, test_not_before_the_time);
     tcase_add_test(tests, test_a_large_release_goes_on_at_once);
     tcase_add_test(tests, test_another_leads_when_the_leader_is_killed);
+    tcase_add_test(tests, test_single_rows_are_on_time);
+    tcase_add_test(tests, test_long_audience_query);
     tcase_add_test(tests, test_reconnects);
     tcase_add_test(tests, test_a_failing_duty_is_tried_again);
     tcase_add_test(tests, test_lost_flights_are_recovered);

@@ -1,2 +1,2 @@
--- A duty that hangs behind somebody's lock gives up and is tried again; the others go on meanwhile.
-SELECT set_config('statement_timeout', '30s', false)
+-- A duty that hangs gives up after $1 and is tried again.
+SELECT set_config('statement_timeout', $1, false)
