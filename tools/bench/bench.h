@@ -28,6 +28,8 @@ void bench_claim(const struct bench *bench);
 void bench_push(const struct bench *bench);
 /* From a producer's commit to the request, at a fixed rate. */
 void bench_latency(const struct bench *bench);
+/* Timed rows and audiences: release, single times, expansion; beside transactional traffic. */
+void bench_schedule(const struct bench *bench);
 /* What the wake-up trigger costs producers. */
 void bench_producers(const struct bench *bench);
 

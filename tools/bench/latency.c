@@ -9,6 +9,7 @@
 
 #include "bench/bench.h"
 #include "bench/delivery.h"
+#include "bench/latency.h"
 #include "bench/link.h"
 #include "bench/report.h"
 #include "bench/view.h"
@@ -149,28 +150,36 @@ static void report_span(const struct producers *producers, enum span span, const
     mem_free(values);
 }
 
+static void report_spans(const struct producers *producers)
+{
+    report_span(producers, FROM_COMMITTED, "commit's answer -> request taken in (lower bound)");
+    report_span(producers, FROM_INSERTED, "INSERT sent -> request taken in (upper bound)");
+    report_span(producers, FROM_SCHEDULED, "scheduled time -> request taken in");
+    report_span(producers, COMMIT, "INSERT sent -> commit's answer");
+    report_span(producers, LATE, "INSERT sent later than scheduled");
+}
+
+void latency_measure(const struct bench *bench, struct db_session *session, const char *title, size_t count)
+{
+    struct producers producers = {.count = count < ARRIVALS_KEPT ? count : ARRIVALS_KEPT};
+    producers.samples = mem_array(producers.count, sizeof *producers.samples);
+    produce(bench, &producers);
+    delivery_wait(bench, session, (int64_t)producers.count);
+    read_arrivals(bench, &producers);
+    char line[160];
+    snprintf(line, sizeof line, "%s: open loop, %" PRId64 " messages/s, %zu messages, %d connections", title,
+             bench->rate, producers.count, PRODUCERS);
+    report_title(line);
+    report_spans(&producers);
+    mem_free(producers.samples);
+}
+
 void bench_latency(const struct bench *bench)
 {
     struct db_session *session = session_open(bench->conninfo);
-    struct producers producers = {.count = (size_t)(bench->rate * bench->seconds * LENGTH)};
-    if (producers.count > ARRIVALS_KEPT)
-        producers.count = ARRIVALS_KEPT;
-    producers.samples = mem_array(producers.count, sizeof *producers.samples);
+    size_t count = (size_t)(bench->rate * bench->seconds * LENGTH);
     delivery_begin(bench, session);
-    produce(bench, &producers);
-    delivery_wait(bench, session, (int64_t)producers.count);
-    delivery_verify(bench, session, (int64_t)producers.count);
-    read_arrivals(bench, &producers);
-
-    char title[128];
-    snprintf(title, sizeof title, "latency: open loop, %" PRId64 " messages/s, %zu messages, %d connections",
-             bench->rate, producers.count, PRODUCERS);
-    report_title(title);
-    report_span(&producers, FROM_COMMITTED, "commit's answer -> request taken in (lower bound)");
-    report_span(&producers, FROM_INSERTED, "INSERT sent -> request taken in (upper bound)");
-    report_span(&producers, FROM_SCHEDULED, "scheduled time -> request taken in");
-    report_span(&producers, COMMIT, "INSERT sent -> commit's answer");
-    report_span(&producers, LATE, "INSERT sent later than scheduled");
-    mem_free(producers.samples);
+    latency_measure(bench, session, "latency", count);
+    delivery_verify(bench, session, (int64_t)(count < ARRIVALS_KEPT ? count : ARRIVALS_KEPT));
     db_close(session);
 }

@@ -13,7 +13,7 @@ static const struct part {
     void (*run)(const struct bench *bench);
 } parts[] = {
     {"machine", bench_machine}, {"claim", bench_claim},         {"push", bench_push},
-    {"latency", bench_latency}, {"producers", bench_producers},
+    {"latency", bench_latency}, {"producers", bench_producers}, {"schedule", bench_schedule},
 };
 
 enum { PART_COUNT = sizeof parts / sizeof *parts };
@@ -91,7 +91,8 @@ int main(int argc, char **argv)
          .fallback = "1000000",
          .max = 100000000,
          .number = &bench.front,
-         .help = "finished rows in front of the queue (claim)"},
+         .help =
+             "finished rows in front of the queue (claim); timed rows, and users of the audience (schedule)"},
         {.name = "seconds",
          .argument = "N",
          .fallback = "2",
@@ -112,7 +113,7 @@ int main(int argc, char **argv)
     log_setup("bench", LOG_WARN);
     if (!options_parse(
             argc, argv,
-            "Usage: outbox-bench [OPTION]... [machine|claim|push|latency|producers]...\n"
+            "Usage: outbox-bench [OPTION]... [machine|claim|push|latency|producers|schedule]...\n"
             "Measures on a private database with a running ios dispatcher and sandbox; all parts by "
             "default.\n",
             specs, &first, &err)) {
