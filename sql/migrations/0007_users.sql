@@ -1,9 +1,11 @@
 -- Users: where they can be reached, what they allow, and when. A user is no more than an id of the services'.
 
-INSERT INTO outbox.channel (name) VALUES ('web');
+-- A channel that somebody made before keeps the rules that it has.
+INSERT INTO outbox.channel (name) VALUES ('web') ON CONFLICT (name) DO NOTHING;
 -- An SMS costs money and cannot be unsent: a doubtful one waits for a person.
 INSERT INTO outbox.channel (name, max_attempts, batch_size, batch_deadline, in_doubt)
-VALUES ('sms', 6, 100, '1 minute', 'hold');
+VALUES ('sms', 6, 100, '1 minute', 'hold')
+ON CONFLICT (name) DO NOTHING;
 
 CREATE TYPE outbox.consent AS ENUM ('mandatory', 'opt_out', 'opt_in');
 
@@ -21,7 +23,7 @@ CREATE TABLE outbox.settings (
 COMMENT ON TABLE outbox.settings IS 'What holds for all channels; one row';
 COMMENT ON COLUMN outbox.settings.default_timezone IS 'Of users whose time zone is not known';
 COMMENT ON COLUMN outbox.settings.key_window IS
-    'An idempotency key blocks repeats at least this long after its row was made';
+    'An idempotency key blocks repeats at least this long after its row was made, and after its send_at';
 COMMENT ON COLUMN outbox.settings.keep_finished IS
     'Messages stay in outbox.message this long after they are finished, then they go to outbox.archive';
 COMMENT ON COLUMN outbox.settings.keep_archive IS 'Days of the archive older than this are dropped';
@@ -69,6 +71,8 @@ CREATE TABLE outbox.contact (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((quiet_from IS NULL) = (quiet_until IS NULL))
 ) WITH (fillfactor = 80);
+
+CREATE INDEX contact_timezone_idx ON outbox.contact (timezone) WHERE timezone IS NOT NULL;
 
 COMMENT ON TABLE outbox.contact IS 'One row a user: addresses, language, time zone, quiet hours, global stop';
 COMMENT ON COLUMN outbox.contact.phone IS 'E.164: + and 7 to 15 digits';
@@ -538,7 +542,8 @@ GRANT SELECT ON outbox.settings, outbox.category, outbox.contact, outbox.device,
     TO outbox_dispatcher, outbox_scheduler, outbox_reader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.frequency TO outbox_scheduler;
 GRANT UPDATE (retired_at, retired_reason) ON outbox.device TO outbox_dispatcher, outbox_scheduler;
-GRANT ALL ON outbox.settings, outbox.category, outbox.contact, outbox.device, outbox.preference, outbox.frequency
+GRANT SELECT, UPDATE ON outbox.settings TO outbox_admin; -- without its row nobody has a time zone
+GRANT ALL ON outbox.category, outbox.contact, outbox.device, outbox.preference, outbox.frequency
     TO outbox_admin;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO outbox_admin;
 GRANT EXECUTE ON FUNCTION

@@ -7,7 +7,9 @@ ALTER TABLE outbox.message
     ADD COLUMN template_id integer,
     ADD COLUMN user_id text COLLATE "C",
     ADD COLUMN category text COLLATE "C",
-    ADD COLUMN environment text;
+    ADD COLUMN environment text,
+    ADD COLUMN cost numeric,
+    ADD COLUMN currency text;
 
 CREATE INDEX message_notification_idx ON outbox.message (notification_id) WHERE notification_id IS NOT NULL;
 
@@ -18,6 +20,8 @@ COMMENT ON COLUMN outbox.message.template_id IS
 COMMENT ON COLUMN outbox.message.user_id IS 'Whose refusals and quiet hours count; NULL = nobody''s';
 COMMENT ON COLUMN outbox.message.category IS 'The category they are asked for; goes with user_id';
 COMMENT ON COLUMN outbox.message.environment IS 'sandbox: by a provider of that environment; NULL = production';
+
+COMMENT ON COLUMN outbox.message.cost IS 'What the vendor said that it charges; NULL = it does not say';
 
 ALTER TABLE outbox.provider ADD COLUMN environment text NOT NULL DEFAULT 'production'
     CONSTRAINT environment_is_known CHECK (environment IN ('production', 'sandbox'));

@@ -1,9 +1,9 @@
 -- Notifications: "tell this user", made into messages for the devices and addresses that the user has.
 
-CREATE TYPE outbox.notification_state AS ENUM ('scheduled', 'expanded', 'cancelled', 'expired', 'failed');
+CREATE TYPE outbox.notification_state AS ENUM ('scheduled', 'expanded', 'cancelled', 'expired');
 
 COMMENT ON TYPE outbox.notification_state IS
-    'scheduled = waits for its time, expanded = its messages were made; failed = it cannot be made into any';
+    'scheduled = waits for its time, expanded = its messages were made; the others are ends without messages';
 
 CREATE TABLE outbox.notification (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -24,8 +24,7 @@ CREATE TABLE outbox.notification (
     fallback text[] COLLATE "C",
     fallback_after interval NOT NULL DEFAULT '5 minutes',
     idempotency_key text COLLATE "C" NOT NULL DEFAULT gen_random_uuid()::text UNIQUE,
-    withheld jsonb,
-    error text
+    withheld jsonb
 ) WITH (
     fillfactor = 90,
     autovacuum_vacuum_scale_factor = 0.05,
@@ -42,12 +41,12 @@ COMMENT ON COLUMN outbox.notification.fallback_at IS 'When the next channel of f
 COMMENT ON COLUMN outbox.notification.fallback_step IS 'How many channels of fallback were used';
 COMMENT ON COLUMN outbox.notification.lane IS 'NULL = the category''s';
 COMMENT ON COLUMN outbox.notification.firing_id IS 'The firing of a schedule that made it';
-COMMENT ON COLUMN outbox.notification.channels IS 'NULL = every channel that the template has a text for, but those of fallback';
+COMMENT ON COLUMN outbox.notification.channels IS
+    'NULL = every channel that the template has a text for, but those of fallback';
 COMMENT ON COLUMN outbox.notification.fallback IS
     'Channels that are tried one after the other, at once when nobody could be reached on the channels, or each '
     'fallback_after later while nothing was accepted';
 COMMENT ON COLUMN outbox.notification.withheld IS 'Channel -> why no message was made for it';
-COMMENT ON COLUMN outbox.notification.error IS 'Why it failed';
 
 CREATE FUNCTION outbox.schedule_notification() RETURNS trigger
 LANGUAGE plpgsql
@@ -390,6 +389,7 @@ COMMENT ON FUNCTION outbox.expand(bigint[], boolean) IS
 CREATE FUNCTION outbox.fall_back(notification_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -444,6 +444,7 @@ COMMENT ON FUNCTION outbox.fall_back(bigint[]) IS
 CREATE FUNCTION outbox.expand_due(max_rows integer DEFAULT 500) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
     due bigint[];
@@ -479,6 +480,7 @@ COMMENT ON FUNCTION outbox.expand_due(integer) IS
 CREATE FUNCTION outbox.fall_back_due(max_rows integer DEFAULT 500) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
     due bigint[];
@@ -554,11 +556,13 @@ COMMENT ON FUNCTION outbox.notify(
 CREATE FUNCTION outbox.cancel_notification(idempotency_key text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
     found_id bigint;
     former outbox.notification_state;
+    waiting bigint[];
     cancelled integer;
 BEGIN
     SELECT n.id, n.state INTO found_id, former
@@ -567,15 +571,15 @@ BEGIN
     IF NOT FOUND OR former NOT IN ('scheduled', 'expanded') THEN
         RETURN false;
     END IF;
-    WITH waiting AS (
+    -- First the locks, then the look: a flight whose dispatcher has just died holds none.
+    SELECT array_agg(l.id) INTO waiting FROM (
         SELECT m.id FROM outbox.message AS m
         WHERE m.notification_id = found_id AND m.status IN ('scheduled', 'pending')
-            AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
-        FOR UPDATE SKIP LOCKED
-    )
+        ORDER BY m.id
+        FOR UPDATE SKIP LOCKED) AS l;
     UPDATE outbox.message AS m SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL
-    FROM waiting AS w
-    WHERE m.id = w.id AND m.status IN ('scheduled', 'pending');
+    WHERE m.id = ANY (waiting)
+        AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids));
     GET DIAGNOSTICS cancelled = ROW_COUNT;
     UPDATE outbox.notification AS n
     SET state = CASE WHEN former = 'scheduled' THEN 'cancelled' ELSE n.state END::outbox.notification_state,
@@ -596,7 +600,7 @@ FROM outbox.message;
 
 CREATE VIEW outbox.notification_status AS
 SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
-    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, coalesce(x.reason, n.error) AS reason,
+    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, x.reason,
     x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id
 FROM outbox.notification AS n
     LEFT JOIN LATERAL (

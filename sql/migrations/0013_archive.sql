@@ -157,11 +157,11 @@ BEGIN
     INSERT INTO outbox.archive (
         id, created_at, queue_pos, send_at, next_attempt_at, expires_at, sent_at, finished_at, lane, status, attempts,
         channel, app, recipient, idempotency_key, payload, provider, provider_message_id, last_error, notification_id,
-        device_id, template_id, user_id, category, environment)
+        device_id, template_id, user_id, category, environment, cost, currency)
     SELECT g.id, g.created_at, g.queue_pos, g.send_at, g.next_attempt_at, g.expires_at, g.sent_at, g.finished_at,
         g.lane, g.status, g.attempts, g.channel, g.app, g.recipient, g.idempotency_key, g.payload, g.provider,
         g.provider_message_id, g.last_error, g.notification_id, g.device_id, g.template_id, g.user_id, g.category,
-        g.environment
+        g.environment, g.cost, g.currency
     FROM gone AS g;
     GET DIAGNOSTICS moved = ROW_COUNT;
     RETURN moved;
@@ -198,7 +198,7 @@ BEGIN
     END IF;
     PERFORM outbox.forget_keys(2 * max_rows); -- more than one step records, so old keys never pile up
     WITH visited AS MATERIALIZED (
-        SELECT m.id, m.created_at, m.notification_id, m.idempotency_key,
+        SELECT m.id, m.created_at, m.send_at, m.notification_id, m.idempotency_key,
             m.status NOT IN ('scheduled', 'pending', 'in_doubt') AND m.finished_at <= now() - s.keep_finished AS ready
         FROM outbox.message AS m CROSS JOIN outbox.settings AS s
         WHERE m.id > started
@@ -210,7 +210,7 @@ BEGIN
         INSERT INTO outbox.used_key (key, kind, id)
         SELECT c.idempotency_key, 'message', c.id
         FROM chosen AS c CROSS JOIN outbox.settings AS s
-        WHERE c.notification_id IS NULL AND c.created_at > now() - s.key_window
+        WHERE c.notification_id IS NULL AND greatest(c.created_at, c.send_at) > now() - s.key_window
         ON CONFLICT DO NOTHING -- it came back and finished again
     )
     SELECT array_agg(c.id) AS ids, count(*) AS found,
@@ -262,10 +262,10 @@ BEGIN
     )
     INSERT INTO outbox.notification_archive (
         id, created_at, send_at, due_at, expires_at, fallback_at, state, lane, fallback_step, firing_id, user_id,
-        category, template, variables, channels, fallback, fallback_after, idempotency_key, withheld, error)
+        category, template, variables, channels, fallback, fallback_after, idempotency_key, withheld)
     SELECT g.id, g.created_at, g.send_at, g.due_at, g.expires_at, g.fallback_at, g.state, g.lane, g.fallback_step,
         g.firing_id, g.user_id, g.category, g.template, g.variables, g.channels, g.fallback, g.fallback_after,
-        g.idempotency_key, g.withheld, g.error
+        g.idempotency_key, g.withheld
     FROM gone AS g;
     GET DIAGNOSTICS moved = ROW_COUNT;
     RETURN moved;
@@ -302,7 +302,7 @@ BEGIN
     END IF;
     PERFORM outbox.forget_keys(2 * max_rows); -- more than one step records, so old keys never pile up
     WITH visited AS MATERIALIZED (
-        SELECT n.id, n.created_at, n.idempotency_key,
+        SELECT n.id, n.created_at, n.send_at, n.idempotency_key,
             n.state <> 'scheduled' AND n.fallback_at IS NULL
             AND greatest(n.created_at, n.send_at) <= now() - s.keep_finished
             AND NOT EXISTS (SELECT FROM outbox.message AS m WHERE m.notification_id = n.id) AS ready
@@ -316,7 +316,7 @@ BEGIN
         INSERT INTO outbox.used_key (key, kind, id)
         SELECT c.idempotency_key, 'notification', c.id
         FROM chosen AS c CROSS JOIN outbox.settings AS s
-        WHERE c.created_at > now() - s.key_window
+        WHERE greatest(c.created_at, c.send_at) > now() - s.key_window
         ON CONFLICT DO NOTHING
     )
     SELECT array_agg(c.id) AS ids, count(*) AS found,
@@ -360,12 +360,12 @@ BEGIN
     INSERT INTO outbox.message (
         id, created_at, send_at, expires_at, sent_at, lane, channel, app, recipient, idempotency_key, payload,
         provider, provider_message_id, last_error, notification_id, device_id, template_id, user_id, category,
-        environment)
+        environment, cost, currency)
     OVERRIDING SYSTEM VALUE
     VALUES (old.id, old.created_at, least(old.send_at, now()), CASE WHEN old.expires_at > now() THEN old.expires_at END,
         old.sent_at, old.lane, old.channel, old.app, old.recipient, old.idempotency_key, old.payload,
         old.provider, old.provider_message_id, old.last_error, old.notification_id, old.device_id, old.template_id,
-        old.user_id, old.category, old.environment)
+        old.user_id, old.category, old.environment, old.cost, old.currency)
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;
@@ -409,26 +409,27 @@ COMMENT ON FUNCTION outbox.retry(bigint) IS
 CREATE OR REPLACE VIEW outbox.delivery AS
 SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app,
     provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
-    last_error, notification_id, user_id, category, template_id, device_id, false AS archived
+    last_error, notification_id, user_id, category, template_id, device_id, false AS archived, cost,
+    currency
 FROM outbox.message
 UNION ALL
 SELECT id, idempotency_key, outbox.message_uuid(idempotency_key), channel, recipient, status, lane, app,
     provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
-    last_error, notification_id, user_id, category, template_id, device_id, true
+    last_error, notification_id, user_id, category, template_id, device_id, true, cost, currency
 FROM outbox.archive;
 
 COMMENT ON VIEW outbox.delivery IS 'What became of each message, archived or not';
 
 CREATE OR REPLACE VIEW outbox.notification_status AS
 SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
-    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, coalesce(x.reason, n.error) AS reason,
+    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, x.reason,
     x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id, n.archived
 FROM (
-        SELECT id, idempotency_key, user_id, category, template, created_at, send_at, state, withheld, error,
+        SELECT id, idempotency_key, user_id, category, template, created_at, send_at, state, withheld,
             false AS archived
         FROM outbox.notification
         UNION ALL
-        SELECT id, idempotency_key, user_id, category, template, created_at, send_at, state, withheld, error, true
+        SELECT id, idempotency_key, user_id, category, template, created_at, send_at, state, withheld, true
         FROM outbox.notification_archive) AS n
     LEFT JOIN LATERAL (
         SELECT m.channel, m.recipient, m.status::text AS status, m.last_error AS reason, m.provider, m.attempts,

@@ -213,19 +213,53 @@ COMMENT ON FUNCTION outbox.drop_old_days() IS
     'Makes the partitions of today and tomorrow, deletes some of the old rows of the log of attempts, of '
     'outbox.queue_history and of outbox.used_key, drops old days; returns how many partitions were dropped';
 
+-- A zone may be unknown after an update of the time zone database or on another server, and one such row would stop
+-- every release and claim that reads it. The index is asked for the next zone again and again: there are few.
+CREATE FUNCTION outbox.forget_unknown_timezones() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    zone text := '';
+    forgotten integer := 0;
+    rows integer;
+BEGIN
+    UPDATE outbox.settings AS s SET default_timezone = 'UTC' WHERE NOT outbox.is_timezone(s.default_timezone);
+    LOOP
+        SELECT min(c.timezone) INTO zone FROM outbox.contact AS c WHERE c.timezone > zone;
+        EXIT WHEN zone IS NULL;
+        CONTINUE WHEN outbox.is_timezone(zone);
+        UPDATE outbox.contact AS c SET timezone = NULL WHERE c.timezone = zone;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        forgotten := forgotten + rows;
+    END LOOP;
+    RETURN forgotten;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.forget_unknown_timezones() IS
+    'Users whose time zone the server does not know (any more) get the default one; returns how many';
+
+REVOKE ALL ON FUNCTION outbox.forget_unknown_timezones() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION outbox.forget_unknown_timezones() TO outbox_scheduler, outbox_admin;
+
 -- ---- Health ----
 
--- Only members of pg_read_all_stats see what other roles' sessions do, so it has the rights of its owner.
+-- Only members of pg_read_all_stats see what other roles' sessions do, so it has the rights of its owner. A transaction
+-- that pins nothing may still be one that leaving rows wait for, see outbox.leaving.
 CREATE FUNCTION outbox.horizon_pins(pinned_for interval, pinned_xids bigint) RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('pid %s (user %s, application "%s", %s) since %s, %s transactions back', a.pid, a.usename,
                   a.application_name, a.state, coalesce(a.xact_start::timestamptz(0)::text, 'an unknown time'),
-                  greatest(age(a.backend_xmin), age(a.backend_xid)))
+                  coalesce(greatest(age(a.backend_xmin), age(a.backend_xid)), 0))
     FROM pg_stat_activity AS a
     WHERE a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
-        AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
+        AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL OR EXISTS (
+            SELECT FROM pg_locks AS k JOIN outbox.leaving AS l ON k.virtualtransaction = ANY (l.running)
+            WHERE k.pid = a.pid AND k.locktype = 'virtualxid' AND k.mode = 'ExclusiveLock'))
         AND (a.datid IS NULL OR a.datid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
         AND (a.xact_start <= now() - pinned_for
              OR greatest(age(a.backend_xmin), age(a.backend_xid)) >= pinned_xids)
@@ -246,7 +280,8 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION outbox.horizon_pins(interval, bigint) IS
-    'Who keeps vacuum from removing dead rows for so long, or since so many transactions';
+    'Who keeps vacuum from removing dead rows, or rows from leaving for the archive, for so long, or since so many '
+    'transactions';
 
 CREATE FUNCTION outbox.check_health(
     pinned_for interval DEFAULT '5 minutes', pinned_xids bigint DEFAULT 1000000,

@@ -11,9 +11,9 @@ enum {
     LOOK_FIRST_MS =
         500, /* the rows of a range are mostly in the air when it is made: give them time to land */
     LOOK_LONGEST_MS = 8000,
-    OVERLAP_MS = 40,         /* most producers commit this soon after they drew a position */
-    OVERLAP_POSITIONS = 200, /* and more than this is not looked at twice */
-    RANGES_MAX = 64          /* beyond this, neighbours are joined */
+    OVERLAP_MS = 40,    /* most producers commit this soon after they drew a position */
+    OVERLAP_ROWS = 200, /* and more than these are not looked at twice */
+    RANGES_MAX = 64     /* beyond this, neighbours are joined */
 };
 
 #define NEVER INT64_MAX
@@ -37,13 +37,14 @@ struct tick {
 };
 
 struct cursor {
-    int64_t position;          /* as far as fresh scans came */
-    int64_t recent, newer;     /* where it was one to two OVERLAP_MS ago, and since then */
-    int64_t turned;            /* when `recent` was last moved on */
-    int64_t covered;           /* every position at or below it is final or in an open range */
-    struct tick tick;          /* newest, waiting for a scan */
-    struct tick scan_tick;     /* the one the running scan completes */
-    struct open_range *ranges; /* by `after`, not overlapping */
+    int64_t position;                /* as far as fresh scans came */
+    int64_t recent, newer;           /* where it was one to two OVERLAP_MS ago, and since then */
+    int64_t turned;                  /* when `recent` was last moved on */
+    int64_t recent_rows, newer_rows; /* claimed from `recent` to `newer`, and since then */
+    int64_t covered;                 /* every position at or below it is final or in an open range */
+    struct tick tick;                /* newest, waiting for a scan */
+    struct tick scan_tick;           /* the one the running scan completes */
+    struct open_range *ranges;       /* by `after`, not overlapping */
     size_t count, room;
     uint64_t next_id;
 };
@@ -260,11 +261,18 @@ static void move_start(struct cursor *cursor, bool full, int64_t now)
 {
     if (full || now - cursor->turned >= OVERLAP_MS) {
         cursor->recent = full ? cursor->position : cursor->newer;
+        cursor->recent_rows = full ? 0 : cursor->newer_rows;
         cursor->newer = cursor->position;
+        cursor->newer_rows = 0;
         cursor->turned = now;
     }
-    if (cursor->position - cursor->recent > OVERLAP_POSITIONS)
-        cursor->recent = cursor->position - OVERLAP_POSITIONS;
+    /* Positions are shared by all channels: a few rows of this one may be spread over many. */
+    if (cursor->recent_rows + cursor->newer_rows > OVERLAP_ROWS &&
+        cursor->position - cursor->recent > OVERLAP_ROWS) {
+        cursor->recent = cursor->position - OVERLAP_ROWS;
+        cursor->recent_rows = 0;
+        cursor->newer_rows = OVERLAP_ROWS;
+    }
 }
 
 /* What the scan's tick and the scan together have passed becomes a range. */
@@ -290,8 +298,9 @@ static void cover(struct cursor *cursor, bool full, int64_t now)
     }
 }
 
-void cursor_scanned(struct cursor *cursor, int64_t last, bool full, int64_t now)
+void cursor_scanned(struct cursor *cursor, int64_t last, int rows, bool full, int64_t now)
 {
+    cursor->newer_rows += rows;
     if (last > cursor->position)
         cursor->position = last;
     cover(cursor, full, now);

@@ -59,9 +59,9 @@ void cursor_tick(struct cursor *cursor, int64_t position, const struct snapshot 
 
 /* A fresh scan starts; remembers which tick it may complete. One at a time. */
 void cursor_scan_started(struct cursor *cursor);
-/* It ended: `last` is the highest position it claimed (0 = none), `full` tells that it stopped at its limit.
- */
-void cursor_scanned(struct cursor *cursor, int64_t last, bool full, int64_t now);
+/* It ended: `last` is the highest position it claimed (0 = none), `rows` how many it claimed, `full` tells
+ * that it stopped at its limit. */
+void cursor_scanned(struct cursor *cursor, int64_t last, int rows, bool full, int64_t now);
 /* It failed: nothing was claimed. */
 void cursor_scan_failed(struct cursor *cursor);
 

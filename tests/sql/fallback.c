@@ -162,6 +162,28 @@ START_TEST(test_cancel)
 }
 END_TEST
 
+/* A scheduler's session plans while the tables are small, and uses the plan when they have grown. */
+START_TEST(test_plans)
+{
+    struct db_session *db = notify_start();
+    struct db_session *scheduler = pg_session(pg_case_conninfo());
+    for (int i = 0; i < 7; i++) {
+        pg_exec(db, NOTIFY("u", ", idempotency_key => 'k', send_at => now() + '1 h'"));
+        pg_exec(db, "UPDATE outbox.notification SET due_at = now() WHERE state = 'scheduled'");
+        pg_exec(db, NOTIFY("u", ", channels => '{ios}', fallback => '{email}'"));
+        pg_exec(db, "UPDATE outbox.notification SET fallback_at = now() WHERE fallback IS NOT NULL");
+        pg_exec(scheduler, "SELECT outbox.expand_due(), outbox.fall_back_due();"
+                           "SELECT outbox.cancel_notification('k')");
+        pg_expect(scheduler,
+                  "SELECT string_agg(relname, ' ') FROM pg_stat_xact_user_tables WHERE seq_scan > 0 "
+                  "AND schemaname = 'outbox' AND relname IN ('message', 'notification')",
+                  NULL);
+        pg_exec(db, "DELETE FROM outbox.message; DELETE FROM outbox.notification");
+    }
+    db_close(scheduler);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fallback");
@@ -170,5 +192,6 @@ int main(void)
     pg_case_add(suite, "in the air", test_in_the_air);
     pg_case_add(suite, "expired", test_expired);
     pg_case_add(suite, "cancel", test_cancel);
+    pg_case_add(suite, "plans", test_plans);
     return suite_run(suite);
 }

@@ -54,18 +54,39 @@ START_TEST(test_pinned_horizon)
 }
 END_TEST
 
+/* It keeps vacuum from nothing, but the rows that are to leave wait for its end. */
+START_TEST(test_archive_waits)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *idle = pg_session(pg_case_conninfo());
+    pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('ios', 'r', '{}');"
+                "UPDATE outbox.message SET status = 'failed', finished_at = now() - interval '2 hours';"
+                "SELECT outbox.archive_finished()");
+    pg_exec(idle, "SET application_name = 'forgotten'; BEGIN; SELECT 1");
+    expect_found(db, "horizon", NULL);
+    pg_expect(db, "SELECT outbox.archive_finished()", "0");
+    expect_found(db, "horizon",
+                 "pid % (user postgres, application \"forgotten\", idle in transaction) since %, "
+                 "0 transactions back");
+    pg_exec(idle, "COMMIT");
+    expect_found(db, "horizon", NULL);
+    pg_expect(db, "SELECT outbox.archive_finished()", "1");
+    db_close(idle);
+}
+END_TEST
+
 START_TEST(test_hidden_sessions)
 {
     struct db_session *db = pg_case_session();
-    pg_exec(db, "CREATE ROLE outbox_health_test; ALTER FUNCTION outbox.horizon_pins(interval, bigint) "
-                "OWNER TO outbox_health_test");
+    pg_exec(db, "CREATE ROLE outbox_health_test; GRANT SELECT ON outbox.leaving TO outbox_health_test;"
+                "ALTER FUNCTION outbox.horizon_pins(interval, bigint) OWNER TO outbox_health_test");
     expect_found(db, "horizon",
                  "sessions of other roles are hidden from \"outbox_health_test\": GRANT "
                  "pg_read_all_stats TO it");
     pg_exec(db, "GRANT pg_read_all_stats TO outbox_health_test");
     expect_found(db, "horizon", NULL);
     pg_exec(db, "ALTER FUNCTION outbox.horizon_pins(interval, bigint) OWNER TO postgres;"
-                "DROP ROLE outbox_health_test");
+                "REVOKE ALL ON outbox.leaving FROM outbox_health_test; DROP ROLE outbox_health_test");
 }
 END_TEST
 
@@ -164,6 +185,7 @@ int main(void)
     Suite *suite = suite_create("health");
     pg_case_add(suite, "all well", test_all_well);
     pg_case_add(suite, "pinned horizon", test_pinned_horizon);
+    pg_case_add(suite, "archive waits", test_archive_waits);
     pg_case_add(suite, "hidden sessions", test_hidden_sessions);
     pg_case_add(suite, "queues", test_queues);
     pg_case_add(suite, "providers", test_providers);

@@ -118,7 +118,7 @@ START_TEST(test_small_steps)
 {
     struct db_session *db = pg_case_session();
     for (int i = 0; i < 7; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "k%d", i);
         insert_sent(db, key);
     }
@@ -180,6 +180,27 @@ START_TEST(test_used_key)
     pg_expect(db, "SELECT count(*) FROM outbox.message", "0");
     pg_exec(db, "SET ROLE outbox_producer; SELECT outbox.send('ios', 'r', '{}', 'other'); RESET ROLE");
     pg_expect(db, "SELECT count(*) FROM outbox.message", "1");
+}
+END_TEST
+
+/* What waited for longer than the window was still sent a moment ago. */
+START_TEST(test_used_key_of_timed)
+{
+    struct db_session *db = pg_case_session();
+    insert_template(db);
+    insert_sent(db, "k");
+    pg_exec(db, "SELECT outbox.notify('u', 'hello', idempotency_key => 'n')");
+    pg_force(db, "created_at = now() - interval '8 days', send_at = now() - interval '3 hours', "
+                 "status = 'sent', finished_at = now() - interval '2 hours'");
+    pg_exec(db, "UPDATE outbox.notification SET created_at = now() - interval '8 days', "
+                "send_at = now() - interval '3 hours'");
+    archive(db, "2");
+    new_round(db);
+    pg_exec(db, "SELECT outbox.archive_notifications()");
+    pg_expect(db, "SELECT outbox.archive_notifications()", "1");
+    pg_exec(db,
+            "SELECT outbox.send('ios', 'r', '{}', 'k'), outbox.notify('u', 'hello', idempotency_key => 'n')");
+    pg_expect(db, "SELECT count(*) FROM outbox.message", "0");
 }
 END_TEST
 
@@ -490,6 +511,26 @@ START_TEST(test_lookups_use_indexes)
 }
 END_TEST
 
+START_TEST(test_unknown_time_zones)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "SELECT outbox.set_contact('a', timezone => 'Asia/Seoul');"
+                "SELECT outbox.set_contact('b', timezone => 'Europe/Berlin');"
+                "ALTER TABLE outbox.contact DISABLE TRIGGER check_contact;"
+                "UPDATE outbox.contact SET timezone = 'Mars/Olympus' WHERE user_id = 'b';"
+                "INSERT INTO outbox.contact (user_id, timezone) VALUES ('c', 'Mars/Olympus'), ('d', NULL);"
+                "ALTER TABLE outbox.contact ENABLE TRIGGER check_contact;"
+                "ALTER TABLE outbox.settings DISABLE TRIGGER check_settings;"
+                "UPDATE outbox.settings SET default_timezone = 'Moon/Base';"
+                "ALTER TABLE outbox.settings ENABLE TRIGGER check_settings; SET ROLE outbox_scheduler");
+    pg_expect(db, "SELECT outbox.forget_unknown_timezones()", "2");
+    pg_expect(db, "SELECT outbox.forget_unknown_timezones()", "0");
+    pg_expect(db, "SELECT string_agg(coalesce(timezone, '-'), ' ' ORDER BY user_id) FROM outbox.contact",
+              "Asia/Seoul - - -");
+    pg_expect(db, "SELECT default_timezone FROM outbox.settings", "UTC");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("housekeeping");
@@ -499,6 +540,7 @@ int main(void)
     pg_case_add(suite, "small steps", test_small_steps);
     pg_case_add(suite, "late commit", test_late_commit);
     pg_case_add(suite, "used key", test_used_key);
+    pg_case_add(suite, "used key of timed", test_used_key_of_timed);
     pg_case_add(suite, "race, read committed", test_race_read_committed);
     pg_case_add(suite, "race, repeatable read", test_race_repeatable_read);
     pg_case_add(suite, "race, uncommitted record", test_race_uncommitted_record);
@@ -512,5 +554,6 @@ int main(void)
     pg_case_add(suite, "snapshot, estimated", test_snapshot_estimated);
     pg_case_add(suite, "old rows", test_old_rows);
     pg_case_add(suite, "lookups use indexes", test_lookups_use_indexes);
+    pg_case_add(suite, "unknown zones", test_unknown_time_zones);
     return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* outboxctl migrate and status, on folders made here and on the project's own. */
 #include <check.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,64 @@ START_TEST(test_own)
 }
 END_TEST
 
+static void link_own(const struct folder *folder, int first, int last)
+{
+    char pattern[64], from[PATH_SIZE], to[PATH_SIZE];
+    for (int number = first; number <= last; number++) {
+        snprintf(pattern, sizeof pattern, "sql/migrations/%04d_*.sql", number);
+        glob_t found;
+        if (glob(pattern, 0, NULL, &found) != 0)
+            return;
+        ck_assert_ptr_nonnull(realpath(found.gl_pathv[0], from));
+        snprintf(to, sizeof to, "%s/%s", folder->path, strrchr(from, '/') + 1);
+        ck_assert_int_eq(symlink(from, to), 0);
+        globfree(&found);
+    }
+}
+
+/* A database of the first release goes on as it is, with channels of its own by names that later ones use. */
+START_TEST(test_upgrade)
+{
+    struct folder folder;
+    folder_make(&folder);
+    char *conninfo = pg_empty_database("outbox_migrations");
+    struct db_session *db = pg_session(conninfo);
+    link_own(&folder, 1, 5);
+    outboxctl(&folder, "migrate", conninfo, EXIT_OK, "up to date: 5 migrations");
+    pg_exec(db,
+            "INSERT INTO outbox.channel (name, max_attempts) VALUES ('sms', 3), ('web', 3), ('webhook', 3);"
+            "INSERT INTO outbox.message (channel, recipient, payload, send_at) "
+            "SELECT 'sms', 'r', '{}', CASE WHEN n > 7 THEN now() + interval '1 hour' END "
+            "FROM generate_series(1, 9) AS n;"
+            "UPDATE outbox.message SET finished_at = now() - interval '2 hours', status = (ARRAY['sent', "
+            "'failed', 'expired', 'cancelled', 'suppressed', 'in_doubt'])[id]::outbox.message_status "
+            "WHERE id <= 6;"
+            "UPDATE outbox.message SET next_attempt_at = now() WHERE id = 8;"
+            "INSERT INTO outbox.flight (dispatcher, seq, deadline, channel, message_ids) "
+            "VALUES (1, 1, now(), 'sms', '{7}');"
+            "INSERT INTO outbox.flight_note (dispatcher, seq, n, message_ids, verdicts, providers, "
+            "provider_ids, reasons, at) VALUES (1, 1, 1, '{7}', '{sent}', '{p}', '{x}', '{NULL}', "
+            "ARRAY[now()])");
+    link_own(&folder, 6, 9999);
+    outboxctl(&folder, "migrate", conninfo, EXIT_OK, "up to date: ");
+    pg_expect(db,
+              "SELECT string_agg(DISTINCT max_attempts::text, ' ') FROM outbox.channel "
+              "WHERE name IN ('sms', 'web', 'webhook')",
+              "3");
+    pg_expect(db, "SELECT settled FROM outbox.recover_flight(1, 1, 'lost')", "1");
+    pg_expect(db, "SELECT outbox.release_due()", "1");
+    pg_expect(db, "SELECT outbox.archive_finished()", "0");
+    pg_expect(db, "SELECT outbox.archive_finished()", "5");
+    pg_expect(db, "SELECT string_agg(status::text, ' ' ORDER BY id) FROM outbox.delivery",
+              "sent failed expired cancelled suppressed in_doubt sent pending scheduled");
+    db_close(db);
+    pg_drop_database(conninfo);
+    char command[PATH_SIZE + 16];
+    snprintf(command, sizeof command, "rm -r '%s'", folder.path);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("migrations");
@@ -239,6 +298,7 @@ int main(void)
     tcase_add_test(test_case, test_two_at_once);
     tcase_add_test(test_case, test_unreachable);
     tcase_add_test(test_case, test_own);
+    tcase_add_test(test_case, test_upgrade);
     suite_add_tcase(suite, test_case);
     return suite_run(suite);
 }

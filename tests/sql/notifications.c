@@ -529,7 +529,7 @@ START_TEST(test_roles)
         "UPDATE outbox.notification SET user_id = 'x'",
         "DELETE FROM outbox.notification",
         "INSERT INTO outbox.notification (user_id, category, template, state) VALUES ('u', 'news', 'push', "
-        "'failed')",
+        "'cancelled')",
         "INSERT INTO outbox.notification (user_id, category, template, firing_id) VALUES ('u', 'news', "
         "'push', 1)",
         "INSERT INTO outbox.message (channel, recipient, payload, notification_id) VALUES ('ios', 'x', '{}', "
@@ -555,7 +555,7 @@ START_TEST(test_roles)
     pg_exec(db,
             "RESET ROLE; SET ROLE outbox_scheduler;"
             "SELECT outbox.expand_due(), outbox.fall_back_due(), outbox.release_due(), outbox.next_due()");
-    pg_refused(db, "UPDATE outbox.notification SET state = 'failed'", "42501 ");
+    pg_refused(db, "UPDATE outbox.notification SET state = 'cancelled'", "42501 ");
     pg_exec(db, "RESET ROLE; SET ROLE outbox_dispatcher");
     pg_exec(db, ANSWER("ios", "address_gone"));
     pg_exec(db, ANSWER("email", "moved"));

@@ -20,7 +20,7 @@ static void tick(struct cursor *cursor, int64_t position, uint64_t xmax, int64_t
 static void scan(struct cursor *cursor, int64_t last, bool full, int64_t now)
 {
     cursor_scan_started(cursor);
-    cursor_scanned(cursor, last, full, now);
+    cursor_scanned(cursor, last, last > 0 ? 1000 : 0, full, now);
 }
 
 static struct range expect_look(struct cursor *cursor, int64_t now, int64_t after, int64_t upto)
@@ -101,6 +101,24 @@ START_TEST(test_scans_start_a_little_behind)
 }
 END_TEST
 
+/* Other channels draw positions too: what counts is how many rows of this one would be visited again. */
+START_TEST(test_few_rows_may_be_far_apart)
+{
+    struct cursor *cursor = cursor_new(0);
+    cursor_scan_started(cursor);
+    cursor_scanned(cursor, 100, 1, true, 1000);
+    for (int i = 1; i <= 30; i++) {
+        cursor_scan_started(cursor);
+        cursor_scanned(cursor, 100 + i * 1000, 2, false, 1000 + i);
+    }
+    ck_assert_int_eq(cursor_scan_from(cursor), 100);
+    cursor_scan_started(cursor);
+    cursor_scanned(cursor, 40000, 150, false, 1035);
+    ck_assert_int_eq(cursor_scan_from(cursor), 40000 - 200);
+    cursor_free(cursor);
+}
+END_TEST
+
 START_TEST(test_tick_covers)
 {
     static const struct {
@@ -137,7 +155,7 @@ START_TEST(test_tick_waits_for_a_scan_that_starts_after_it)
     struct cursor *cursor = cursor_new(0);
     cursor_scan_started(cursor);
     TICK(cursor, 20, 100, 0, NONE);
-    cursor_scanned(cursor, 5, false, 0);
+    cursor_scanned(cursor, 5, 5, false, 0);
     expect(cursor, 5, 0, 0);
     scan(cursor, 0, false, 0);
     expect(cursor, 20, 0, 1);
@@ -480,6 +498,7 @@ int main(void)
     Suite *suite = suite_create("cursor");
     suite_add(suite, test_scans_move_the_cursor);
     suite_add(suite, test_scans_start_a_little_behind);
+    suite_add(suite, test_few_rows_may_be_far_apart);
     suite_add(suite, test_tick_covers);
     suite_add(suite, test_tick_waits_for_a_scan_that_starts_after_it);
     suite_add(suite, test_failed_scan_keeps_the_tick);

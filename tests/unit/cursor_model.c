@@ -355,7 +355,7 @@ static void step_scan(struct model *m, struct dispatcher *d)
             cursor_scan_failed(d->cursor);
             return;
         }
-        cursor_scanned(d->cursor, d->scan.last, d->scan.full, m->now);
+        cursor_scanned(d->cursor, d->scan.last, d->scan.last > 0, d->scan.full, m->now);
         if (d->scan.last > 0)
             take_off(m, d, d->scan.batch);
     }
