@@ -50,4 +50,14 @@ struct mustache_options {
 bool mustache_render(const struct mustache *mustache, struct json_object *variables,
                      const struct mustache_options *options, struct buf *out, struct error *err) MUST_CHECK;
 
+/* What the author of a text wrote: octets to copy, names of variables and sections, names of partials. */
+enum mustache_part { MUSTACHE_LITERAL, MUSTACHE_NAME, MUSTACHE_PARTIAL };
+
+/* Called for each part in order. depth: how many sections are around it. False ends the walk. */
+typedef bool mustache_visitor(void *arg, enum mustache_part part, const char *text, size_t size,
+                              size_t depth);
+
+/* Shows a compiled text to visit; false when a call returned false. */
+bool mustache_visit(const struct mustache *mustache, mustache_visitor *visit, void *arg) MUST_CHECK;
+
 #endif

@@ -4,7 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct provider *const provider_list[] = {&provider_apns, &provider_fcm, &provider_smtp, NULL};
+#include "providers/http.h"
+#include "providers/nhn.h"
+#include "providers/sendgrid.h"
+#include "providers/sens.h"
+#include "providers/ses.h"
+#include "providers/sns.h"
+#include "providers/solapi.h"
+#include "providers/twilio.h"
+#include "providers/vonage.h"
+#include "providers/webhook.h"
+#include "providers/webpush.h"
+
+const struct provider *const provider_list[] = {
+    &provider_apns, &provider_fcm,      &provider_webpush, &provider_twilio,  &provider_vonage,
+    &provider_sns,  &provider_solapi,   &provider_sens,    &provider_nhn,     &provider_smtp,
+    &provider_ses,  &provider_sendgrid, &provider_http,    &provider_webhook, NULL};
 
 const struct provider *provider_find(const char *name)
 {
@@ -63,8 +78,9 @@ struct verdict verdict_of_failure(const struct response *response)
 {
     enum verdict_kind kind = VERDICT_IN_DOUBT;
     if (response->state == SEND_UNSENT) {
-        bool setup = response->fault == FAULT_TLS || response->fault == FAULT_LOGIN;
-        kind = setup ? VERDICT_STOPPED : VERDICT_UNSENT;
+        /* A login that was refused will be refused again; TLS may be mended on the other side at any moment.
+         */
+        kind = response->fault == FAULT_LOGIN ? VERDICT_STOPPED : VERDICT_UNSENT;
     }
     return verdict_make(kind, "%s%s%s", fault_names[response->fault], response->error[0] != '\0' ? ": " : "",
                         response->error);

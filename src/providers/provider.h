@@ -36,6 +36,8 @@ struct verdict {
     int64_t gone_since_ms; /* ADDRESS_GONE: the provider's own timestamp, Unix ms; 0 = unknown */
     char provider_id[160]; /* SENT: the provider's id of the message, may be empty */
     char reason[200];      /* not SENT: code and short text for people, one line, no token and no address */
+    char cost[24];         /* SENT: what the vendor charges, a decimal number; empty = it does not say */
+    char currency[4];      /* of cost, ISO 4217 */
 };
 
 /* The message as a provider sees it. */
@@ -64,11 +66,11 @@ struct credential {
     int64_t expires_ms; /* Unix ms: refresh before then */
 };
 
-enum { PROVIDER_MAX_SECRETS = 2 };
+enum { PROVIDER_MAX_SECRETS = 3 };
 
 struct provider {
     const char *name;    /* "apns": the adapter's name in outbox.provider.adapter */
-    const char *channel; /* the channel it serves */
+    const char *channel; /* the channel it serves; NULL = any */
     enum repeat_effect repeat;
     const char
         *secrets[PROVIDER_MAX_SECRETS]; /* names for secret_read; a leading '?' marks an optional one */
@@ -92,6 +94,13 @@ struct provider {
     struct verdict (*judge)(const void *account, const struct message *message,
                             const struct response *response, int64_t now_ms);
 
+    /* Both NULL when the provider cannot be asked whether it took a message whose answer was lost. SENT: it
+     * did; UNSENT: it surely did not; IN_DOUBT: it cannot tell (yet). */
+    bool (*inquiry_build)(const void *account, const struct message *message, int64_t sent_ms, int64_t now_ms,
+                          struct arena *arena, struct request *request);
+    struct verdict (*inquiry_judge)(const void *account, const struct message *message,
+                                    const struct response *response, int64_t sent_ms);
+
     /* Both NULL when no credential is fetched. */
     bool (*credential_build)(const void *account, int64_t now_ms, struct arena *arena,
                              struct endpoint_options *options, struct request *request, struct error *err);
@@ -105,8 +114,8 @@ extern const struct provider provider_apns, provider_fcm, provider_smtp;
 extern const struct provider *const provider_list[];    /* ends with NULL */
 const struct provider *provider_find(const char *name); /* NULL: no such adapter */
 
-/* The verdict for a response that was not answered, the same for every provider: UNSENT, STOPPED for a TLS or
- * login fault, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
+/* The verdict for a response that was not answered, the same for every provider: UNSENT, STOPPED for a
+ * refused login, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
 struct verdict verdict_of_failure(const struct response *response);
 
 /* A verdict with a formatted reason. */

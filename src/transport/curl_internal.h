@@ -15,6 +15,7 @@ struct curl_transfer {
     CURL *easy;
     struct exchange *exchange; /* NULL while spare */
     struct curl_slist *headers;
+    bool refused;                /* an address was, by the guard */
     char error[CURL_ERROR_SIZE]; /* written by libcurl */
 };
 

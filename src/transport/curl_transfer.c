@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/mem.h"
 #include "transport/curl_internal.h"
+#include "transport/guard.h"
 
 enum { URL_MAX = 8192, HEADER_LINE_MAX = 8192 };
 
@@ -128,6 +130,17 @@ static const char *http_prepare(struct curl_transfer *transfer)
     return NULL;
 }
 
+/* libcurl connects to the very address that it shows here. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct curl_transfer *transfer = arg;
+    if (guard_allows(&address->addr))
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    transfer->refused = true;
+    return CURL_SOCKET_BAD;
+}
+
 const char *curl_transfer_prepare(struct curl_transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -136,6 +149,10 @@ const char *curl_transfer_prepare(struct curl_transfer *transfer)
     if (options->ca_file != NULL) {
         CURL_SET(easy, CURLOPT_CAINFO, options->ca_file);
         CURL_SET(easy, CURLOPT_CAPATH, NULL); /* the system's authorities are not meant then */
+    }
+    if (options->guarded) {
+        CURL_SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+        CURL_SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
     }
     CURL_SET(easy, CURLOPT_NOSIGNAL, 1L);
     CURL_SET(easy, CURLOPT_PRIVATE, transfer);
@@ -206,6 +223,8 @@ static enum send_fault fault_of(const struct curl_transfer *transfer, CURLcode c
 
 static const char *error_text(const struct curl_transfer *transfer, CURLcode code)
 {
+    if (transfer->refused && code == CURLE_COULDNT_CONNECT)
+        return TRANSPORT_NOT_ALLOWED;
     return transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
 }
 
@@ -226,5 +245,6 @@ void curl_transfer_reset(struct curl_transfer *transfer)
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
     transfer->exchange = NULL;
+    transfer->refused = false;
     transfer->error[0] = '\0';
 }

@@ -9,12 +9,14 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "transport/guard.h"
 #include "transport/transport_internal.h"
 
 struct dial {
     struct loop *loop;
     dial_fn *callback;
     void *arg;
+    bool guarded;
     int64_t deadline; /* monotonic ms */
     struct resolve *resolve;
     struct addrinfo *addresses;
@@ -67,6 +69,11 @@ static void dial_next(struct dial *dial)
     while (dial->next != NULL) {
         const struct addrinfo *address = dial->next;
         dial->next = address->ai_next;
+        /* Here and not after the look-up alone: what is checked is what is connected to. */
+        if (dial->guarded && !guard_allows(address->ai_addr)) {
+            snprintf(dial->error, sizeof dial->error, TRANSPORT_NOT_ALLOWED);
+            continue;
+        }
         dial->fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                           address->ai_protocol);
         if (dial->fd >= 0 &&
@@ -126,11 +133,11 @@ static void dial_resolved(void *arg, struct addrinfo *addresses, const char *err
     dial_next(dial);
 }
 
-struct dial *dial_new(struct loop *loop, const char *host, const char *port, int64_t timeout_ms,
+struct dial *dial_new(struct loop *loop, const char *host, const char *port, bool guarded, int64_t timeout_ms,
                       dial_fn *callback, void *arg)
 {
     struct dial *dial = mem_alloc(sizeof *dial);
-    *dial = (struct dial){.loop = loop, .callback = callback, .arg = arg, .fd = -1};
+    *dial = (struct dial){.loop = loop, .callback = callback, .arg = arg, .guarded = guarded, .fd = -1};
     dial->deadline = clock_mono() + timeout_ms;
     dial->timer = timer_new(loop, dial_late, dial);
     timer_set(dial->timer, timeout_ms);

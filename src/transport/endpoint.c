@@ -46,6 +46,11 @@ void transport_free(struct transport *transport)
     mem_free(transport);
 }
 
+struct loop *transport_loop(const struct transport *transport)
+{
+    return transport->loop;
+}
+
 /* ---- deadlines: mostly equal time-outs, so a new one nearly always belongs at the end of the list ---- */
 
 static void due_insert(struct endpoint *endpoint, struct exchange *exchange)
@@ -258,6 +263,14 @@ static bool options_check(const struct endpoint_options *options, const struct t
     return true;
 }
 
+static bool url_is_trusted(const struct endpoint_options *options)
+{
+    const char *const *origin = options->trusted_origins;
+    while (origin != NULL && *origin != NULL && strcmp(*origin, options->url) != 0)
+        origin++;
+    return origin != NULL && *origin != NULL;
+}
+
 static void endpoint_release(struct endpoint *endpoint)
 {
     struct endpoint_options *options = &endpoint->options;
@@ -306,6 +319,8 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
     endpoint->target = target;
     endpoint->options = *options;
     endpoint->options.url = NULL;
+    endpoint->options.guarded = options->guarded && !url_is_trusted(options);
+    endpoint->options.trusted_origins = NULL;
     endpoint->options.username = mem_strdup(options->username);
     endpoint->options.password = mem_strdup(options->password);
     endpoint->options.helo = mem_strdup(options->helo);

@@ -297,8 +297,8 @@ struct http2_connection *http2_connection_new(struct http2_pool *pool, struct en
     buf_init(&connection->out, OUT_MAX);
     connection->timer = timer_new(endpoint->loop, on_timer, connection);
     int64_t limit = endpoint->options.connect_timeout_ms;
-    connection->dial =
-        dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port, limit, on_dialed, connection);
+    connection->dial = dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port,
+                                endpoint->options.guarded, limit, on_dialed, connection);
     /* The dial has the same limit and knows better which step failed. */
     timer_set(connection->timer, limit + 1);
     return connection;

@@ -213,8 +213,9 @@ struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, struct endpo
     buf_init(&connection->in, LINE_MAX_SIZE + READ_SIZE);
     buf_init(&connection->out, OUT_MAX);
     connection->timer = timer_new(endpoint->loop, on_timer, connection);
-    connection->dial = dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port,
-                                endpoint->options.connect_timeout_ms, on_dialed, connection);
+    connection->dial =
+        dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port, endpoint->options.guarded,
+                 endpoint->options.connect_timeout_ms, on_dialed, connection);
     return connection;
 }
 

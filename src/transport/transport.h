@@ -29,6 +29,8 @@ struct request {
     /* HTTP */
     const char *method; /* "POST" */
     const char *path;   /* "/3/device/…", with query */
+    const char *origin; /* in place of the endpoint's own: "https://host[:port]", for a provider whose
+                           recipients bring their own; NULL = the endpoint's */
     struct header headers[REQUEST_MAX_HEADERS];
     size_t header_count;
     /* SMTP */
@@ -56,6 +58,10 @@ enum send_fault {
     FAULT_REFUSED,
     FAULT_LOGIN
 };
+
+/* response.error of a request whose endpoint is guarded and has no address that it may connect to
+ * (SEND_UNSENT, FAULT_CONNECT). */
+#define TRANSPORT_NOT_ALLOWED "address not allowed"
 
 struct response {
     enum send_state state;
@@ -88,6 +94,9 @@ struct transport *transport_new(struct loop *loop, const struct transport_option
                                 struct error *err);
 void transport_free(struct transport *transport); /* endpoints must be gone; NULL is allowed */
 
+/* The loop it was made with. */
+struct loop *transport_loop(const struct transport *transport);
+
 /* One provider account: its own connections, never shared with another endpoint. Strings are copied. */
 struct endpoint_options {
     const char
@@ -97,8 +106,11 @@ struct endpoint_options {
     int streams; /* h2: at most this many requests in the air per connection, within the peer's SETTINGS */
     const char *username; /* SMTP AUTH, or NULL for none */
     const char *password;
-    const char *helo;               /* EHLO name, or NULL for the local host name */
-    const char *ca_file;            /* instead of the transport's, or NULL */
+    const char *helo;    /* EHLO name, or NULL for the local host name */
+    const char *ca_file; /* instead of the transport's, or NULL */
+    bool guarded;        /* url comes from outside: refuse addresses that are not public (guard.h) */
+    const char *const
+        *trusted_origins;           /* urls that are not guarded all the same; ends with NULL; may be NULL */
     int64_t connect_timeout_ms;     /* name look-up, TCP and TLS together */
     int64_t timeout_ms;             /* default of a request */
     void (*on_capacity)(void *arg); /* free slots have appeared; called from the loop, may be NULL */

@@ -132,10 +132,10 @@ void tls_error_text(const SSL *ssl, char *text, size_t size);
  * provider for the one, not for the other. error: of SSL_get_error. */
 bool tls_is_at_fault(int error);
 
-/* Looks up a name and connects to the first address that answers. The callback comes once, from the loop; fd
- * is the callback's to close, or -1 with fault and error. */
+/* Looks up a name and connects to the first address that answers; guarded: of those that guard_allows. The
+ * callback comes once, from the loop; fd is the callback's to close, or -1 with fault and error. */
 typedef void dial_fn(void *arg, int fd, enum send_fault fault, const char *error);
-struct dial *dial_new(struct loop *loop, const char *host, const char *port, int64_t timeout_ms,
+struct dial *dial_new(struct loop *loop, const char *host, const char *port, bool guarded, int64_t timeout_ms,
                       dial_fn *callback, void *arg);
 void dial_free(struct dial *dial); /* NULL is allowed; no callback comes after */
 

@@ -1,0 +1,23 @@
+/* Digests and keyed digests (FIPS 180-4, RFC 2104), and their hexadecimal form. */
+#ifndef PGOUTBOX_PROVIDERS_DIGEST_H
+#define PGOUTBOX_PROVIDERS_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { SHA1_SIZE = 20, SHA256_SIZE = 32 };
+
+/* Each ends the process when OpenSSL cannot serve it (mem_exhausted): there is no other reason for it. */
+void sha256(const void *data, size_t size, unsigned char digest[SHA256_SIZE]);
+void hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                 unsigned char digest[SHA256_SIZE]);
+void hmac_sha1(const void *key, size_t key_size, const void *data, size_t size,
+               unsigned char digest[SHA1_SIZE]);
+
+/* Lower case; hex has room for 2 * size + 1 characters and is terminated. */
+void hex_encode(const unsigned char *data, size_t size, char *hex);
+
+/* Takes the same time wherever they differ. */
+bool digest_equal(const void *a, const void *b, size_t size);
+
+#endif
