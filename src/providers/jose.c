@@ -12,7 +12,9 @@
 
 #include "core/base64.h"
 #include "core/mem.h"
+#include "providers/digest.h"
 #include "providers/ecdsa.h"
+#include "providers/p256.h"
 
 enum { RSA_LEAST_BITS = 2048, RSA_MOST_BITS = 8192 };
 
@@ -94,6 +96,19 @@ void jose_key_free(struct jose_key *key)
     EVP_PKEY_free(key->rsa);
     OPENSSL_cleanse(key, sizeof *key);
     mem_free(key);
+}
+
+bool jose_public_point(const struct jose_key *key, unsigned char point[P256_POINT])
+{
+    return key->algorithm == JOSE_ES256 && p256_public(key->secret, point);
+}
+
+bool jose_derive(const struct jose_key *key, const void *data, size_t size, unsigned char secret[SHA256_SIZE])
+{
+    if (key->algorithm != JOSE_ES256)
+        return false;
+    hmac_sha256(key->secret, ECDSA_SECRET, data, size, secret);
+    return true;
 }
 
 static bool es256(const struct jose_key *key, const char *input, size_t size, struct buf *out)

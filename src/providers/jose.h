@@ -17,6 +17,13 @@ struct jose_key;
 struct jose_key *jose_key_new(enum jose_algorithm algorithm, const char *pem, struct error *err);
 void jose_key_free(struct jose_key *key); /* wipes it; NULL is allowed */
 
+/* The public point of an ES256 key, uncompressed (65 octets). False for another kind of key. */
+bool jose_public_point(const struct jose_key *key, unsigned char point[65]);
+
+/* A secret for another purpose than signing, which tells nothing about an ES256 key: HMAC-SHA-256 of data
+ * under the private number. False for another kind of key. */
+bool jose_derive(const struct jose_key *key, const void *data, size_t size, unsigned char secret[32]);
+
 /* Appends the raw signature of the input. Both algorithms are deterministic: the same key and input give the
  * same octets on every machine. False only when OpenSSL fails or out is full. */
 bool jose_signature(const struct jose_key *key, const char *input, size_t size, struct buf *out);
