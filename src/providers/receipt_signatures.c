@@ -1,0 +1,189 @@
+#include "providers/receipt_signatures.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base64.h"
+#include "core/mem.h"
+#include "providers/digest.h"
+
+enum { SIGNED_MAX = 1048576, STALE_MS = 300000 };
+
+static int field_order(const void *a, const void *b)
+{
+    const struct receipt_field *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+    return order != 0 ? order : strcmp(left->value, right->value);
+}
+
+static struct receipt_field *fields_sorted(const struct receipt_field *fields, size_t count)
+{
+    struct receipt_field *sorted = mem_array(count + 1, sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = fields[i];
+    qsort(sorted, count, sizeof *sorted, field_order);
+    return sorted;
+}
+
+static bool texts_equal(const char *a, const char *b)
+{
+    size_t size = strlen(a);
+    return size == strlen(b) && digest_equal(a, b, size);
+}
+
+/* True when url, followed by the rest, has this signature. */
+static bool twilio_url_matches(const char *auth_token, const struct buf *url, const struct buf *rest,
+                               const char *signature)
+{
+    struct buf text, code;
+    unsigned char digest[SHA1_SIZE];
+    buf_init(&text, SIGNED_MAX);
+    buf_init(&code, 64);
+    buf_append(&text, buf_string(url), url->size);
+    buf_append(&text, buf_string(rest), rest->size);
+    hmac_sha1(auth_token, strlen(auth_token), buf_string(&text), text.size, digest);
+    base64_append(&code, digest, sizeof digest);
+    bool equal = !text.overflowed && texts_equal(buf_string(&code), signature);
+    buf_free(&text);
+    buf_free(&code);
+    return equal;
+}
+
+/* Twilio signs the URL with or without the scheme's own port, whichever it was given. */
+static void other_port(const char *url, struct buf *out)
+{
+    const char *start = strstr(url, "://");
+    if (start == NULL)
+        return;
+    const char *host = start + 3, *port = strncmp(url, "https:", 6) == 0 ? ":443" : ":80";
+    size_t host_size = strcspn(host, "/?#"), port_size = strlen(port);
+    const char *rest = host + host_size;
+    bool has_it = host_size > port_size && strncmp(rest - port_size, port, port_size) == 0;
+    buf_append(out, url, (size_t)(rest - url) - (has_it ? port_size : 0));
+    if (!has_it)
+        buf_text(out, port);
+    buf_text(out, rest);
+}
+
+static bool body_hash_matches(const char *hash, const void *body, size_t body_size)
+{
+    unsigned char digest[SHA256_SIZE];
+    char hex[2 * SHA256_SIZE + 1];
+    sha256(body, body_size, digest);
+    hex_encode(digest, sizeof digest, hex);
+    return strcspn(hash, "&#") == 2 * (size_t)SHA256_SIZE && digest_equal(hash, hex, 2 * (size_t)SHA256_SIZE);
+}
+
+static const char *query_value(const char *url, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = strchr(url, '?'); at != NULL; at = strchr(at, '&')) {
+        at++;
+        if (strncmp(at, name, size) == 0 && at[size] == '=')
+            return at + size + 1;
+    }
+    return NULL;
+}
+
+bool twilio_signature_valid(const char *auth_token, const char *url, const struct receipt_field *fields,
+                            size_t count, const void *body, size_t body_size, const char *signature)
+{
+    const char *hash = query_value(url, "bodySHA256");
+    if (hash != NULL && !body_hash_matches(hash, body, body_size))
+        return false;
+    struct buf plain, other, rest;
+    buf_init(&plain, SIGNED_MAX);
+    buf_init(&other, SIGNED_MAX);
+    buf_init(&rest, SIGNED_MAX);
+    struct receipt_field *sorted = fields_sorted(fields, hash != NULL ? 0 : count);
+    for (size_t i = 0; hash == NULL && i < count; i++) {
+        if (i > 0 && field_order(&sorted[i - 1], &sorted[i]) == 0)
+            continue;
+        buf_text(&rest, sorted[i].name);
+        buf_text(&rest, sorted[i].value);
+    }
+    buf_text(&plain, url);
+    other_port(url, &other);
+    bool valid = !plain.overflowed && !other.overflowed && !rest.overflowed &&
+                 (twilio_url_matches(auth_token, &plain, &rest, signature) ||
+                  twilio_url_matches(auth_token, &other, &rest, signature));
+    mem_free(sorted);
+    buf_free(&plain);
+    buf_free(&other);
+    buf_free(&rest);
+    return valid;
+}
+
+/* "&name=value" for all but sig, with "&" and "=" inside a value replaced. */
+static bool vonage_text(const struct receipt_field *fields, size_t count, struct buf *out)
+{
+    struct receipt_field *sorted = fields_sorted(fields, count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(sorted[i].name, "sig") == 0)
+            continue;
+        buf_printf(out, "&%s=", sorted[i].name);
+        for (const char *c = sorted[i].value; *c != '\0'; c++)
+            buf_char(out, *c == '&' || *c == '=' ? '_' : *c);
+    }
+    mem_free(sorted);
+    return !out->overflowed;
+}
+
+/* Lower-case hex of the signature; false for an unknown method. */
+static bool vonage_signature(const char *method, const char *secret, struct buf *text,
+                             char hex[2 * EVP_MAX_MD_SIZE + 1])
+{
+    static const char *const digests[] = {"md5", "sha1", "sha256", "sha512"};
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    bool ok = false;
+    if (strcmp(method, "md5hash") == 0)
+        ok =
+            buf_text(text, secret) && EVP_Digest(text->data, text->size, digest, &size, EVP_md5(), NULL) == 1;
+    for (size_t i = 0; !ok && i < sizeof digests / sizeof digests[0]; i++) {
+        if (strcmp(method, digests[i]) == 0)
+            ok = HMAC(EVP_get_digestbyname(method), secret, (int)strlen(secret),
+                      (const unsigned char *)buf_string(text), text->size, digest, &size) != NULL;
+    }
+    hex_encode(digest, size, hex);
+    return ok;
+}
+
+static const char *field_value(const struct receipt_field *fields, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(fields[i].name, name) == 0)
+            return fields[i].value;
+    }
+    return NULL;
+}
+
+static bool is_fresh(const char *timestamp, int64_t now_ms)
+{
+    size_t size = timestamp == NULL ? 0 : strspn(timestamp, "0123456789");
+    if (size == 0 || size > 12 || timestamp[size] != '\0')
+        return false;
+    int64_t age_ms = now_ms - strtoll(timestamp, NULL, 10) * 1000;
+    return age_ms >= -STALE_MS && age_ms <= STALE_MS;
+}
+
+bool vonage_signature_valid(const char *method, const char *secret, const struct receipt_field *fields,
+                            size_t count, int64_t now_ms)
+{
+    const char *sig = field_value(fields, count, "sig");
+    if (sig == NULL || secret[0] == '\0' || !is_fresh(field_value(fields, count, "timestamp"), now_ms))
+        return false;
+    struct buf text;
+    char hex[2 * EVP_MAX_MD_SIZE + 1], given[2 * EVP_MAX_MD_SIZE + 1] = "";
+    buf_init(&text, SIGNED_MAX);
+    bool ok = vonage_text(fields, count, &text) && vonage_signature(method, secret, &text, hex) &&
+              strlen(sig) < sizeof given;
+    for (size_t i = 0; ok && sig[i] != '\0'; i++)
+        given[i] = (char)tolower((unsigned char)sig[i]);
+    ok = ok && texts_equal(hex, given);
+    buf_free(&text);
+    return ok;
+}

@@ -1,0 +1,53 @@
+/* What the adapters of international SMS vendors share: settings, the message, requests, prices. */
+#ifndef PGOUTBOX_PROVIDERS_SMS_H
+#define PGOUTBOX_PROVIDERS_SMS_H
+
+#include "providers/provider.h"
+#include "providers/sms_text.h"
+
+enum { SMS_BODY_MAX = 65536 };
+
+/* The settings url, ca_file, from and max_segments. */
+struct sms_account {
+    char *url, *ca_file;
+    char *from; /* NULL when it is not set */
+    int max_segments;
+};
+
+/* account is zeroed; free it whatever this returns. */
+bool sms_account_read(struct sms_account *account, struct json_object *settings, const char *default_url,
+                      struct error *err);
+void sms_account_free(struct sms_account *account);
+/* HTTP/1.1, as all these vendors speak it. */
+void sms_account_endpoint(const struct sms_account *account, struct endpoint_options *options);
+
+/* An optional setting with an http or https URL for receipts; *value is NULL when it is absent. */
+bool sms_callback_read(struct json_object *settings, const char *name, char **value, struct error *err);
+
+/* The message, checked. Everything is borrowed. */
+struct sms {
+    const char *text;
+    const char *from; /* the payload's, else the account's; may be NULL */
+    struct sms_size size;
+};
+
+/* False: the verdict is REJECTED. */
+bool sms_read(const struct sms_account *account, const struct message *message, struct sms *sms,
+              struct verdict *verdict);
+
+/* True when the payload brings its own sender: a fault of it is the message's and not the account's. */
+bool sms_has_own_sender(const struct message *message);
+
+/* A POST of a form; the body moves from `form`, which is freed, into the arena. False: the form is too large,
+ * the verdict is REJECTED. */
+bool sms_post_form(struct request *request, const char *path, struct buf *form, struct arena *arena,
+                   struct verdict *verdict);
+
+/* The vendor's text for people, without the recipient and other numbers. text may be NULL. */
+void sms_reason(char *out, size_t size, const char *text, const struct message *message);
+
+/* Sets cost and currency when price is a decimal number and currency a code of three letters; the sign is
+ * dropped. Either may be NULL. */
+void sms_cost(struct verdict *verdict, const char *price, const char *currency);
+
+#endif

@@ -1,0 +1,12 @@
+/* AWS SNS: Publish to a phone number (API of 2010-03-31). */
+#ifndef PGOUTBOX_PROVIDERS_SNS_H
+#define PGOUTBOX_PROVIDERS_SNS_H
+
+#include "providers/provider.h"
+
+extern const struct provider provider_sns;
+
+struct verdict sns_judge(const void *account, const struct message *message, const struct response *response,
+                         int64_t now_ms);
+
+#endif

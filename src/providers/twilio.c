@@ -1,0 +1,151 @@
+/* Twilio: accounts and requests. Answers are judged in twilio_judge.c, lost ones looked up in
+ * twilio_inquiry.c. */
+#include "providers/twilio.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "core/base64.h"
+#include "providers/form.h"
+#include "providers/settings.h"
+
+enum { SID_DIGITS = 32, SECRET_SIZE_MAX = 256, VALIDITY_MAX_S = 36000 };
+
+static void account_free(void *arg)
+{
+    struct twilio *account = arg;
+    if (account == NULL)
+        return;
+    sms_account_free(&account->sms);
+    mem_free(account->path);
+    if (account->authorization != NULL)
+        OPENSSL_cleanse(account->authorization, strlen(account->authorization));
+    mem_free(account->authorization);
+    mem_free(account->messaging_service);
+    mem_free(account->status_callback);
+    mem_free(account);
+}
+
+/* An optional setting with one of Twilio's ids; *value is NULL when it is absent. */
+static bool read_sid(struct json_object *settings, const char *name, const char *prefix, char **value,
+                     struct error *err)
+{
+    if (!setting_line(settings, name, value, err))
+        return false;
+    const char *sid = *value;
+    if (sid == NULL)
+        return true;
+    size_t size = strlen(prefix);
+    if (strncmp(sid, prefix, size) != 0 || strlen(sid) != size + SID_DIGITS ||
+        strspn(sid + size, "0123456789abcdefABCDEF") != SID_DIGITS)
+        return error_set(err, "settings.%s: must be %s and 32 hexadecimal digits", name, prefix);
+    return true;
+}
+
+static bool set_authorization(struct twilio *account, const char *user, const char *secret, struct error *err)
+{
+    if (secret[0] == '\0' || strlen(secret) > SECRET_SIZE_MAX)
+        return error_set(err, "secret secret: must have 1 to %d characters", SECRET_SIZE_MAX);
+    struct buf plain, header;
+    buf_init(&plain, 2 * SECRET_SIZE_MAX);
+    buf_init(&header, 4 * SECRET_SIZE_MAX);
+    buf_printf(&plain, "%s:%s", user, secret);
+    buf_text(&header, "Basic ");
+    base64_append(&header, plain.data, plain.size);
+    account->authorization = mem_strdup(buf_string(&header));
+    OPENSSL_cleanse(plain.data, plain.size);
+    OPENSSL_cleanse(header.data, header.size);
+    buf_free(&plain);
+    buf_free(&header);
+    return true;
+}
+
+static bool set_login(struct twilio *account, struct json_object *settings, const char *secret,
+                      struct error *err)
+{
+    char *account_sid = NULL, *api_key = NULL;
+    bool ok = read_sid(settings, "account_sid", "AC", &account_sid, err) &&
+              read_sid(settings, "api_key", "SK", &api_key, err);
+    if (ok && account_sid == NULL)
+        ok = error_set(err, "settings.account_sid: is required");
+    if (ok) {
+        struct buf path;
+        buf_init(&path, 128);
+        buf_printf(&path, "/2010-04-01/Accounts/%s/Messages.json", account_sid);
+        account->path = mem_strdup(buf_string(&path));
+        buf_free(&path);
+        ok = set_authorization(account, api_key != NULL ? api_key : account_sid, secret, err);
+    }
+    mem_free(account_sid);
+    mem_free(api_key);
+    return ok;
+}
+
+static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+{
+    struct twilio *account = mem_alloc(sizeof *account);
+    bool ok = sms_account_read(&account->sms, settings, "https://api.twilio.com", err) &&
+              set_login(account, settings, secrets[0], err) &&
+              read_sid(settings, "messaging_service_sid", "MG", &account->messaging_service, err) &&
+              sms_callback_read(settings, "status_callback", &account->status_callback, err);
+    if (ok && (account->sms.from == NULL) == (account->messaging_service == NULL))
+        ok = error_set(err, "settings: must have one of from and messaging_service_sid");
+    if (ok)
+        return account;
+    account_free(account);
+    return NULL;
+}
+
+static void endpoint(const void *arg, struct endpoint_options *options)
+{
+    const struct twilio *account = arg;
+    sms_account_endpoint(&account->sms, options);
+}
+
+static void write_validity(struct buf *form, const struct message *message, int64_t now_ms,
+                           struct arena *arena)
+{
+    int64_t seconds = (message->expires_ms - now_ms) / 1000;
+    if (message->expires_ms == 0 || seconds >= VALIDITY_MAX_S)
+        return;
+    form_field(form, "ValidityPeriod", arena_printf(arena, "%d", seconds < 1 ? 1 : (int)seconds));
+}
+
+static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
+                  struct arena *arena, struct request *request, struct verdict *verdict)
+{
+    (void)token;
+    const struct twilio *account = arg;
+    struct sms sms;
+    if (!sms_read(&account->sms, message, &sms, verdict))
+        return false;
+    struct buf form;
+    buf_init(&form, SMS_BODY_MAX);
+    form_field(&form, "To", message->recipient);
+    if (sms.from != NULL)
+        form_field(&form, "From", sms.from);
+    else
+        form_field(&form, "MessagingServiceSid", account->messaging_service);
+    form_field(&form, "Body", sms.text);
+    write_validity(&form, message, now_ms, arena);
+    if (account->status_callback != NULL)
+        form_field(&form, "StatusCallback", account->status_callback);
+    if (!sms_post_form(request, account->path, &form, arena, verdict))
+        return false;
+    request->headers[request->header_count++] = (struct header){"authorization", account->authorization};
+    return true;
+}
+
+const struct provider provider_twilio = {
+    .name = "twilio",
+    .channel = "sms",
+    .repeat = REPEAT_DOUBLES,
+    .secrets = {"secret"},
+    .account_new = account_new,
+    .account_free = account_free,
+    .endpoint = endpoint,
+    .build = build,
+    .judge = twilio_judge,
+    .inquiry_build = twilio_inquiry_build,
+    .inquiry_judge = twilio_inquiry_judge,
+};

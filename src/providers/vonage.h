@@ -1,0 +1,12 @@
+/* Vonage's SMS API. */
+#ifndef PGOUTBOX_PROVIDERS_VONAGE_H
+#define PGOUTBOX_PROVIDERS_VONAGE_H
+
+#include "providers/provider.h"
+
+extern const struct provider provider_vonage;
+
+struct verdict vonage_judge(const void *account, const struct message *message,
+                            const struct response *response, int64_t now_ms);
+
+#endif
