@@ -108,9 +108,18 @@ bool mime_quoted_printable(struct buf *out, const char *text, size_t size)
     return fits;
 }
 
+enum { GROUP = MIME_LINE / 4 * 3 }; /* octets of one base64 line */
+
+bool mime_base64_octets(struct buf *out, const char *data, size_t size)
+{
+    bool fits = true;
+    for (size_t at = 0; at < size && fits; at += GROUP)
+        fits = base64_append(out, data + at, size - at < GROUP ? size - at : GROUP) && buf_text(out, "\r\n");
+    return fits;
+}
+
 bool mime_base64(struct buf *out, const char *text, size_t size)
 {
-    enum { GROUP = MIME_LINE / 4 * 3 };
     char group[GROUP];
     size_t used = 0;
     bool fits = true;

@@ -23,7 +23,10 @@ bool mime_is_plain(const char *text, size_t size);
 bool mime_quoted_printable(struct buf *out, const char *text, size_t size);
 bool mime_base64(struct buf *out, const char *text, size_t size);
 
-/* Which of the two gives the smaller body. */
+/* Octets that are no text: nothing is changed. Each line ends in CRLF, the last one too. */
+bool mime_base64_octets(struct buf *out, const char *data, size_t size);
+
+/* Which of the two forms of text gives the smaller body. */
 bool mime_prefers_base64(const char *text, size_t size);
 
 /* Octets on the last line of out. */

@@ -6,12 +6,25 @@
 
 #include "core/secret.h"
 #include "providers/address.h"
-#include "providers/mime.h"
+#include "providers/dkim.h"
+#include "providers/mail_content.h"
 #include "providers/settings.h"
+
+enum { SECRET_PASSWORD, SECRET_DKIM_KEY, SECRET_DKIM_KEY2, DKIM_KEYS = 2, DKIM_ROOM = 16384 };
+
+/* A key and the selector under which its public half stands in the DNS. */
+struct dkim_pair {
+    char *selector;
+    struct dkim_key *key;
+};
 
 struct smtp {
     char *url, *ca_file, *helo, *username, *password;
-    struct mailbox from, reply_to; /* reply_to.address is "" when there is none */
+    struct mail_rules rules;
+    char *dkim_domain;
+    enum dkim_form dkim_form;
+    struct dkim_pair dkim[DKIM_KEYS];
+    size_t dkim_count;
 };
 
 static void account_free(void *arg)
@@ -24,18 +37,12 @@ static void account_free(void *arg)
     mem_free(account->helo);
     mem_free(account->username);
     secret_free(account->password);
+    mem_free(account->dkim_domain);
+    for (size_t i = 0; i < DKIM_KEYS; i++) {
+        mem_free(account->dkim[i].selector);
+        dkim_key_free(account->dkim[i].key);
+    }
     mem_free(account);
-}
-
-static bool set_mailbox(struct json_object *settings, const char *name, struct mailbox *mailbox,
-                        struct error *err)
-{
-    char field[64], *text = NULL;
-    snprintf(field, sizeof field, "settings.%s", name);
-    bool ok = setting_line(settings, name, &text, err) &&
-              (text == NULL || mailbox_parse(text, strlen(text), field, mailbox, err));
-    mem_free(text);
-    return ok;
 }
 
 static bool set_helo(struct json_object *settings, char **helo, struct error *err)
@@ -57,21 +64,73 @@ static bool check_login(const struct smtp *account, struct error *err)
            error_set(err, "secret password: must not contain control characters");
 }
 
+/* Domains and selectors are made of the same labels; the check wants an address. */
+static bool check_labels(const char *labels, const char *field, struct error *err)
+{
+    char address[300];
+    snprintf(address, sizeof address, "x@%s", labels);
+    return address_check(address, strlen(address), field, err);
+}
+
+static bool set_dkim_pair(struct json_object *settings, const char *name, const char *secret_name,
+                          const char *secret, struct dkim_pair *pair, struct error *err)
+{
+    char field[64];
+    snprintf(field, sizeof field, "settings.%s", name);
+    if (!setting_line(settings, name, &pair->selector, err))
+        return false;
+    if ((pair->selector != NULL) != (secret != NULL))
+        return error_set(err, "%s: %s", field, secret != NULL ? "is required with a key" : "needs a key too");
+    if (secret == NULL)
+        return true;
+    if (!check_labels(pair->selector, field, err))
+        return false;
+    pair->key = dkim_key_new(secret, err);
+    return pair->key != NULL || error_prefix(err, "secret %s", secret_name);
+}
+
+static bool set_dkim_form(struct json_object *settings, enum dkim_form *form, struct error *err)
+{
+    char *name = setting_word(settings, "dkim_canonicalization", "relaxed", err);
+    if (name == NULL)
+        return false;
+    *form = strcmp(name, "simple") == 0 ? DKIM_SIMPLE : DKIM_RELAXED;
+    bool known = *form == DKIM_SIMPLE || strcmp(name, "relaxed") == 0;
+    mem_free(name);
+    return known || error_set(err, "settings.dkim_canonicalization: must be relaxed or simple");
+}
+
+/* The second pair is for a key of the other kind: verifiers that know only RSA skip the other signature. */
+static bool set_dkim(struct smtp *account, struct json_object *settings, const char *const *secrets,
+                     struct error *err)
+{
+    struct dkim_pair *first = &account->dkim[0], *second = &account->dkim[1];
+    account->dkim_domain =
+        setting_word(settings, "dkim_domain", address_domain(account->rules.from.address), err);
+    if (account->dkim_domain == NULL || !check_labels(account->dkim_domain, "settings.dkim_domain", err) ||
+        !set_dkim_form(settings, &account->dkim_form, err) ||
+        !set_dkim_pair(settings, "dkim_selector", "dkim_key", secrets[SECRET_DKIM_KEY], first, err) ||
+        !set_dkim_pair(settings, "dkim_selector2", "dkim_key2", secrets[SECRET_DKIM_KEY2], second, err))
+        return false;
+    if (first->key == NULL)
+        return second->key == NULL || error_set(err, "settings.dkim_selector2: needs dkim_selector too");
+    if (second->key != NULL && strcmp(dkim_key_algorithm(first->key), dkim_key_algorithm(second->key)) == 0)
+        return error_set(err, "secret dkim_key2: must be of another kind than dkim_key");
+    account->dkim_count = second->key != NULL ? 2 : 1;
+    return true;
+}
+
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
     static const char *const schemes[] = {"smtp", "smtps", NULL};
     struct smtp *account = mem_alloc(sizeof *account);
-    account->password = mem_strdup(secrets[0]);
+    account->password = mem_strdup(secrets[SECRET_PASSWORD]);
     if ((account->url = setting_url(settings, NULL, schemes, err)) != NULL &&
-        set_mailbox(settings, "from", &account->from, err) &&
-        set_mailbox(settings, "reply_to", &account->reply_to, err) &&
-        set_helo(settings, &account->helo, err) &&
+        mail_rules_read(settings, &account->rules, err) && set_helo(settings, &account->helo, err) &&
         setting_line(settings, "username", &account->username, err) &&
-        setting_line(settings, "ca_file", &account->ca_file, err) && check_login(account, err)) {
-        if (account->from.address[0] != '\0')
-            return account;
-        error_set(err, "settings.from: is required");
-    }
+        setting_line(settings, "ca_file", &account->ca_file, err) && check_login(account, err) &&
+        set_dkim(account, settings, secrets, err))
+        return account;
     account_free(account);
     return NULL;
 }
@@ -87,61 +146,14 @@ static void endpoint(const void *arg, struct endpoint_options *options)
     options->password = account->password;
 }
 
-/* A text of the payload; *text is NULL when it is absent. */
-static bool read_text(struct json_object *payload, const char *name, const char **text, size_t *size,
-                      struct error *err)
+static bool sign(const struct smtp *account, const struct buf *mail, int64_t now_ms, struct buf *out)
 {
-    struct json_object *value = json_get(payload, name);
-    *text = NULL;
-    if (value == NULL)
-        return true;
-    if (!json_object_is_type(value, json_type_string))
-        return error_set(err, "payload.%s: must be a string", name);
-    *text = json_object_get_string(value);
-    *size = (size_t)json_object_get_string_len(value);
-    return true;
-}
-
-/* The payload's mailbox, else the account's. */
-static bool read_mailbox(struct json_object *payload, const char *name, const struct mailbox *fallback,
-                         struct mailbox *mailbox, struct error *err)
-{
-    char field[64];
-    const char *text;
-    size_t size = 0;
-    snprintf(field, sizeof field, "payload.%s", name);
-    if (!read_text(payload, name, &text, &size, err))
-        return false;
-    if (text != NULL)
-        return mailbox_parse(text, size, field, mailbox, err);
-    *mailbox = *fallback;
-    return true;
-}
-
-static bool write_mail(const struct smtp *account, const struct message *message, int64_t now_ms,
-                       struct buf *out, struct error *err)
-{
-    struct json_object *payload = message->payload;
-    struct mailbox from, reply_to;
-    struct mail mail = {.from = &from,
-                        .to = message->recipient,
-                        .uuid = message->uuid,
-                        .date_ms = now_ms,
-                        .automatic = !message->bulk,
-                        .headers = json_get(payload, "headers")};
-    if (!address_check(message->recipient, strlen(message->recipient), "recipient", err) ||
-        !read_mailbox(payload, "from", &account->from, &from, err) ||
-        !read_mailbox(payload, "reply_to", &account->reply_to, &reply_to, err) ||
-        !read_text(payload, "subject", &mail.subject, &mail.subject_size, err) ||
-        !read_text(payload, "text", &mail.text, &mail.text_size, err) ||
-        !read_text(payload, "html", &mail.html, &mail.html_size, err))
-        return false;
-    if (mail.subject == NULL || mail.subject_size == 0)
-        return error_set(err, "payload.subject: is required");
-    if (mail.text == NULL && mail.html == NULL)
-        return error_set(err, "payload: needs text or html");
-    mail.reply_to = reply_to.address[0] != '\0' ? &reply_to : NULL;
-    return mail_build(out, &mail, err);
+    struct dkim_signer signers[DKIM_KEYS];
+    for (size_t i = 0; i < account->dkim_count; i++)
+        signers[i] = (struct dkim_signer){.domain = account->dkim_domain,
+                                          .selector = account->dkim[i].selector,
+                                          .key = account->dkim[i].key};
+    return dkim_sign(out, mail->data, mail->size, account->dkim_form, signers, account->dkim_count, now_ms);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
@@ -149,20 +161,24 @@ static bool build(const void *arg, const struct message *message, const char *to
 {
     (void)token;
     const struct smtp *account = arg;
-    struct error err;
-    struct buf out;
-    buf_init(&out, MAIL_MAX);
-    bool ok = write_mail(account, message, now_ms, &out, &err);
+    struct mail_content content;
+    struct buf mail, out;
+    buf_init(&mail, MAIL_MAX);
+    buf_init(&out, MAIL_MAX + DKIM_ROOM);
+    bool ok = mail_content_build(&content, &account->rules, message, now_ms, &mail, verdict);
+    if (ok && !sign(account, &mail, now_ms, &out)) {
+        *verdict = verdict_make(VERDICT_REJECTED, "the mail cannot be signed with the DKIM key");
+        ok = false;
+    }
     if (ok) {
         /* The envelope's sender is the account's even when the payload has a From of its own: servers check
          * that the login may use it, and bounces go there. */
-        *request = (struct request){.mail_from = account->from.address,
+        *request = (struct request){.mail_from = account->rules.from.address,
                                     .mail_to = message->recipient,
                                     .body = arena_strndup(arena, out.data, out.size),
                                     .body_size = out.size};
-    } else {
-        *verdict = verdict_make(VERDICT_REJECTED, "%s", err.text);
     }
+    buf_free(&mail);
     buf_free(&out);
     return ok;
 }
@@ -171,8 +187,9 @@ static bool build(const void *arg, const struct message *message, const char *to
 static void message_id(const struct smtp *account, const struct message *message, char *out, size_t size)
 {
     struct mailbox from;
-    if (!read_mailbox(message->payload, "from", &account->from, &from, NULL))
-        from = account->from;
+    const char *text = json_get_text(message->payload, "from");
+    if (text == NULL || !mailbox_parse(text, strlen(text), "payload.from", &from, NULL))
+        from = account->rules.from;
     snprintf(out, size, "%s@%s", message->uuid, address_domain(from.address));
 }
 
@@ -191,7 +208,7 @@ const struct provider provider_smtp = {
     .name = "smtp",
     .channel = "email",
     .repeat = REPEAT_DOUBLES,
-    .secrets = {"?password"},
+    .secrets = {"?password", "?dkim_key", "?dkim_key2"},
     .account_new = account_new,
     .account_free = account_free,
     .endpoint = endpoint,

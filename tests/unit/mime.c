@@ -383,6 +383,214 @@ START_TEST(test_headers)
 }
 END_TEST
 
+START_TEST(test_unsubscribe)
+{
+    static const struct {
+        const char *url, *mailto, *fields;
+    } rows[] = {
+        {"https://h.example/u?t=1,2", NULL,
+         "List-Unsubscribe: <https://h.example/u?t=1,2>\r\nList-Unsubscribe-Post: "
+         "List-Unsubscribe=One-Click\r\n"},
+        {NULL, "u@h.example?subject=1", "List-Unsubscribe: <mailto:u@h.example?subject=1>\r\nContent-Type:"},
+        {"https://h.example/u", "u@h.example",
+         "List-Unsubscribe: <https://h.example/u>,\r\n <mailto:u@h.example>\r\nList-Unsubscribe-Post: "
+         "List-Unsubscribe=One-Click\r\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mail mail = mail_of("x", "y", NULL);
+        mail.unsubscribe_url = rows[i].url;
+        mail.unsubscribe_mailto = rows[i].mailto;
+        struct buf out;
+        buf_init(&out, 2000);
+        ck_assert(mail_build(&out, &mail, NULL));
+        ck_assert_msg(strstr(out.data, rows[i].fields) != NULL, "%s", out.data);
+        buf_free(&out);
+    }
+    static const struct {
+        const char *url, *mailto, *error;
+    } bad[] = {
+        {"http://h/u", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {"https://", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {"https:///u", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {"https://h/ u", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {"https://h/\r\nBcc: x@y", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {"https://h/>,<http://x", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {"https://h/김", NULL, "payload.unsubscribe_url: must be an https URL"},
+        {NULL, "h.example", "payload.unsubscribe_mailto: is not a mail address"},
+        {NULL, "mailto:u@h", "payload.unsubscribe_mailto: has a character before the '@'"},
+        {NULL, "u@h?subject=a b", "payload.unsubscribe_mailto: must be an address"},
+        {NULL, "u@h>\r\nX: y", "payload.unsubscribe_mailto: must be an address"},
+        {NULL, "?a@b", "payload.unsubscribe_mailto: is not a mail address"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct mail mail = mail_of("x", "y", NULL);
+        mail.unsubscribe_url = bad[i].url;
+        mail.unsubscribe_mailto = bad[i].mailto;
+        check_refused(&mail, bad[i].error);
+    }
+    char longest[MAIL_UNSUBSCRIBE_MAX + 2];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, "https://", 8);
+    longest[MAIL_UNSUBSCRIBE_MAX + 1] = '\0';
+    struct mail mail = mail_of("x", "y", NULL);
+    mail.unsubscribe_url = longest;
+    check_refused(&mail, "payload.unsubscribe_url: is longer than 900 octets");
+    longest[MAIL_UNSUBSCRIBE_MAX] = '\0';
+    char value[1200];
+    header_of(&mail, "List-Unsubscribe:", value, sizeof value);
+
+    mail.headers = test_json("{\"list-unsubscribe\":\"<https://h>\"}");
+    check_refused(&mail, "payload.headers.list-unsubscribe: is made from unsubscribe_url");
+    json_object_put(mail.headers);
+}
+END_TEST
+
+START_TEST(test_attachments)
+{
+    static const char octets[] = "\0\r\n\xff";
+    const struct mail_attachment files[] = {{"bill.pdf", "application/pdf", octets, 4},
+                                            {"청구서 1.pdf", "text/plain", "", 0}};
+    struct mail mail = mail_of("Paid", "Hello", "<p>Hello</p>");
+    mail.attachments = files;
+    mail.attachment_count = 2;
+    check_mail(&mail, TOP "Subject: Paid\r\n"
+                          "Message-ID: <" TEST_UUID "@example.com>\r\n"
+                          "MIME-Version: 1.0\r\n"
+                          "Content-Type: multipart/mixed; boundary=\"=_m_" TEST_UUID "\"\r\n"
+                          "\r\n"
+                          "--=_m_" TEST_UUID "\r\n"
+                          "Content-Type: multipart/alternative; boundary=\"=_" TEST_UUID "\"\r\n"
+                          "\r\n"
+                          "--=_" TEST_UUID "\r\n"
+                          "Content-Type: text/plain; charset=UTF-8\r\n"
+                          "Content-Transfer-Encoding: quoted-printable\r\n"
+                          "\r\n"
+                          "Hello\r\n"
+                          "\r\n--=_" TEST_UUID "\r\n"
+                          "Content-Type: text/html; charset=UTF-8\r\n"
+                          "Content-Transfer-Encoding: quoted-printable\r\n"
+                          "\r\n"
+                          "<p>Hello</p>\r\n"
+                          "\r\n--=_" TEST_UUID "--\r\n"
+                          "\r\n--=_m_" TEST_UUID "\r\n"
+                          "Content-Type: application/pdf\r\n"
+                          "Content-Transfer-Encoding: base64\r\n"
+                          "Content-Disposition: attachment;\r\n"
+                          " filename=\"bill.pdf\"\r\n"
+                          "\r\n"
+                          "AA0K/w==\r\n"
+                          "\r\n--=_m_" TEST_UUID "\r\n"
+                          "Content-Type: text/plain\r\n"
+                          "Content-Transfer-Encoding: base64\r\n"
+                          "Content-Disposition: attachment;\r\n"
+                          " filename*=UTF-8''%EC%B2%AD%EA%B5%AC%EC%84%9C%201.pdf\r\n"
+                          "\r\n"
+                          "\r\n--=_m_" TEST_UUID "--\r\n");
+}
+END_TEST
+
+/* Long names go in numbered pieces (RFC 2231, 3), lines of 76, and no escape is cut in two. */
+START_TEST(test_long_file_name)
+{
+    static const char name[] = "가나다라마바사아자차카타파하가나다라마바사아자차카타파하.pdf";
+    char data[200];
+    memset(data, 'x', sizeof data);
+    struct mail_attachment file = {name, "application/pdf", data, sizeof data};
+    struct buf out, back;
+    buf_init(&out, 4000);
+    buf_init(&back, 4000);
+    ck_assert(mail_attachment_write(&out, &file));
+    check_lines(out.data, 76);
+    const char *at = strstr(out.data, " filename*0*=UTF-8''");
+    ck_assert_ptr_nonnull(at);
+    for (int piece = 0; piece < 20; piece++) {
+        char start[32];
+        snprintf(start, sizeof start, " filename*%d*=", piece);
+        if ((at = strstr(out.data, start)) == NULL)
+            break;
+        at += strlen(start) + (piece == 0 ? strlen("UTF-8''") : 0);
+        for (; *at != ';' && *at != '\r'; at++) {
+            unsigned octet = (unsigned char)*at;
+            if (*at == '%') {
+                ck_assert_int_eq(sscanf(at + 1, "%2X", &octet), 1);
+                at += 2;
+            }
+            buf_char(&back, (char)octet);
+        }
+    }
+    ck_assert_str_eq(buf_string(&back), name);
+    buf_free(&out);
+    buf_free(&back);
+}
+END_TEST
+
+START_TEST(test_attachments_read)
+{
+    static const struct {
+        const char *items, *error;
+    } rows[] = {
+        {"{}", "payload.attachments: must be a list"},
+        {"[1]", "payload.attachments.0: must be an object"},
+        {"[{}]", "payload.attachments.0.name: must be a file name of at most 200 octets"},
+        {"[{\"name\":1}]", "payload.attachments.0.name: must be a string"},
+        {"[{\"name\":\"\"}]", "payload.attachments.0.name: must be a file name"},
+        {"[{\"name\":\"../a\"}]", "payload.attachments.0.name: must be a file name"},
+        {"[{\"name\":\"a\\\\b\"}]", "payload.attachments.0.name: must be a file name"},
+        {"[{\"name\":\"a\\r\\nX: y\"}]", "payload.attachments.0.name: must be a file name"},
+        {"[{\"name\":\"a\\u0000b\"}]", "payload.attachments.0.name: must be a file name"},
+        {"[{\"name\":\"a\",\"type\":\"pdf\"}]", "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"/pdf\"}]", "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"a/b/c\"}]", "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"a/\"}]", "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"a/b\\r\\nX: y\"}]", "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"a/b\\u0000\"}]", "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"Multipart/mixed\"}]",
+         "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\",\"type\":\"message/rfc822\"}]",
+         "payload.attachments.0.type: must be a media type"},
+        {"[{\"name\":\"a\"}]", "payload.attachments.0.file: is required"},
+        {"[{\"name\":\"a\",\"data\":\"x\"}]", "payload.attachments.0.file: is required"},
+        {"[{\"name\":\"a\",\"file\":\"f\"}]", "payload.attachments.0.file: was not read"},
+        {"[{\"name\":\"a\",\"file\":\"f\",\"data\":\"x\"},{}]", "payload.attachments.1.name: must be"},
+        {"[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "payload.attachments: has more than 20 files"},
+    };
+    struct mail_attachment list[MAIL_ATTACHMENTS_MAX];
+    size_t count = 1;
+    struct json_object *payload = test_json("{}");
+    ck_assert(mail_attachments_read(payload, list, &count, NULL));
+    ck_assert_uint_eq(count, 0);
+    json_object_put(payload);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[300];
+        struct error err = {""};
+        snprintf(text, sizeof text, "{\"attachments\":%s}", rows[i].items);
+        payload = test_json(text);
+        ck_assert_msg(!mail_attachments_read(payload, list, &count, &err), "accepted: %s", text);
+        ck_assert_msg(strstr(err.text, rows[i].error) == err.text, "%s: %s", text, err.text);
+        json_object_put(payload);
+    }
+    /* What was read may hold any octets; the limit is of all files together. */
+    for (int over = 0; over < 2; over++) {
+        payload = test_json("{\"attachments\":[{\"name\":\"a\",\"file\":\"f\"},"
+                            "{\"name\":\"b\",\"type\":\"text/csv\",\"file\":\"g\"}]}");
+        char *data = mem_alloc(MAIL_ATTACHED_MAX);
+        int sizes[2] = {3, MAIL_ATTACHED_MAX - 3 + over};
+        for (int i = 0; i < 2; i++)
+            json_object_object_add(test_at(payload, i == 0 ? "attachments/0" : "attachments/1"), "data",
+                                   json_object_new_string_len(data, sizes[i]));
+        mem_free(data);
+        struct error err = {""};
+        ck_assert(mail_attachments_read(payload, list, &count, &err) == (over == 0));
+        ck_assert_str_eq(err.text, over == 0 ? "" : "payload.attachments: has more than 10485760 octets");
+        ck_assert_uint_eq(list[0].size, 3);
+        ck_assert_uint_eq(list[1].size, (size_t)sizes[1]);
+        ck_assert_str_eq(list[0].type, "application/octet-stream");
+        ck_assert_str_eq(list[1].type, "text/csv");
+        json_object_put(payload);
+    }
+}
+END_TEST
+
 START_TEST(test_size_limit)
 {
     struct mail mail = mail_of("x", "0123456789", NULL);
@@ -415,6 +623,10 @@ int main(void)
     suite_add(suite, test_subjects);
     suite_add(suite, test_refused_subjects);
     suite_add(suite, test_headers);
+    suite_add(suite, test_unsubscribe);
+    suite_add(suite, test_attachments);
+    suite_add(suite, test_long_file_name);
+    suite_add(suite, test_attachments_read);
     suite_add(suite, test_size_limit);
     return suite_run(suite);
 }

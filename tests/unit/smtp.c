@@ -263,7 +263,8 @@ START_TEST(test_build)
 
     /* From may be the payload's; the envelope's sender stays the account's. */
     message =
-        message_of("{\"subject\":\"s\",\"html\":\"x\",\"from\":\"o@other.example\",\"reply_to\":\"r@b.c\"}");
+        message_of("{\"subject\":\"s\",\"html\":\"x\",\"from\":\"o@other.example\",\"reply_to\":\"r@b.c\","
+                   "\"unsubscribe_url\":\"https://h.example/u/1\"}");
     message.bulk = true;
     request = built(account, &message);
     ck_assert_str_eq(request.mail_from, "noreply@example.com");
@@ -323,6 +324,139 @@ START_TEST(test_build_rejected)
 }
 END_TEST
 
+/* The rule of large mailbox providers: bulk mail can be left with one click (RFC 8058). */
+START_TEST(test_unsubscribe)
+{
+    static const struct {
+        const char *more, *settings, *reason; /* NULL = accepted */
+    } rows[] = {
+        {"", "", "payload.unsubscribe_url: is required for the lane bulk"},
+        {",\"unsubscribe_mailto\":\"u@h.example\"", "", "payload.unsubscribe_url: is required"},
+        {",\"headers\":{\"List-Unsubscribe\":\"<mailto:u@h>\"}", "", "payload.unsubscribe_url: is required"},
+        {",\"headers\":[]", "", "payload.unsubscribe_url: is required"},
+        {",\"headers\":{\"list-unsubscribe-post\":\"List-Unsubscribe=One-Click\"}", "", NULL},
+        {",\"unsubscribe_url\":\"https://h.example/u\"", "", NULL},
+        {",\"unsubscribe_url\":5", "", "payload.unsubscribe_url: must be a string"},
+        {",\"unsubscribe_url\":\"https://h\\u0000\"", "",
+         "payload.unsubscribe_url: must not contain control"},
+        {"", ",\"require_unsubscribe\":false", NULL},
+        {"", ",\"require_unsubscribe\":true", "payload.unsubscribe_url: is required"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char payload[300], settings[300];
+        snprintf(payload, sizeof payload, "{\"subject\":\"s\",\"text\":\"t\"%s}", rows[i].more);
+        snprintf(settings, sizeof settings, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\"%s}", rows[i].settings);
+        void *other = test_account(&provider_smtp, settings, NULL);
+        struct message message = message_of(payload);
+        message.bulk = true;
+        struct request request;
+        struct verdict verdict = {.reason = ""};
+        bool ok = provider_smtp.build(other, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+        ck_assert_msg(ok == (rows[i].reason == NULL), "%s: %s", payload, verdict.reason);
+        ck_assert_msg(ok || strstr(verdict.reason, rows[i].reason) == verdict.reason, "%s", verdict.reason);
+        provider_smtp.account_free(other);
+    }
+    struct message message =
+        message_of("{\"subject\":\"s\",\"text\":\"t\",\"unsubscribe_mailto\":\"u@h.c\"}");
+    struct request request = built(account, &message);
+    check_has(&request, "\r\nList-Unsubscribe: <mailto:u@h.c>\r\n");
+    ck_assert_ptr_null(strstr(request.body, "List-Unsubscribe-Post"));
+}
+END_TEST
+
+START_TEST(test_attachments)
+{
+    static const char item[] = "{\"subject\":\"s\",\"text\":\"t\",\"attachments\":"
+                               "[{\"name\":\"a.txt\",\"file\":\"in/a.txt\",\"data\":\"abc\"}]}";
+    struct message message = message_of(item);
+    struct request request;
+    struct verdict verdict;
+    ck_assert(!provider_smtp.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert_str_eq(verdict.reason, "payload.attachments: the provider has no attachments_dir");
+    void *other = test_account(
+        &provider_smtp, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\",\"attachments_dir\":\"/srv/files\"}", NULL);
+    request = built(other, &message);
+    check_has(&request, "\r\nContent-Type: application/octet-stream\r\n");
+    check_has(&request, "\r\n filename=\"a.txt\"\r\n\r\nYWJj\r\n");
+    provider_smtp.account_free(other);
+}
+END_TEST
+
+static void *dkim_account(const char *more, const char *key, const char *key2, struct error *err)
+{
+    char text[400];
+    snprintf(text, sizeof text, "{\"url\":\"smtp://h\",\"from\":\"a@mail.example\"%s}", more);
+    struct json_object *settings = test_json(text);
+    const char *secrets[PROVIDER_MAX_SECRETS] = {NULL, key, key2};
+    void *made = provider_smtp.account_new(settings, secrets, err);
+    json_object_put(settings);
+    return made;
+}
+
+static const char ed25519_key[] =
+    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpghoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+    "-----END PRIVATE KEY-----\n"; /* of RFC 8463, A.2 */
+
+START_TEST(test_dkim_settings)
+{
+    struct json_object *vectors = vectors_load("dkim.json");
+    const char *rsa = test_text(vectors, "rfc8463/rsa_private_pem");
+    const struct {
+        const char *more, *key, *key2, *error;
+    } rows[] = {
+        {"", rsa, NULL, "settings.dkim_selector: is required with a key"},
+        {",\"dkim_selector\":\"s\"", NULL, NULL, "settings.dkim_selector: needs a key too"},
+        {",\"dkim_selector\":\"s;x\"", rsa, NULL, "settings.dkim_selector: the domain has a character"},
+        {",\"dkim_selector\":\"s\",\"dkim_domain\":\"a b\"", rsa, NULL, "settings.dkim_domain: must not"},
+        {",\"dkim_selector\":\"s\",\"dkim_domain\":\"a;d=x\"", rsa, NULL, "settings.dkim_domain: the domain"},
+        {",\"dkim_selector\":\"s\",\"dkim_canonicalization\":\"nofws\"", rsa, NULL,
+         "settings.dkim_canonicalization: must be relaxed or simple"},
+        {",\"dkim_selector\":\"s\"", "x", NULL, "secret dkim_key: must be a PEM private key"},
+        {",\"dkim_selector2\":\"s\"", NULL, ed25519_key, "settings.dkim_selector2: needs dkim_selector too"},
+        {",\"dkim_selector\":\"s\",\"dkim_selector2\":\"t\"", rsa, NULL,
+         "settings.dkim_selector2: needs a key"},
+        {",\"dkim_selector\":\"s\",\"dkim_selector2\":\"t\"", rsa, rsa,
+         "secret dkim_key2: must be of another kind than dkim_key"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error err = {""};
+        ck_assert_msg(dkim_account(rows[i].more, rows[i].key, rows[i].key2, &err) == NULL, "accepted: %s",
+                      rows[i].more);
+        ck_assert_msg(strstr(err.text, rows[i].error) == err.text, "%s", err.text);
+    }
+    json_object_put(vectors);
+}
+END_TEST
+
+START_TEST(test_dkim)
+{
+    struct json_object *vectors = vectors_load("dkim.json");
+    const char *rsa = test_text(vectors, "rfc8463/rsa_private_pem");
+    struct error err = {""};
+    struct message message =
+        message_of("{\"subject\":\"s\",\"text\":\"t\",\"unsubscribe_url\":\"https://h.example/u\"}");
+
+    void *one = dkim_account(",\"dkim_selector\":\"k1\"", ed25519_key, NULL, &err);
+    ck_assert_msg(one != NULL, "%s", err.text);
+    struct request request = built(one, &message);
+    check_has(&request, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n");
+    check_has(&request, " d=mail.example;\r\n s=k1;\r\n t=1700000000;\r\n h=From:From:");
+    check_has(&request, "List-Unsubscribe:");
+    provider_smtp.account_free(one);
+
+    void *two =
+        dkim_account(",\"dkim_domain\":\"example\",\"dkim_selector\":\"k1\",\"dkim_selector2\":\"k2\","
+                     "\"dkim_canonicalization\":\"simple\"",
+                     rsa, ed25519_key, &err);
+    ck_assert_msg(two != NULL, "%s", err.text);
+    request = built(two, &message);
+    check_has(&request, "DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple;\r\n d=example;\r\n s=k1;");
+    check_has(&request, "DKIM-Signature: v=1; a=ed25519-sha256; c=simple/simple;\r\n d=example;\r\n s=k2;");
+    provider_smtp.account_free(two);
+    json_object_put(vectors);
+}
+END_TEST
+
 START_TEST(test_settings)
 {
 #define HOST "\"url\":\"smtp://h:25\""
@@ -340,6 +474,10 @@ START_TEST(test_settings)
         {"{" HOST ",\"from\":\"a@b.c\",\"username\":\"u\"}", NULL, "settings.username: needs password_file"},
         {"{" HOST ",\"from\":\"a@b.c\"}", "p", "settings.username: is required with a password"},
         {"{" HOST ",\"from\":\"a@b.c\",\"username\":\"u\\r\\nx\"}", "p", "settings.username: must not"},
+        {"{" HOST ",\"from\":\"a@b.c\",\"require_unsubscribe\":\"no\"}", NULL,
+         "settings.require_unsubscribe: must"},
+        {"{" HOST ",\"from\":\"a@b.c\",\"attachments_dir\":\"files\"}", NULL,
+         "settings.attachments_dir: must be"},
         {"{" HOST ",\"from\":\"a@b.c\",\"username\":\"u\"}", "p\nq", "secret password: must not contain"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -374,7 +512,11 @@ int main(void)
     tcase_add_test(tests, test_judge_sent);
     tcase_add_test(tests, test_build);
     tcase_add_test(tests, test_build_rejected);
+    tcase_add_test(tests, test_unsubscribe);
+    tcase_add_test(tests, test_attachments);
     tcase_add_test(tests, test_settings);
+    tcase_add_test(tests, test_dkim_settings);
+    tcase_add_test(tests, test_dkim);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
