@@ -356,7 +356,7 @@ START_TEST(test_judge_failures)
     } rows[] = {
         {SEND_UNSENT, FAULT_RESOLVE, "unsent"},      {SEND_UNSENT, FAULT_CONNECT, "unsent"},
         {SEND_UNSENT, FAULT_TIMEOUT, "unsent"},      {SEND_UNSENT, FAULT_REFUSED, "unsent"},
-        {SEND_UNSENT, FAULT_PROTOCOL, "unsent"},     {SEND_UNSENT, FAULT_TLS, "stopped"},
+        {SEND_UNSENT, FAULT_PROTOCOL, "unsent"},     {SEND_UNSENT, FAULT_TLS, "unsent"},
         {SEND_UNSENT, FAULT_LOGIN, "stopped"},       {SEND_IN_DOUBT, FAULT_TIMEOUT, "in_doubt"},
         {SEND_IN_DOUBT, FAULT_PROTOCOL, "in_doubt"}, {SEND_IN_DOUBT, FAULT_CONNECT, "in_doubt"},
     };
@@ -420,7 +420,7 @@ START_TEST(test_registry)
     ck_assert_ptr_null(provider_find("pager"));
     for (size_t i = 0; provider_list[i] != NULL; i++) {
         const struct provider *one = provider_list[i];
-        ck_assert(one->name != NULL && one->channel != NULL && one->secrets[0] != NULL);
+        ck_assert(one->name != NULL && provider_find(one->name) == one);
         ck_assert(one->account_new != NULL && one->account_free != NULL && one->endpoint != NULL);
         ck_assert(one->build != NULL && one->judge != NULL);
         ck_assert((one->credential_build == NULL) == (one->credential_judge == NULL));
