@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "providers/http.h"
+#include "providers/mailgun.h"
 #include "providers/nhn.h"
 #include "providers/sendgrid.h"
 #include "providers/sens.h"
@@ -17,9 +18,10 @@
 #include "providers/webpush.h"
 
 const struct provider *const provider_list[] = {
-    &provider_apns, &provider_fcm,      &provider_webpush, &provider_twilio,  &provider_vonage,
-    &provider_sns,  &provider_solapi,   &provider_sens,    &provider_nhn,     &provider_smtp,
-    &provider_ses,  &provider_sendgrid, &provider_http,    &provider_webhook, NULL};
+    &provider_apns,    &provider_fcm,  &provider_webpush, &provider_twilio,
+    &provider_vonage,  &provider_sns,  &provider_solapi,  &provider_sens,
+    &provider_nhn,     &provider_smtp, &provider_ses,     &provider_sendgrid,
+    &provider_mailgun, &provider_http, &provider_webhook, NULL};
 
 const struct provider *provider_find(const char *name)
 {

@@ -1,0 +1,9 @@
+/* Mailgun, API version 3, messages.mime: mails are handed over finished. */
+#ifndef PGOUTBOX_PROVIDERS_MAILGUN_H
+#define PGOUTBOX_PROVIDERS_MAILGUN_H
+
+#include "providers/provider.h"
+
+extern const struct provider provider_mailgun;
+
+#endif
