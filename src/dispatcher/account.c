@@ -1,83 +1,65 @@
 #include "dispatcher/account.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/backoff.h"
 #include "core/clock.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/secret.h"
+#include "dispatcher/account_internal.h"
+#include "dispatcher/attach.h"
 #include "dispatcher/batch.h"
 
 enum {
-    SENDS_MAX = 3,         /* of one job within one batch, when it was surely not processed */
-    STOP_MS = 60000,       /* a stopped provider is tried again after this long */
-    RENEW_EVERY_MS = 1000, /* many answers may ask for new connections at once */
-    CREDENTIAL_TIMEOUT_MS = 20000,
-    UNREACHABLE_AFTER = 5 /* connection failures in a row */
+    SENDS_MAX = 3,          /* of one job within one batch, when it was surely not processed */
+    STOP_MS = 60000,        /* a stopped provider is tried again after this long */
+    DRAIN_MS = 100,         /* between looks whether all answers of an open provider have come */
+    RENEW_EVERY_MS = 1000,  /* many answers may ask for new connections at once */
+    ORIGINS_CAPACITY = 500, /* requests in the air to hosts of recipients */
+    GONE_WINDOW = 100,      /* answers that the share of dead addresses is taken from */
+    GONE_LEAST = 20         /* fewer are believed whatever their share */
 };
-
-static const struct backoff unreachable_backoff = {.base_ms = 1000, .cap_ms = 30000};
-static const struct backoff credential_backoff = {.base_ms = 1000, .cap_ms = 60000};
-
-struct account {
-    struct loop *loop;
-    struct transport *transport;
-    const struct provider *provider;
-    struct account_events events;
-    char *name, *app, *environment;
-    char *signature; /* of the row it was made from */
-    int priority;
-    int64_t request_timeout_ms;
-    void *settings; /* what the adapter made of its row */
-    struct endpoint *endpoint;
-    struct job *first, **last; /* the queue */
-    size_t queued, in_the_air;
-    int failures_in_a_row;
-    int64_t blocked_until; /* steady clock; 0 = not blocked */
-    bool stopped;          /* its row says so */
-    struct timer *unblock;
-    int64_t renewed_at;
-    struct {
-        struct credential value;
-        struct endpoint *endpoint;
-        struct arena *arena;
-        bool fetching;
-        int failures;
-        int generation; /* counts the tokens fetched */
-    } credential;
-    bool retired;
-    bool pumping;
-};
-
-static void pump(struct account *account);
-static void maybe_free_retired(struct account *account);
 
 const char *account_name(const struct account *account)
 {
     return account->name;
 }
 
-const char *account_app(const struct account *account)
+const struct route_rules *account_rules(const struct account *account)
 {
-    return account->app;
+    return &account->rules;
 }
 
-const char *account_environment(const struct account *account)
+static size_t capacity(const struct account *account)
 {
-    return account->environment;
+    return account->endpoint ? endpoint_capacity(account->endpoint) : ORIGINS_CAPACITY;
 }
 
-int account_priority(const struct account *account)
+/* How many jobs may be with it. As much again as can be in the air may wait, so that the connections never
+ * idle between batches; but nothing waits for a provider that is being tried, or that has used up what it may
+ * be asked. */
+static size_t most(const struct account *account)
 {
-    return account->priority;
+    size_t all = capacity(account);
+    bool closed = breaker_state(&account->breaker) == BREAKER_CLOSED;
+    if (!closed)
+        all = breaker_allows(&account->breaker, all);
+    if (!account->budget)
+        return closed ? 2 * all : all;
+    size_t may_start = account->in_the_air + budget_room(account->budget);
+    return may_start < all ? may_start : all;
+}
+
+static bool takes_jobs(const struct account *account)
+{
+    return !account->retired && account->blocked_until == 0;
 }
 
 bool account_is_open(const struct account *account)
 {
-    return !account->retired && account->blocked_until == 0;
+    bool bounded = account->budget || breaker_state(&account->breaker) != BREAKER_CLOSED;
+    return takes_jobs(account) && (!bounded || account->queued + account->in_the_air < most(account));
 }
 
 int64_t account_closed_for(const struct account *account)
@@ -86,12 +68,11 @@ int64_t account_closed_for(const struct account *account)
     return left > 0 ? left : 0;
 }
 
-/* As much again as can be in the air may wait here, so that the connections never idle between batches. */
 size_t account_room(const struct account *account)
 {
-    size_t most = 2 * endpoint_capacity(account->endpoint);
+    size_t limit = takes_jobs(account) ? most(account) : 0;
     size_t taken = account->queued + account->in_the_air;
-    return account_is_open(account) && taken < most ? most - taken : 0;
+    return taken < limit ? limit - taken : 0;
 }
 
 static void finish(struct account *account, struct job *job, enum job_state state)
@@ -120,8 +101,7 @@ static struct job *pop_front(struct account *account)
     return job;
 }
 
-/* Hands back the queued jobs of one batch, or of all when batch is NULL. */
-static void hand_back(struct account *account, const struct batch *batch)
+void account_hand_back(struct account *account, const struct batch *batch)
 {
     struct job *job = account->first;
     account->first = NULL;
@@ -144,8 +124,7 @@ static void hand_back(struct account *account, const struct batch *batch)
     }
 }
 
-/* Takes no jobs for a while, and gives back those it has not begun. */
-static void block(struct account *account, int64_t for_ms, const char *why)
+void account_block(struct account *account, int64_t for_ms, const char *why)
 {
     int64_t until = clock_mono() + for_ms;
     if (account->retired || until <= account->blocked_until)
@@ -156,17 +135,35 @@ static void block(struct account *account, int64_t for_ms, const char *why)
     if (!was_blocked)
         log_event(LOG_WARN, "provider_blocked", log_text("provider", account->name),
                   log_int("for_ms", for_ms), log_text("reason", why));
-    hand_back(account, NULL);
+    account_hand_back(account, NULL);
 }
 
-static void on_unblock(void *arg)
+static void tell_health(struct account *account, const char *reason)
+{
+    static const char *const names[] = {
+        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_PROBING] = "probing"};
+    if (!account->retired)
+        account->events.health(account->events.arg, account->name, names[breaker_state(&account->breaker)],
+                               reason);
+}
+
+void account_on_unblock(void *arg)
 {
     struct account *account = arg;
     if (account->retired) {
         account_free(account);
         return;
     }
+    /* What is still in the air was sent before it opened: its answers must not decide about the probe. */
+    if (breaker_state(&account->breaker) == BREAKER_OPEN && account->in_the_air > 0) {
+        timer_set(account->unblock, DRAIN_MS);
+        return;
+    }
     account->blocked_until = 0;
+    if (breaker_state(&account->breaker) == BREAKER_OPEN) {
+        breaker_probe(&account->breaker);
+        tell_health(account, NULL);
+    }
     log_event(LOG_INFO, "provider_unblocked", log_text("provider", account->name));
     account->events.capacity(account->events.arg);
 }
@@ -174,115 +171,119 @@ static void on_unblock(void *arg)
 void account_set_stopped(struct account *account, int64_t stopped_ms)
 {
     if (stopped_ms > 0)
-        block(account, stopped_ms, "stopped");
+        account_block(account, stopped_ms, "stopped");
     account->stopped = stopped_ms > 0;
 }
 
-static void stop(struct account *account, const char *reason)
+void account_stop(struct account *account, const char *reason)
 {
     /* A retired account's row has been replaced; what its old credential brings does not concern the new one.
      */
-    if (account_is_open(account)) {
+    if (takes_jobs(account)) {
         account->stopped = true; /* already now: the stop may be lifted before the configuration is read */
         account->events.stopped(account->events.arg, account->name, reason, STOP_MS);
     }
-    block(account, STOP_MS, reason);
-}
-
-/* ---- Credential ---- */
-
-static bool credential_ready(const struct account *account)
-{
-    return !account->provider->credential_build ||
-           (account->credential.value.token && account->credential.value.expires_ms > clock_ms());
-}
-
-/* Closed until the next try: jobs that waited here for a token would keep their batches from landing. */
-static void credential_failed(struct account *account, const char *reason)
-{
-    int64_t delay = backoff_delay(&credential_backoff, ++account->credential.failures, backoff_random());
-    log_event(LOG_WARN, "credential_failed", log_text("provider", account->name), log_text("reason", reason),
-              log_int("retry_ms", delay));
-    block(account, delay, reason);
-}
-
-static void on_credential(void *arg, const struct response *response)
-{
-    struct account *account = arg;
-    struct credential fresh = {0};
-    struct verdict verdict =
-        account->provider->credential_judge(account->settings, response, clock_ms(), &fresh);
-    account->credential.fetching = false;
-    if (account->retired) {
-        mem_free(fresh.token);
-        maybe_free_retired(account);
-        return;
-    }
-    if (verdict.kind == VERDICT_SENT) {
-        mem_free(account->credential.value.token);
-        account->credential.value = fresh;
-        account->credential.failures = 0;
-        account->credential.generation++;
-        pump(account);
-    } else if (verdict.kind == VERDICT_STOPPED) {
-        stop(account, verdict.reason);
-    } else {
-        credential_failed(account, verdict.reason);
-    }
-}
-
-static void fetch_credential(struct account *account)
-{
-    if (account->credential.fetching)
-        return;
-    struct endpoint_options options = {.connections = 1,
-                                       .streams = 1,
-                                       .connect_timeout_ms = CREDENTIAL_TIMEOUT_MS,
-                                       .timeout_ms = CREDENTIAL_TIMEOUT_MS};
-    static const struct request empty;
-    struct request request = empty;
-    struct error err;
-    arena_reset(account->credential.arena);
-    if (!account->provider->credential_build(account->settings, clock_ms(), account->credential.arena,
-                                             &options, &request, &err)) {
-        stop(account, err.text);
-        return;
-    }
-    if (!account->credential.endpoint)
-        account->credential.endpoint = endpoint_new(account->transport, &options, &err);
-    if (!account->credential.endpoint) {
-        stop(account, err.text);
-        return;
-    }
-    account->credential.fetching = true;
-    endpoint_send(account->credential.endpoint, &request, on_credential, account);
+    account_block(account, STOP_MS, reason);
 }
 
 /* ---- Sending ---- */
 
-/* From the loop: an endpoint is not freed inside its own callback. */
-static void maybe_free_retired(struct account *account)
+void account_maybe_free_retired(struct account *account)
 {
     if (account->retired && account->in_the_air == 0 && !account->credential.fetching)
         timer_set(account->unblock, 0);
 }
 
-/* Surely not processed: try again at once within this batch while that makes sense, on the same provider. */
-static void unsent(struct account *account, struct job *job, const struct response *response)
+/* The batch may give it to another account; if none takes it, this verdict stands. */
+static void pass_on(struct account *account, struct job *job)
 {
-    /* A failed connection fails all that waited for it; the answers behind the one that blocks are no more
-     * news. */
-    if (account_is_open(account) && (response->fault == FAULT_CONNECT || response->fault == FAULT_RESOLVE)) {
-        if (++account->failures_in_a_row >= UNREACHABLE_AFTER)
-            block(account,
-                  backoff_delay(&unreachable_backoff, account->failures_in_a_row - UNREACHABLE_AFTER + 1,
-                                backoff_random()),
-                  response->error);
-    }
-    if (job->sends < SENDS_MAX && account_is_open(account))
+    job->tried[job->tried_count++] = account; /* there is room: no more are given it than are remembered */
+    finish(account, job, JOB_HANDED_BACK);
+}
+
+/* Surely not processed: try again at once within this batch while that makes sense, first on the same
+ * provider. */
+static void unsent(struct account *account, struct job *job)
+{
+    if (job->sends < SENDS_MAX && takes_jobs(account) && !batch_is_withdrawn(job->batch))
         push_back(account, job);
     else
-        finish(account, job, JOB_JUDGED);
+        pass_on(account, job);
+}
+
+enum blame { BLAME_NOBODY, BLAME_PROVIDER, PRAISE };
+
+/* What an answer says about the provider. Its recipients' faults are none of its own; a stream that was
+ * refused is no news; and where recipients bring their own hosts there is no provider to judge. */
+static enum blame who_is_to_blame(const struct account *account, const struct request *request,
+                                  const struct response *response)
+{
+    if (account->origins || response->fault == FAULT_REFUSED)
+        return BLAME_NOBODY;
+    if (response->state != SEND_ANSWERED)
+        return BLAME_PROVIDER;
+    return !request->mail_from && response->status >= 500 ? BLAME_PROVIDER : PRAISE;
+}
+
+static void watch_health(struct account *account, enum blame blame, const char *reason)
+{
+    bool changed = false;
+    if (blame == PRAISE)
+        changed = breaker_good(&account->breaker);
+    else if (blame == BLAME_PROVIDER && takes_jobs(account))
+        changed = breaker_bad(&account->breaker, clock_mono(), backoff_random());
+    if (!changed)
+        return;
+    tell_health(account, blame == PRAISE ? NULL : reason);
+    if (breaker_state(&account->breaker) == BREAKER_OPEN)
+        account_block(account, breaker_wait(&account->breaker, clock_mono()), reason);
+}
+
+/* A share that slides: what is older counts half. */
+static void watch_gone(struct account *account, const struct verdict *verdict)
+{
+    account->judged++;
+    account->gone += verdict->kind == VERDICT_ADDRESS_GONE;
+    if (account->judged < GONE_WINDOW)
+        return;
+    account->judged /= 2;
+    account->gone /= 2;
+}
+
+void account_inherit(struct account *account, const struct account *former)
+{
+    if (former->blocked_until > 0 || strcmp(former->signature, account->signature) != 0)
+        return;
+    account->judged = former->judged;
+    account->gone = former->gone;
+}
+
+bool account_distrusts_gone(struct account *account, char *reason, size_t size)
+{
+    if (account->gone < GONE_LEAST || account->gone * 100 <= account->judged * account->gone_limit)
+        return false;
+    snprintf(reason, size, "%d of %d addresses were reported gone: taken for a fault of the configuration",
+             account->gone, account->judged);
+    account_stop(account, reason);
+    return true;
+}
+
+static void refresh(struct account *account, struct job *job)
+{
+    if (job->refreshed)
+        account_stop(account, job->verdict.reason);
+    /* Nothing pumps the queue of a closed account, and nobody withdraws a batch twice. */
+    if (!takes_jobs(account) || batch_is_withdrawn(job->batch)) {
+        pass_on(account, job);
+        return;
+    }
+    job->refreshed = true;
+    /* Late refusals of an old token must not cost the new one. */
+    if (job->credential_generation == account->credential.generation) {
+        mem_free(account->credential.value.token);
+        account->credential.value.token = NULL;
+    }
+    push_back(account, job);
 }
 
 static void on_response(void *arg, const struct response *response)
@@ -290,54 +291,52 @@ static void on_response(void *arg, const struct response *response)
     struct job *job = arg;
     struct account *account = job->account;
     account->in_the_air--;
+    if (account->budget)
+        budget_ended(account->budget);
+    if (job->endpoint)
+        origins_give(account->origins, job->endpoint);
     job->verdict = account->provider->judge(account->settings, &job->message, response, clock_ms());
     const struct verdict *verdict = &job->verdict;
+    enum blame blame = who_is_to_blame(account, &job->request, response);
+    watch_health(account, blame, verdict->reason);
     if (response->state == SEND_ANSWERED)
-        account->failures_in_a_row = 0;
-    if (verdict->renew && clock_mono() - account->renewed_at > RENEW_EVERY_MS) {
+        watch_gone(account, verdict);
+    if (verdict->renew && account->endpoint && clock_mono() - account->renewed_at > RENEW_EVERY_MS) {
         account->renewed_at = clock_mono();
         endpoint_renew(account->endpoint);
     }
     switch (verdict->kind) {
     case VERDICT_UNSENT:
-        unsent(account, job, response);
+        unsent(account, job);
         break;
     case VERDICT_THROTTLED: {
         int64_t for_ms = verdict->not_before_ms - clock_ms();
-        block(account, for_ms > 1000 ? for_ms : 1000, verdict->reason);
-        finish(account, job, JOB_JUDGED);
+        account_block(account, for_ms > 1000 ? for_ms : 1000, verdict->reason);
+        pass_on(account, job);
         break;
     }
     case VERDICT_REFRESH:
-        if (job->refreshed)
-            stop(account, verdict->reason);
-        /* Nothing pumps the queue of a closed account. */
-        if (!account_is_open(account)) {
-            finish(account, job, JOB_JUDGED);
-            break;
-        }
-        job->refreshed = true;
-        /* Late refusals of an old token must not cost the new one. */
-        if (job->credential_generation == account->credential.generation) {
-            mem_free(account->credential.value.token);
-            account->credential.value.token = NULL;
-        }
-        push_back(account, job);
+        refresh(account, job);
         break;
     case VERDICT_STOPPED:
-        stop(account, verdict->reason);
-        finish(account, job, JOB_JUDGED);
+        account_stop(account, verdict->reason);
+        pass_on(account, job);
+        break;
+    case VERDICT_RETRY: /* not taken; when that is the provider's fault, another one may take it now */
+        if (blame == BLAME_PROVIDER)
+            pass_on(account, job);
+        else
+            finish(account, job, JOB_JUDGED);
         break;
     case VERDICT_SENT:
-    case VERDICT_RETRY:
     case VERDICT_REJECTED:
     case VERDICT_ADDRESS_GONE:
     case VERDICT_IN_DOUBT:
         finish(account, job, JOB_JUDGED);
         break;
     }
-    pump(account);
-    maybe_free_retired(account);
+    account_pump(account);
+    account_maybe_free_retired(account);
 }
 
 /* A request that is cut short is in doubt and is repeated: one that might not get its whole time is not
@@ -352,16 +351,33 @@ static void launch(struct account *account, struct job *job)
 {
     int64_t left = batch_time_left(job->batch);
     if (left < least_time(account, job->batch)) {
-        job->verdict = verdict_make(VERDICT_UNSENT, "the batch's deadline came first");
+        if (job->sends == 0) /* else what was said to it stands */
+            job->verdict = verdict_make(VERDICT_UNSENT, "the batch's deadline came first");
         finish(account, job, JOB_JUDGED);
         return;
     }
     const char *token = account->credential.value.token;
     job->account = account;
+    job->provider = arena_strdup(batch_arena(job->batch), account->name);
+    job->endpoint = NULL;
+    struct error err;
+    if (!attach_files(account->attachments_dir, job->message.payload, &err)) {
+        job->verdict = verdict_make(VERDICT_REJECTED, "payload.%s", err.text);
+        finish(account, job, JOB_JUDGED);
+        return;
+    }
     if (!account->provider->build(account->settings, &job->message, token, clock_ms(),
                                   batch_arena(job->batch), &job->request, &job->verdict)) {
         finish(account, job, JOB_JUDGED);
         return;
+    }
+    if (account->origins) {
+        job->endpoint = origins_take(account->origins, job->request.origin, &err);
+        if (!job->endpoint) {
+            job->verdict = verdict_make(VERDICT_UNSENT, "%s", err.text);
+            finish(account, job, JOB_JUDGED);
+            return;
+        }
     }
     job->request.timeout_ms = account->request_timeout_ms < left ? account->request_timeout_ms : left;
     job->state = JOB_IN_THE_AIR;
@@ -369,18 +385,30 @@ static void launch(struct account *account, struct job *job)
     job->sent_ms = clock_ms();
     job->credential_generation = account->credential.generation;
     account->in_the_air++;
-    endpoint_send(account->endpoint, &job->request, on_response, job);
+    if (account->budget)
+        budget_started(account->budget);
+    endpoint_send(job->endpoint ? job->endpoint : account->endpoint, &job->request, on_response, job);
+}
+
+static bool may_launch(const struct account *account)
+{
+    if (!account->first || account->blocked_until > 0 ||
+        (account->budget && budget_room(account->budget) == 0) ||
+        account->in_the_air >= breaker_allows(&account->breaker, capacity(account)))
+        return false;
+    return account->endpoint ? endpoint_free_slots(account->endpoint) > 0
+                             : account->in_the_air < ORIGINS_CAPACITY;
 }
 
 /* `done` may submit again; the flag keeps that from nesting. */
-static void pump(struct account *account)
+void account_pump(struct account *account)
 {
     if (account->pumping)
         return;
     account->pumping = true;
-    while (account->first && account->blocked_until == 0 && endpoint_free_slots(account->endpoint) > 0) {
-        if (!credential_ready(account)) {
-            fetch_credential(account);
+    while (may_launch(account)) {
+        if (!account_credential_ready(account)) {
+            account_fetch_credential(account);
             break;
         }
         launch(account, pop_front(account));
@@ -391,158 +419,27 @@ static void pump(struct account *account)
 void account_submit(struct account *account, struct job *job)
 {
     job->account = account;
+    job->refreshed = false; /* that was another account's credential */
     push_back(account, job);
-    pump(account);
+    account_pump(account);
 }
 
 void account_withdraw(struct account *account, const struct batch *batch)
 {
-    hand_back(account, batch);
+    account_hand_back(account, batch);
 }
 
-static void on_slots(void *arg)
+void account_on_slots(void *arg)
 {
     struct account *account = arg;
-    pump(account);
+    account_pump(account);
     account->events.capacity(account->events.arg);
 }
 
-/* ---- Life ---- */
-
-static bool read_secrets(const struct provider *provider, struct json_object *settings, char **secrets,
-                         struct error *err)
+void account_leased(struct account *account, bool ok, int tokens, int slots)
 {
-    for (size_t i = 0; i < PROVIDER_MAX_SECRETS && provider->secrets[i]; i++) {
-        const char *name = provider->secrets[i];
-        bool optional = name[0] == '?';
-        name += optional;
-        char setting[64];
-        struct buf key;
-        buf_init(&key, sizeof setting);
-        bool named = false;
-        static const char *const suffixes[] = {"_file", "_env"};
-        for (size_t s = 0; s < 2; s++) {
-            buf_reset(&key);
-            buf_printf(&key, "%s%s", name, suffixes[s]);
-            named = named || json_get(settings, buf_string(&key)) != NULL;
-        }
-        buf_free(&key);
-        if (optional && !named)
-            continue;
-        secrets[i] = secret_read(settings, name, err);
-        if (!secrets[i])
-            return false;
-    }
-    return true;
-}
-
-static bool set_up(struct account *account, const struct account_row *row, struct json_object *settings,
-                   struct error *err)
-{
-    char *secrets[PROVIDER_MAX_SECRETS] = {0};
-    bool ok = read_secrets(account->provider, settings, secrets, err);
-    if (ok) {
-        account->settings = account->provider->account_new(settings, (const char *const *)secrets, err);
-        ok = account->settings != NULL;
-    }
-    for (size_t i = 0; i < PROVIDER_MAX_SECRETS; i++)
-        secret_free(secrets[i]);
-    if (!ok)
-        return false;
-    struct endpoint_options options = {.connections = row->max_connections,
-                                       .streams = row->max_streams,
-                                       .connect_timeout_ms = row->connect_timeout_ms,
-                                       .timeout_ms = row->request_timeout_ms,
-                                       .on_capacity = on_slots,
-                                       .arg = account};
-    account->provider->endpoint(account->settings, &options);
-    account->endpoint = endpoint_new(account->transport, &options, err);
-    return account->endpoint != NULL;
-}
-
-static char *signature(const struct account_row *row)
-{
-    struct buf text;
-    buf_init(&text, 1024 * 1024);
-    buf_printf(&text, "%s %s %s %s %d %d %d %" PRId64 " %" PRId64 " %s", row->name, row->adapter,
-               row->app ? row->app : "", row->environment, row->priority, row->max_connections,
-               row->max_streams, row->connect_timeout_ms, row->request_timeout_ms, row->settings);
-    char *copy = mem_strdup(buf_string(&text));
-    buf_free(&text);
-    return copy;
-}
-
-bool account_is_same(const struct account *account, const struct account_row *row)
-{
-    if (account->stopped && row->stopped_ms == 0)
-        return false; /* a person has mended something, perhaps the contents of a secret's file */
-    char *other = signature(row);
-    bool same = strcmp(account->signature, other) == 0;
-    mem_free(other);
-    return same;
-}
-
-struct account *account_new(struct loop *loop, struct transport *transport, const struct account_row *row,
-                            const struct account_events *events, struct error *err)
-{
-    const struct provider *provider = provider_find(row->adapter);
-    if (!provider) {
-        error_set(err, "adapter: no adapter is called \"%s\"", row->adapter);
-        return NULL;
-    }
-    struct json_object *settings = json_parse(row->settings, strlen(row->settings), err);
-    if (!settings)
-        return NULL;
-    struct account *account = mem_alloc(sizeof *account);
-    account->loop = loop;
-    account->transport = transport;
-    account->provider = provider;
-    account->events = *events;
-    account->name = mem_strdup(row->name);
-    account->app = mem_strdup(row->app);
-    account->environment = mem_strdup(row->environment);
-    account->signature = signature(row);
-    account->priority = row->priority;
-    account->request_timeout_ms = row->request_timeout_ms;
-    account->last = &account->first;
-    account->unblock = timer_new(loop, on_unblock, account);
-    account->credential.arena = arena_new();
-    bool ok = set_up(account, row, settings, err);
-    json_object_put(settings);
-    if (!ok) {
-        account_free(account);
-        return NULL;
-    }
-    return account;
-}
-
-void account_retire(struct account *account)
-{
-    account->retired = true;
-    timer_clear(account->unblock);
-    hand_back(account, NULL);
-    maybe_free_retired(account);
-}
-
-void account_free(struct account *account)
-{
-    if (!account)
-        return;
-    account->retired = true;
-    account->pumping = true;
-    if (account->blocked_until == 0)
-        account->blocked_until = INT64_MAX;
-    endpoint_free(account->endpoint);
-    endpoint_free(account->credential.endpoint);
-    hand_back(account, NULL);
-    timer_free(account->unblock);
-    arena_free(account->credential.arena);
-    mem_free(account->credential.value.token);
-    if (account->settings)
-        account->provider->account_free(account->settings);
-    mem_free(account->name);
-    mem_free(account->app);
-    mem_free(account->environment);
-    mem_free(account->signature);
-    mem_free(account);
+    if (account->budget && ok)
+        budget_granted(account->budget, tokens, slots);
+    else if (account->budget)
+        budget_lost(account->budget);
 }

@@ -12,21 +12,22 @@
 #include "core/error.h"
 #include "core/loop.h"
 #include "dispatcher/job.h"
+#include "dispatcher/route.h"
 #include "transport/transport.h"
 
 /* A row of outbox.provider. Strings are borrowed during account_new only. */
 struct account_row {
     const char *name;
     const char *adapter;
-    const char *app;         /* serves only messages of this app; NULL = any */
-    const char *environment; /* serves only messages of this environment */
-    const char *settings;    /* JSON text */
-    int priority;            /* lower is preferred */
+    struct route_rules rules; /* which messages it serves */
+    const char *settings;     /* JSON text */
     int max_connections;
     int max_streams;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t stopped_ms; /* still stopped for this long; 0 = not stopped */
+    bool limited;       /* has limits over all dispatchers */
+    int gone_limit;     /* percent of addresses reported gone above which it is not believed */
 };
 
 struct account_events {
@@ -34,6 +35,10 @@ struct account_events {
     void (*capacity)(void *arg);              /* it can take more than a moment ago */
     void (*stopped)(void *arg, const char *name, const char *reason,
                     int64_t for_ms); /* every message would fail */
+    /* Its circuit breaker changed: "open", "probing" or "closed". reason may be NULL. */
+    void (*health)(void *arg, const char *name, const char *state, const char *reason);
+    /* Wants requests of its limits; answered by account_leased. */
+    void (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
 
@@ -44,16 +49,17 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
                             const struct account_events *events, struct error *err);
 
 const char *account_name(const struct account *account);
-const char *account_app(const struct account *account); /* NULL = any */
-const char *account_environment(const struct account *account);
-int account_priority(const struct account *account);
+const struct route_rules *account_rules(const struct account *account);
 
 /* Made from an equal row whose stop, if any, has not been lifted: else make a new one. */
 bool account_is_same(const struct account *account, const struct account_row *row);
+/* The account takes the place of one of the same name. What that one learnt about dead addresses stays true
+ * when its stop has run out by itself; a person who lifted it has mended something. */
+void account_inherit(struct account *account, const struct account *former);
 /* Blocks for as long as the row is stopped; 0 = it is not. */
 void account_set_stopped(struct account *account, int64_t stopped_ms);
 
-/* Neither blocked nor retired: jobs may be given to it. */
+/* Neither blocked nor retired nor full of what it may be asked: jobs may be given to it. */
 bool account_is_open(const struct account *account);
 /* ms until it opens again; 0 = it is open. */
 int64_t account_closed_for(const struct account *account);
@@ -62,6 +68,13 @@ size_t account_room(const struct account *account);
 
 /* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
 void account_submit(struct account *account, struct job *job);
+
+/* What a lease gave; ok false: the question was lost. */
+void account_leased(struct account *account, bool ok, int tokens, int slots);
+
+/* So many addresses were reported gone lately that a fault of the configuration is likelier: the account is
+ * then stopped, and reason (for the messages) is filled. */
+bool account_distrusts_gone(struct account *account, char *reason, size_t size);
 
 /* Hands back every job of the batch that is queued and not yet with the transport. */
 void account_withdraw(struct account *account, const struct batch *batch);

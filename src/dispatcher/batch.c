@@ -63,6 +63,11 @@ int64_t batch_time(const struct batch *batch)
     return batch->time;
 }
 
+bool batch_is_withdrawn(const struct batch *batch)
+{
+    return batch->withdrawn;
+}
+
 bool batch_is_up(const struct batch *batch)
 {
     return db_is_up(batch->db);
@@ -128,6 +133,23 @@ static void give_up(struct batch *batch)
 
 /* ---- Flying ---- */
 
+static bool is_gone(const struct job *job)
+{
+    return job->state == JOB_JUDGED && job->verdict.kind == VERDICT_ADDRESS_GONE;
+}
+
+/* Addresses that were reported gone are retired only if that is credible; else their messages wait. That is
+ * known when the batch lands, so such verdicts are not noted before. */
+static void doubt_gone(struct batch *batch)
+{
+    char reason[sizeof(((struct verdict *)NULL)->reason)];
+    for (size_t i = 0; i < batch->claimed.count; i++) {
+        struct job *job = &batch->claimed.jobs[i];
+        if (is_gone(job) && channel_distrusts_gone(batch->channel, job, reason, sizeof reason))
+            job->verdict = verdict_make(VERDICT_STOPPED, "%s", reason);
+    }
+}
+
 static void on_note_timer(void *arg)
 {
     struct batch *batch = arg;
@@ -136,7 +158,8 @@ static void on_note_timer(void *arg)
     bool can_note = control_is_ready(batch->control); /* if not now, then with the next note */
     for (size_t i = 0; i < batch->claimed.count; i++) {
         struct job *job = &batch->claimed.jobs[i];
-        if (!can_note || job->noted || job->state < JOB_JUDGED || job->state == JOB_HANDED_BACK)
+        if (!can_note || job->noted || job->state < JOB_JUDGED || job->state == JOB_HANDED_BACK ||
+            is_gone(job))
             continue;
         job->noted = true;
         jobs[count++] = job;
@@ -164,12 +187,14 @@ static void route(struct batch *batch, struct job *job)
         return;
     }
     batch->open--;
-    if (batch->withdrawn) {
+    if (batch->withdrawn && job->tried_count == 0) {
         job->state = JOB_HANDED_BACK;
         return;
     }
     job->state = JOB_JUDGED;
     job->judged_ms = clock_ms();
+    if (job->tried_count > 0) /* what the last one said stands */
+        return;
     job->verdict = verdict_make(VERDICT_UNSENT, "no provider takes it now");
     job->verdict.not_before_ms = channel_not_before(batch->channel, job);
 }
@@ -324,7 +349,7 @@ static void report_scan(struct batch *batch, const struct db_result *result)
     const int *rows = batch->claimed.rows;
     bool full[LANES] = {rows[LANE_TRANSACTIONAL] >= batch->limit_transactional,
                         rows[LANE_TRANSACTIONAL] + rows[LANE_BULK] >= batch->limit};
-    channel_scanned(batch->channel, rows[LANE_TRANSACTIONAL] + rows[LANE_BULK], batch->claimed.last, full);
+    channel_scanned(batch->channel, rows, batch->claimed.last, full);
 }
 
 static void report_failure(struct batch *batch)
@@ -485,6 +510,7 @@ static void land(struct batch *batch)
 {
     batch->state = BATCH_LANDING;
     timer_clear(batch->note_timer);
+    doubt_gone(batch);
     if (db_is_up(batch->db))
         send_landing(batch);
 }

@@ -48,6 +48,9 @@ void batch_withdraw(struct batch *batch);
 /* A job came back from its account. */
 void batch_job_done(struct batch *batch, struct job *job);
 
+/* Nothing more of it may be sent. */
+bool batch_is_withdrawn(const struct batch *batch);
+
 struct arena *batch_arena(const struct batch *batch);
 int64_t batch_time_left(const struct batch *batch); /* ms until its hard deadline */
 int64_t batch_time(const struct batch *batch);      /* ms that it had in all */

@@ -21,7 +21,7 @@ enum {
     BAD_ROW_MS = 60000,     /* a provider row that cannot be used is looked at again after this */
     UNSERVED_MS = 60000,    /* a message of an app without provider is looked at again after this */
     ACCOUNTS_MAX = 64,
-    TEMPLATES_MAX = 512
+    TEMPLATES_MAX = 5000 /* no fewer than a claim has rows: what it has just read must still be there */
 };
 
 struct channel {
@@ -244,11 +244,15 @@ void channel_control_lost(struct channel *channel)
     channel->due = true;
 }
 
-void channel_scanned(struct channel *channel, int rows, const int64_t last[LANES], const bool full[LANES])
+void channel_scanned(struct channel *channel, const int by_lane[LANES], const int64_t last[LANES],
+                     const bool full[LANES])
 {
     channel->scanning = false;
-    for (int lane = 0; lane < LANES; lane++)
-        cursor_scanned(channel->cursors[lane], last[lane], full[lane], clock_mono());
+    int rows = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        cursor_scanned(channel->cursors[lane], last[lane], by_lane[lane], full[lane], clock_mono());
+        rows += by_lane[lane];
+    }
     if (rows > 0)
         wake(channel);
     bool more = full[LANE_TRANSACTIONAL] || full[LANE_BULK];
@@ -335,16 +339,62 @@ static void on_stopped(void *arg, const char *name, const char *reason, int64_t 
     control_stop_provider(channel->control, name, reason, for_ms);
 }
 
+static void on_health(void *arg, const char *name, const char *state, const char *reason)
+{
+    struct channel *channel = arg;
+    log_event(LOG_INFO, "provider_health", log_text("channel", channel->name), log_text("provider", name),
+              log_text("state", state), log_text("reason", reason ? reason : ""));
+    control_report_provider(channel->control, name, state, reason);
+}
+
+static void on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
+{
+    struct channel *channel = arg;
+    control_lease(channel->control, channel, name, wanted, unused, in_flight);
+}
+
+void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots)
+{
+    for (size_t i = 0; i < channel->account_count; i++)
+        if (strcmp(account_name(channel->accounts[i]), name) == 0)
+            account_leased(channel->accounts[i], ok, tokens, slots);
+}
+
+static struct route_message route_message(const struct job *job)
+{
+    return (struct route_message){
+        .app = job->app, .environment = job->environment, .recipient = job->message.recipient};
+}
+
+static bool was_tried(const struct job *job, const struct account *account)
+{
+    for (int i = 0; i < job->tried_count; i++)
+        if (job->tried[i] == account)
+            return true;
+    return false;
+}
+
+bool channel_distrusts_gone(struct channel *channel, const struct job *job, char *reason, size_t size)
+{
+    for (size_t i = 0; i < channel->account_count; i++)
+        if (channel->accounts[i] == job->account)
+            return account_distrusts_gone(channel->accounts[i], reason, size);
+    return false;
+}
+
 struct account *channel_route(struct channel *channel, const struct job *job)
 {
+    if (job->tried_count == JOB_TRIED_MAX)
+        return NULL; /* a further one could not be remembered, and would be tried for ever */
     struct route_candidate candidates[ACCOUNTS_MAX];
-    for (size_t i = 0; i < channel->account_count; i++)
-        candidates[i] = (struct route_candidate){.app = account_app(channel->accounts[i]),
-                                                 .environment = account_environment(channel->accounts[i]),
-                                                 .priority = account_priority(channel->accounts[i]),
-                                                 .open = account_is_open(channel->accounts[i]),
-                                                 .room = account_room(channel->accounts[i])};
-    int chosen = route_choose(candidates, channel->account_count, job->app, job->environment);
+    for (size_t i = 0; i < channel->account_count; i++) {
+        const struct account *account = channel->accounts[i];
+        candidates[i] = (struct route_candidate){.rules = account_rules(account),
+                                                 .open = account_is_open(account) && !was_tried(job, account),
+                                                 .room = account_room(account)};
+    }
+    struct route_message message = route_message(job);
+    int chosen = route_choose(candidates, channel->account_count, &message, backoff_random());
     return chosen < 0 ? NULL : channel->accounts[chosen];
 }
 
@@ -352,11 +402,11 @@ struct account *channel_route(struct channel *channel, const struct job *job)
 int64_t channel_not_before(const struct channel *channel, const struct job *job)
 {
     int64_t wait = UNSERVED_MS;
+    struct route_message message = route_message(job);
     for (size_t i = 0; i < channel->account_count; i++) {
         const struct account *account = channel->accounts[i];
         int64_t closed = account_closed_for(account);
-        if (closed < wait &&
-            route_serves(account_app(account), account_environment(account), job->app, job->environment))
+        if (closed < wait && route_serves(account_rules(account), &message))
             wait = closed;
     }
     return clock_ms() + wait + 1000 + backoff_random() % 4000;
@@ -409,8 +459,12 @@ void channel_provider(struct channel *channel, const struct account_row *row)
         return;
     struct account *account = keep_account(channel, row);
     if (!account) {
-        struct account_events events = {
-            .done = on_job_done, .capacity = on_capacity, .stopped = on_stopped, .arg = channel};
+        struct account_events events = {.done = on_job_done,
+                                        .capacity = on_capacity,
+                                        .stopped = on_stopped,
+                                        .health = on_health,
+                                        .lease = on_lease,
+                                        .arg = channel};
         struct error err;
         account = account_new(channel->loop, channel->transport, row, &events, &err);
         if (!account) {
@@ -418,6 +472,9 @@ void channel_provider(struct channel *channel, const struct account_row *row)
                 on_stopped(channel, row->name, err.text, BAD_ROW_MS);
             return;
         }
+        for (size_t i = 0; i < channel->retiring_count; i++)
+            if (channel->retiring[i] && strcmp(account_name(channel->retiring[i]), row->name) == 0)
+                account_inherit(account, channel->retiring[i]);
         log_event(LOG_INFO, "provider_loaded", log_text("channel", channel->name),
                   log_text("provider", row->name), log_text("adapter", row->adapter));
     }
@@ -427,13 +484,14 @@ void channel_provider(struct channel *channel, const struct account_row *row)
 
 void channel_configured(struct channel *channel)
 {
+    /* Now that all accounts are known, what a stopped one hands back goes to the next; what a
+     * retired one does, to one that is not stopped. */
+    for (size_t i = 0; i < channel->account_count; i++)
+        account_set_stopped(channel->accounts[i], channel->stopped_ms[i]);
     for (size_t i = 0; i < channel->retiring_count; i++)
         if (channel->retiring[i])
             account_retire(channel->retiring[i]);
     channel->retiring_count = 0;
-    /* Now that all accounts are known, what a stopped one hands back goes to the next. */
-    for (size_t i = 0; i < channel->account_count; i++)
-        account_set_stopped(channel->accounts[i], channel->stopped_ms[i]);
     channel->configured = true;
     step(channel);
 }

@@ -66,7 +66,8 @@ bool channel_is_ready(const struct channel *channel);
 
 /* From its batches. */
 void channel_batch_up(struct channel *channel);
-void channel_scanned(struct channel *channel, int rows, const int64_t last[LANES], const bool full[LANES]);
+void channel_scanned(struct channel *channel, const int by_lane[LANES], const int64_t last[LANES],
+                     const bool full[LANES]);
 void channel_scan_failed(struct channel *channel);
 void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
                     int64_t highest, int64_t stopped);
@@ -74,11 +75,17 @@ void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range
 void channel_batch_ended(struct channel *channel);
 void channel_rest(struct channel *channel); /* the database is unwell: no claims for a moment */
 
+/* From its control: what a lease for the provider of this name gave. */
+void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots);
+
 /* Takes back from the accounts what the batch has not on the wire yet. */
 void channel_withdraw(struct channel *channel, const struct batch *batch);
 
 /* When it is worth the while to claim a job again that no account took, Unix ms. */
 int64_t channel_not_before(const struct channel *channel, const struct job *job);
+
+/* See account_distrusts_gone; the account may be gone itself. */
+bool channel_distrusts_gone(struct channel *channel, const struct job *job, char *reason, size_t size);
 
 /* The account for a job, NULL when none takes it now. */
 struct account *channel_route(struct channel *channel, const struct job *job);

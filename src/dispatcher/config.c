@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/mem.h"
 #include "statements.h"
 
 struct channel *control_channel(const struct control *control, const char *name)
@@ -41,6 +42,45 @@ static void on_channels(void *arg, enum db_status status, const struct db_result
     }
 }
 
+/* The columns of read_providers.sql. */
+enum provider_column {
+    CHANNEL,
+    NAME,
+    ADAPTER,
+    APP,
+    ENVIRONMENT,
+    SETTINGS,
+    PRIORITY,
+    WEIGHT,
+    REGIONS,
+    LIMITED,
+    GONE_LIMIT,
+    MAX_CONNECTIONS,
+    MAX_STREAMS,
+    CONNECT_TIMEOUT,
+    REQUEST_TIMEOUT,
+    STOPPED
+};
+
+enum { REGIONS_MAX = 256 };
+
+struct regions {
+    char *text;
+    const char *list[REGIONS_MAX + 1];
+};
+
+/* One a line; what is beyond the maximum is left out. */
+static void read_regions(const char *lines, struct regions *regions)
+{
+    size_t count = 0;
+    regions->text = mem_strdup(lines);
+    char *rest = NULL;
+    for (char *line = strtok_r(regions->text, "\n", &rest); line && count < REGIONS_MAX;
+         line = strtok_r(NULL, "\n", &rest))
+        regions->list[count++] = line;
+    regions->list[count] = NULL;
+}
+
 static void on_providers(void *arg, enum db_status status, const struct db_result *result)
 {
     struct control *control = arg;
@@ -50,18 +90,26 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
     for (size_t i = 0; i < control->channel_count; i++)
         channel_reload(control->channels[i]);
     for (int row = 0; row < db_rows(result); row++) {
-        struct account_row account = {.name = db_text(result, row, 1),
-                                      .adapter = db_text(result, row, 2),
-                                      .app = db_is_null(result, row, 3) ? NULL : db_text(result, row, 3),
-                                      .environment = db_text(result, row, 4),
-                                      .settings = db_text(result, row, 5),
-                                      .priority = (int)db_int(result, row, 6),
-                                      .max_connections = (int)db_int(result, row, 7),
-                                      .max_streams = (int)db_int(result, row, 8),
-                                      .connect_timeout_ms = db_int(result, row, 9),
-                                      .request_timeout_ms = db_int(result, row, 10),
-                                      .stopped_ms = db_int(result, row, 11)};
-        channel_provider(control_channel(control, db_text(result, row, 0)), &account);
+        struct regions regions;
+        read_regions(db_text(result, row, REGIONS), &regions);
+        struct account_row account = {
+            .name = db_text(result, row, NAME),
+            .adapter = db_text(result, row, ADAPTER),
+            .rules = {.app = db_is_null(result, row, APP) ? NULL : db_text(result, row, APP),
+                      .environment = db_text(result, row, ENVIRONMENT),
+                      .regions = regions.list,
+                      .priority = (int)db_int(result, row, PRIORITY),
+                      .weight = (int)db_int(result, row, WEIGHT)},
+            .settings = db_text(result, row, SETTINGS),
+            .max_connections = (int)db_int(result, row, MAX_CONNECTIONS),
+            .max_streams = (int)db_int(result, row, MAX_STREAMS),
+            .connect_timeout_ms = db_int(result, row, CONNECT_TIMEOUT),
+            .request_timeout_ms = db_int(result, row, REQUEST_TIMEOUT),
+            .stopped_ms = db_int(result, row, STOPPED),
+            .limited = db_bool(result, row, LIMITED),
+            .gone_limit = (int)db_int(result, row, GONE_LIMIT)};
+        channel_provider(control_channel(control, db_text(result, row, CHANNEL)), &account);
+        mem_free(regions.text);
     }
     bool first = !control->configured;
     control->configured = true;

@@ -65,6 +65,46 @@ void control_stop_provider(struct control *control, const char *name, const char
     db_sync(control->db);
 }
 
+void control_report_provider(struct control *control, const char *name, const char *state, const char *reason)
+{
+    if (!control->attached)
+        return;
+    db_send(control->db, &sql_report_provider, 4,
+            (const char *const[]){name, INT_TEXT(control->id), state, reason}, control_reported,
+            control_event("report_provider_failed"));
+    db_sync(control->db);
+}
+
+struct lease {
+    struct channel *channel;
+    char name[];
+};
+
+static void on_leased(void *arg, enum db_status status, const struct db_result *result)
+{
+    struct lease *lease = arg;
+    control_report("lease_failed", status, result);
+    bool ok = status == DB_OK;
+    channel_leased(lease->channel, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
+                   ok ? (int)db_int(result, 0, 1) : 0);
+    mem_free(lease);
+}
+
+void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
+                   int in_flight)
+{
+    if (control->leaving) /* the answer would find the channel freed */
+        return;
+    struct lease *lease = mem_alloc(sizeof *lease + strlen(name) + 1);
+    lease->channel = channel;
+    memcpy(lease->name, name, strlen(name) + 1);
+    db_send(control->db, &sql_lease_budget, 5,
+            (const char *const[]){name, INT_TEXT(control->id), INT_TEXT(wanted), INT_TEXT(unused),
+                                  INT_TEXT(in_flight)},
+            on_leased, lease);
+    db_sync(control->db);
+}
+
 /* ---- Connection ---- */
 
 static void on_tick(void *arg)

@@ -51,6 +51,14 @@ void control_note(struct control *control, int64_t flight, int number, struct jo
 void control_sleep(struct control *control, int channel_id, void (*result)(void *arg, bool got), void *arg);
 void control_awake(struct control *control, int channel_id);
 
+/* Tells how the circuit breaker of a provider stands. reason may be NULL. */
+void control_report_provider(struct control *control, const char *name, const char *state,
+                             const char *reason);
+
+/* Leases requests of a provider's limits; answered by channel_leased. */
+void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
+                   int in_flight);
+
 void control_stop_provider(struct control *control, const char *name, const char *reason, int64_t for_ms);
 
 #endif

@@ -99,7 +99,7 @@ void control_note(struct control *control, int64_t flight, int number, struct jo
         settle_add(&arrays, jobs[i]);
     const char *parameters[3 + SETTLE_COLUMNS] = {INT_TEXT(control->id), INT_TEXT(flight), INT_TEXT(number)};
     settle_finish(&arrays, parameters + 3);
-    db_send(control->db, &sql_note_verdicts, 3 + SETTLE_COLUMNS, parameters, control_reported,
+    db_send(control->db, &sql_note_verdicts, 3 + SETTLE_NOTED, parameters, control_reported,
             control_event("note_failed"));
     db_sync(control->db);
     settle_free(&arrays);

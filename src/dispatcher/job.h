@@ -13,6 +13,8 @@ struct account;
 struct batch;
 struct template;
 
+enum { JOB_TRIED_MAX = 4 };
+
 enum job_state {
     JOB_CLAIMED,    /* not yet routed */
     JOB_QUEUED,     /* waits in its account */
@@ -36,8 +38,12 @@ struct job {
     struct template *template; /* a reference; NULL = none, or not known */
     int64_t queue_pos;
     enum job_state state;
-    struct account *account;   /* the last one it was given to */
-    struct job *next;          /* in the queue of its account */
+    const char *provider;    /* its name; outlives the account. NULL = was never with one */
+    struct account *account; /* the last one it was given to */
+    struct job *next;        /* in the queue of its account */
+    const struct account *tried[JOB_TRIED_MAX]; /* those that could not take it */
+    int tried_count;
+    struct endpoint *endpoint; /* of its request's own origin; NULL = its account's */
     int sends;                 /* times it was given to the transport */
     int64_t sent_ms;           /* Unix ms of the last time */
     bool refreshed;            /* the one extra try after a stale credential was used */

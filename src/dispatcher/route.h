@@ -4,25 +4,38 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* What a provider's row says about the messages it serves. */
+struct route_rules {
+    const char *app;            /* only this app; NULL = any */
+    const char *environment;    /* only this one */
+    const char *const *regions; /* only recipients that begin so; ends with NULL; NULL = all */
+    int priority;               /* lower is preferred */
+    int weight;                 /* share among equals, at least 1 */
+};
 
 /* What routing knows of an account. */
 struct route_candidate {
-    const char *app;         /* serves only this app; NULL = any */
-    const char *environment; /* serves only this one */
-    int priority;            /* lower is preferred */
-    bool open;               /* takes messages now */
-    size_t room;             /* how many more it could well use */
+    const struct route_rules *rules;
+    bool open;   /* takes messages now, and has not been tried with this one */
+    size_t room; /* how many more it could well use */
 };
 
-/* Whether an account's row lets it take messages of this app (NULL = of no particular app) and environment.
- */
-bool route_serves(const char *account_app, const char *account_environment, const char *app,
-                  const char *environment);
+/* What it knows of a message. */
+struct route_message {
+    const char *app; /* NULL = of no particular app */
+    const char *environment;
+    const char *recipient;
+};
 
-/* Index of the candidate for a message, -1 when none takes it now.
- * An account bound to the message's app goes before one that takes any; then the lower priority; then the one
- * with more room. */
-int route_choose(const struct route_candidate *candidates, size_t count, const char *app,
-                 const char *environment);
+/* Whether the rules let an account take the message at all. */
+bool route_serves(const struct route_rules *rules, const struct route_message *message);
+
+/* Index of the candidate for the message, -1 when none takes it now. An account bound to the message's app
+ * goes before one that takes any; then the longer region; then the lower priority; then one that has room
+ * before one that has none. Equals share by weight: random decides, a number of any size. */
+int route_choose(const struct route_candidate *candidates, size_t count, const struct route_message *message,
+                 uint64_t random);
 
 #endif

@@ -1,12 +1,12 @@
 #include "dispatcher/settle.h"
 
 #include "db/db.h"
-#include "dispatcher/account.h"
 
 enum { ARRAY_MAX = 64 * 1024 * 1024 };
 
 void settle_start(struct settle_arrays *arrays)
 {
+    arrays->charged = false;
     for (int column = 0; column < SETTLE_COLUMNS; column++) {
         buf_init(&arrays->columns[column], ARRAY_MAX);
         db_array_start(&arrays->columns[column]);
@@ -88,12 +88,18 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
     struct buf *columns = arrays->columns;
     db_array_int(&columns[SETTLE_IDS], job->message.id);
     db_array_text(&columns[SETTLE_VERDICTS], verdict_word(job));
-    db_array_text(&columns[SETTLE_PROVIDERS], job->account ? account_name(job->account) : NULL);
+    db_array_text(&columns[SETTLE_PROVIDERS], job->provider);
     add_peer_text(&columns[SETTLE_PROVIDER_IDS], job->verdict.provider_id);
     add_peer_text(&columns[SETTLE_REASONS], job->verdict.reason);
     db_array_int(&columns[SETTLE_ATS], job->judged_ms);
     add_time(&columns[SETTLE_NOT_BEFORES], job->verdict.not_before_ms);
     add_time(&columns[SETTLE_GONE_BEFORES], gone_before(job));
+    bool charged =
+        job->state == JOB_JUDGED && job->verdict.kind == VERDICT_SENT && job->verdict.cost[0] != '\0';
+    db_array_text(&columns[SETTLE_COSTS], charged ? job->verdict.cost : NULL);
+    db_array_text(&columns[SETTLE_CURRENCIES],
+                  charged && job->verdict.currency[0] ? job->verdict.currency : NULL);
+    arrays->charged = arrays->charged || charged;
 }
 
 void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS])
@@ -102,6 +108,8 @@ void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_C
         db_array_finish(&arrays->columns[column]);
         parameters[column] = buf_string(&arrays->columns[column]);
     }
+    if (!arrays->charged)
+        parameters[SETTLE_COSTS] = parameters[SETTLE_CURRENCIES] = NULL;
 }
 
 void settle_free(struct settle_arrays *arrays)

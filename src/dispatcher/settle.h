@@ -2,6 +2,7 @@
 #ifndef PGOUTBOX_DISPATCHER_SETTLE_H
 #define PGOUTBOX_DISPATCHER_SETTLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/buf.h"
@@ -17,17 +18,22 @@ enum settle_column {
     SETTLE_ATS,
     SETTLE_NOT_BEFORES,
     SETTLE_GONE_BEFORES,
+    SETTLE_NOTED, /* so many columns does a note have */
+    SETTLE_COSTS = SETTLE_NOTED,
+    SETTLE_CURRENCIES,
     SETTLE_COLUMNS
 };
 
 struct settle_arrays {
     struct buf columns[SETTLE_COLUMNS];
+    bool charged; /* some vendor named a price */
 };
 
 void settle_start(struct settle_arrays *arrays);
 /* JOB_HANDED_BACK is left out: such a row stays as it is. */
 void settle_add(struct settle_arrays *arrays, const struct job *job);
-/* Fills parameters with the finished arrays; the texts live until settle_free. */
+/* Fills parameters with the finished arrays; the texts live until settle_free. Without any price the last two
+ * are NULL. */
 void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS]);
 void settle_free(struct settle_arrays *arrays);
 

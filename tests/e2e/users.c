@@ -100,6 +100,27 @@ START_TEST(test_a_queued_message_keeps_its_version)
 }
 END_TEST
 
+/* More versions in one claim than a small cache would hold. */
+START_TEST(test_every_message_has_a_template_of_its_own)
+{
+    pg_exec(engine->sql,
+            "UPDATE outbox.channel SET batch_size = 2000, paused = true WHERE name = 'ios';"
+            "UPDATE outbox.provider SET max_connections = 4, max_streams = 500 WHERE channel = 'ios'");
+    pg_exec(
+        engine->sql,
+        "INSERT INTO outbox.device (user_id, platform, token) SELECT 'u' || i, 'ios', "
+        "lpad(to_hex(i), 64, '0') FROM generate_series(1, 700) AS i;"
+        "INSERT INTO outbox.template (name, channel, content) SELECT 't' || i, 'ios', "
+        "jsonb_build_object('title', 'T' || i) FROM generate_series(1, 700) AS i;"
+        "INSERT INTO outbox.notification (user_id, category, template) SELECT 'u' || i, 'service', 't' || i "
+        "FROM generate_series(1, 700) AS i;"
+        "SELECT outbox.resume('ios')");
+    engine_wait(engine,
+                "SELECT string_agg(DISTINCT concat_ws(' ', status, last_error), ', ') FROM outbox.message",
+                "sent", DEADLINE_MS);
+}
+END_TEST
+
 START_TEST(test_a_missing_variable_ends_the_message)
 {
     pg_exec(engine->sql, "SELECT outbox.register_device('u1', 'ios', repeat('a1', 32));"
@@ -263,6 +284,7 @@ int main(void)
     } cases[] = {
         {"told", &test_a_user_is_told_on_every_channel},
         {"version", &test_a_queued_message_keeps_its_version},
+        {"own templates", &test_every_message_has_a_template_of_its_own},
         {"missing variable", &test_a_missing_variable_ends_the_message},
         {"dead token", &test_a_dead_token_retires_its_device_only},
         {"moved token", &test_a_token_that_moves},

@@ -55,7 +55,8 @@ static void add_providers(struct engine *engine)
     buf_reset(&settings);
     buf_printf(&settings,
                "{\"url\":\"%s\",\"from\":\"Example <no-reply@example.com>\",\"helo\":\"client.example.com\","
-               "\"username\":\"sandbox\",\"password_file\":\"%s/smtp.password\",\"ca_file\":\"%s\"}",
+               "\"username\":\"sandbox\",\"password_file\":\"%s/smtp.password\",\"ca_file\":\"%s\","
+               "\"require_unsubscribe\":false}",
                sandbox_url(sandbox, "SMTP"), dir, ca);
     add_provider(engine, "smtp", "email", "smtp", buf_string(&settings));
     buf_free(&settings);

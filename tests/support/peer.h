@@ -46,6 +46,7 @@ struct peer_options {
     bool no_starttls;
     bool stall_data;                  /* SMTP: nothing is read after the reply to DATA */
     bool cut_data;                    /* SMTP: closed in the middle of the mail */
+    int status;                       /* HTTP/1.1: of every answer; 0 = as the path says */
     const struct peer_reply *replies; /* SMTP; ends with a NULL verb; may be NULL */
 };
 

@@ -62,6 +62,8 @@ static bool http1_act(struct lines *lines, const char *path, size_t length)
     buf_consume(&lines->in, length);
     size_t size = strncmp(path, "/big", 4) == 0 ? 200000 : 2;
     int status = strncmp(path, "/status/", 8) == 0 ? atoi(path + 8) : 200;
+    if (peer->options.status > 0)
+        status = peer->options.status;
     snprintf(head, sizeof head, "HTTP/1.1 %d Fine\r\nContent-Length: %zu\r\nX-Peer: yes \r\n\r\n", status,
              size);
     bool good = say(lines, head);

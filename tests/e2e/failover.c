@@ -1,0 +1,282 @@
+/* Several providers of one channel: fail-over and the way back, limits, regions, and mass "address gone". */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+#include "support/engine.h"
+#include "support/peer.h"
+#include "support/pg.h"
+#include "support/relay.h"
+#include "support/suite.h"
+
+enum { DEADLINE_MS = 40000 };
+
+static struct engine *engine;
+static struct certs *certs;
+static struct peer *first, *second; /* good ones */
+static struct relay *door;          /* of provider "a" */
+
+/* A vendor described by its row; each request tells the message's key in its path. */
+static void add_vendor(const char *name, int port, const char *columns)
+{
+    struct buf sql;
+    buf_init(&sql, 8192);
+    buf_printf(
+        &sql,
+        "INSERT INTO outbox.provider (name, channel, adapter, connect_timeout, settings) VALUES ('%s', 'sms',"
+        " 'http', '1 second', '{\"url\": \"https://127.0.0.1:%d\", \"path\": \"/answer/{{payload.n}}\","
+        " \"ca_file\": \"%s\", \"body\": {\"to\": \"{{recipient}}\"},"
+        " \"response\": {\"sent\": {\"status\": [200]}}}');",
+        name, port, certs->ca_file);
+    if (columns)
+        buf_printf(&sql, "UPDATE outbox.provider SET %s WHERE name = '%s'", columns, name);
+    pg_exec(engine->sql, buf_string(&sql));
+    buf_free(&sql);
+}
+
+static void setup(void)
+{
+    engine = engine_start("failover");
+    certs = certs_new();
+    first = peer_new(certs, &(struct peer_options){.kind = PEER_HTTP1});
+    second = peer_new(certs, &(struct peer_options){.kind = PEER_HTTP1});
+    door = relay_new(peer_port(first));
+    /* Nothing of what is tested depends on the time between attempts. */
+    pg_exec(engine->sql, "UPDATE outbox.channel SET batch_deadline = '10 seconds' WHERE name = 'sms'");
+}
+
+static void teardown(void)
+{
+    engine_stop(engine);
+    relay_free(door);
+    peer_free(first);
+    peer_free(second);
+    certs_free(certs);
+}
+
+static int next;
+
+static void insert(int count)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key)"
+             " SELECT 'sms', '+8210' || lpad(i::text, 8, '0'), jsonb_build_object('text', 'x', 'n', "
+             "i::text), 'm' || i"
+             " FROM generate_series(%d, %d) AS i",
+             next + 1, next + count);
+    next += count;
+    pg_exec(engine->sql, sql);
+}
+
+static void wait_all_sent(void)
+{
+    engine_wait(engine,
+                "SELECT string_agg(DISTINCT concat_ws(' ', status, last_error), ', ') FROM outbox.message",
+                "sent", DEADLINE_MS);
+}
+
+static size_t arrivals(struct peer *peer, int from, int upto)
+{
+    size_t count = 0;
+    for (int i = from; i <= upto; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/answer/%d", i);
+        count += peer_count(peer, path);
+    }
+    return count;
+}
+
+/* Provider a, the preferred one, fails in some way: all is sent once, through b. Then it works again, and
+ * gets messages again by itself. */
+static void drill(int bad_port, const char *what)
+{
+    relay_turn(door, bad_port);
+    int from = next + 1;
+    insert(60);
+    wait_all_sent();
+    ck_assert_msg(arrivals(second, from, next) == 60 && arrivals(first, from, next) == 0,
+                  "%s: %zu by b, %zu by a", what, arrivals(second, from, next), arrivals(first, from, next));
+    relay_turn(door, peer_port(first));
+    size_t before = arrivals(first, 1, next);
+    for (int i = 0; i < 200 && arrivals(first, 1, next) == before; i++) {
+        insert(2);
+        wait_all_sent();
+        engine_wait(engine, "SELECT count(*) FROM outbox.flight", "0", DEADLINE_MS);
+        pg_exec(engine->sql, "SELECT pg_sleep(0.1)");
+    }
+    ck_assert_msg(arrivals(first, 1, next) > before, "%s: a gets nothing after it recovered", what);
+}
+
+START_TEST(test_failover_drill)
+{
+    next = 0;
+    add_vendor("a", relay_port(door), "priority = 1");
+    add_vendor("b", peer_port(second), "priority = 2");
+    engine_dispatcher(engine, "sms");
+    engine_scheduler(engine);
+    insert(20);
+    wait_all_sent();
+    ck_assert_uint_eq(arrivals(first, 1, next), 20);
+
+    struct peer *unwell = peer_new(certs, &(struct peer_options){.kind = PEER_HTTP1, .status = 503});
+    struct peer *mute = peer_new(certs, &(struct peer_options){.kind = PEER_MUTE});
+    struct peer *stranger =
+        peer_new(certs, &(struct peer_options){.kind = PEER_HTTP1, .names = "DNS:elsewhere"});
+    drill(peer_port(unwell), "503");
+    drill(peer_port(mute), "hangs");
+    drill(peer_port(stranger), "TLS");
+    ck_assert_uint_eq(arrivals(first, 1, next) + arrivals(second, 1, next), (size_t)next);
+    pg_expect(engine->sql, "SELECT count(*) FROM outbox.message WHERE status <> 'sent'", "0");
+    pg_expect(engine->sql, "SELECT string_agg(DISTINCT provider, ',') FROM outbox.message", "a,b");
+    peer_free(unwell);
+    peer_free(mute);
+    peer_free(stranger);
+}
+END_TEST
+
+START_TEST(test_regions_and_weights)
+{
+    next = 0;
+    add_vendor("korea", peer_port(first), "regions = '{+8210}', priority = 9");
+    add_vendor("world", peer_port(second), NULL);
+    engine_dispatcher(engine, "sms");
+    insert(10);
+    pg_exec(engine->sql,
+            "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('sms', '+4915112345678', "
+            "'{\"text\": \"x\", \"n\": \"abroad\"}')");
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "11", DEADLINE_MS);
+    ck_assert_uint_eq(arrivals(first, 1, 10), 10);
+    ck_assert_uint_eq(peer_count(second, "/answer/abroad"), 1);
+    ck_assert_uint_eq(peer_count(first, "/answer/abroad"), 0);
+}
+END_TEST
+
+/* Two dispatchers share one limit. The bucket is empty at first, so what is sent is bounded by the time. */
+START_TEST(test_a_rate_holds_over_dispatchers)
+{
+    next = 0;
+    add_vendor("a", peer_port(first), "rate_per_second = 100");
+    engine_dispatcher(engine, "sms");
+    engine_dispatcher(engine, "sms");
+    insert(400);
+    pg_exec(engine->sql, "CREATE TABLE public.start AS SELECT clock_timestamp() AS at");
+    wait_all_sent();
+    /* Counted by the answers, which come a little later than the requests. */
+    pg_expect(
+        engine->sql,
+        "SELECT extract(epoch FROM max(m.sent_at) - s.at) >= 3.5 FROM outbox.message AS m, public.start AS s "
+        "GROUP BY s.at",
+        "t");
+    ck_assert_uint_eq(arrivals(first, 1, next), 400);
+}
+END_TEST
+
+START_TEST(test_a_daily_limit)
+{
+    next = 0;
+    add_vendor("a", peer_port(first), "rate_per_day = 30, priority = 1");
+    add_vendor("b", peer_port(second), "priority = 2");
+    engine_dispatcher(engine, "sms");
+    engine_scheduler(engine);
+    /* What a may be asked comes in small leases; what it cannot take in the meantime goes to b. */
+    for (int i = 0; i < 50 && arrivals(first, 1, next) < 30; i++) {
+        insert(10);
+        wait_all_sent();
+    }
+    insert(100);
+    wait_all_sent();
+    ck_assert_uint_eq(arrivals(first, 1, next), 30);
+    ck_assert_uint_eq(arrivals(second, 1, next), (size_t)next - 30);
+}
+END_TEST
+
+/* A provider that is being tried, but has nothing left of its limit, keeps no message waiting. */
+START_TEST(test_a_daily_limit_used_up_by_failures)
+{
+    next = 0;
+    struct peer *unwell = peer_new(certs, &(struct peer_options){.kind = PEER_HTTP1, .status = 503});
+    relay_turn(door, peer_port(unwell));
+    add_vendor("a", relay_port(door), "rate_per_day = 5, priority = 1");
+    add_vendor("b", peer_port(second), "priority = 2");
+    engine_dispatcher(engine, "sms");
+    engine_scheduler(engine);
+    insert(30);
+    wait_all_sent();
+    ck_assert_uint_eq(arrivals(unwell, 1, next), 5);
+    engine_wait(engine, "SELECT state FROM outbox.provider_state WHERE provider = 'a'", "probing",
+                DEADLINE_MS);
+    insert(10);
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "40", 7000);
+    ck_assert_uint_eq(arrivals(second, 1, next), 40);
+    peer_free(unwell);
+}
+END_TEST
+
+/* SIGTERM while the first connection hangs: no second one is begun, and what happened is kept. */
+START_TEST(test_the_end_waits_for_one_try_only)
+{
+    next = 0;
+    struct peer *mute = peer_new(certs, &(struct peer_options){.kind = PEER_MUTE});
+    add_vendor("a", peer_port(mute), "connect_timeout = '3 seconds'");
+    struct process *dispatcher = engine_dispatcher(engine, "sms");
+    insert(1);
+    engine_wait(engine, "SELECT count(*) FROM outbox.flight", "1", DEADLINE_MS);
+    pg_exec(engine->sql, "CREATE TABLE public.start AS SELECT clock_timestamp() AS at");
+    ck_assert_int_eq(engine_end(engine, dispatcher), 0);
+    pg_expect(engine->sql, "SELECT clock_timestamp() - at < '5 seconds' FROM public.start", "t");
+    pg_expect(engine->sql, "SELECT string_agg(concat_ws(' ', verdict, provider), ',') FROM outbox.attempt",
+              "unsent a");
+    pg_expect(engine->sql, "SELECT status FROM outbox.message", "scheduled");
+    peer_free(mute);
+}
+END_TEST
+
+START_TEST(test_mass_death_is_a_fault_of_the_configuration)
+{
+    pg_exec(
+        engine->sql,
+        "INSERT INTO outbox.device (user_id, platform, token) SELECT 'u' || i, 'ios', 'fa17041000' || "
+        "lpad(to_hex(i), 54, '0') FROM generate_series(1, 60) AS i;"
+        "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'ios', token, '{\"title\": \"Hi\"}' "
+        "FROM outbox.device");
+    engine_dispatcher(engine, "ios");
+    engine_wait(
+        engine,
+        "SELECT count(*) FROM outbox.provider WHERE stop_reason LIKE '%addresses were reported gone%'", "1",
+        DEADLINE_MS);
+    engine_wait(engine, "SELECT count(*) FROM outbox.flight", "0", DEADLINE_MS);
+    pg_expect(engine->sql, "SELECT state FROM outbox.provider_health WHERE provider = 'apns'", "stopped");
+    ck_assert_int_lt(pg_int(engine->sql, "SELECT count(*) FROM outbox.device WHERE retired_at IS NOT NULL"),
+                     20);
+    ck_assert_int_gt(pg_int(engine->sql, "SELECT count(*) FROM outbox.message WHERE status = 'scheduled'"),
+                     40);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("failover");
+    static const struct {
+        const char *name;
+        const TTest *const *test;
+    } cases[] = {
+        {"drill", &test_failover_drill},
+        {"regions", &test_regions_and_weights},
+        {"rate", &test_a_rate_holds_over_dispatchers},
+        {"daily limit", &test_a_daily_limit},
+        {"daily limit and failures", &test_a_daily_limit_used_up_by_failures},
+        {"end", &test_the_end_waits_for_one_try_only},
+        {"mass death", &test_mass_death_is_a_fault_of_the_configuration},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        TCase *tcase = tcase_create(cases[i].name);
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_set_timeout(tcase, 30);
+        tcase_add_test(tcase, *cases[i].test);
+        suite_add_tcase(suite, tcase);
+    }
+    return suite_run(suite);
+}
