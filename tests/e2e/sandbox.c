@@ -12,11 +12,9 @@ START_TEST(names_its_services)
     static const struct {
         const char *name;
         const char *begins;
-    } wanted[] = {{"", "http://127.0.0.1:"},
-                  {"APNS", "https://127.0.0.1:"},
-                  {"FCM", "https://127.0.0.1:"},
-                  {"SMTP", "smtp://localhost:"},
-                  {"SMTPS", "smtps://localhost:"}};
+    } wanted[] = {{"", "http://127.0.0.1:"},       {"APNS", "https://127.0.0.1:"},
+                  {"FCM", "https://127.0.0.1:"},   {"SMTP", "smtp://localhost:"},
+                  {"SMTPS", "smtps://localhost:"}, {"VENDORS", "https://127.0.0.1:"}};
     struct sandbox *sandbox = sandbox_start(NULL);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
         ck_assert_msg(
@@ -38,7 +36,7 @@ END_TEST
 
 START_TEST(shows_that_nothing_arrived)
 {
-    static const char *const channels[] = {"apns", "fcm", "smtp"};
+    static const char *const channels[] = {"apns", "fcm", "smtp", "web", "sms", "mail", "webhook"};
     static const char *const counters[] = {"arrived", "distinct", "repeats", "connections_opened"};
     struct sandbox *sandbox = sandbox_start(NULL);
     for (size_t i = 0; i < sizeof(channels) / sizeof(*channels); i++)
@@ -60,7 +58,8 @@ END_TEST
 
 START_TEST(keeps_keys_and_ports_at_a_restart)
 {
-    static const char *const files[] = {"ca.pem", "apns.p8", "service-account.json", "smtp.password"};
+    static const char *const files[] = {"ca.pem", "apns.p8", "service-account.json", "smtp.password",
+                                        "vendor.secret"};
     enum { FILES = sizeof(files) / sizeof(*files) };
     struct sandbox *sandbox = sandbox_start((const char *const[]){"--apns-topic=com.example.other", NULL});
     char *before[FILES];

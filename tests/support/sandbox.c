@@ -28,7 +28,8 @@ static const struct {
             {"APNS", "OUTBOX_SANDBOX_APNS_URL", "--apns-port"},
             {"FCM", "OUTBOX_SANDBOX_FCM_URL", "--fcm-port"},
             {"SMTP", "OUTBOX_SANDBOX_SMTP_URL", "--smtp-port"},
-            {"SMTPS", "OUTBOX_SANDBOX_SMTPS_URL", "--smtps-port"}};
+            {"SMTPS", "OUTBOX_SANDBOX_SMTPS_URL", "--smtps-port"},
+            {"VENDORS", "OUTBOX_SANDBOX_VENDORS_URL", "--vendors-port"}};
 
 enum { URLS = sizeof(urls) / sizeof(*urls) };
 

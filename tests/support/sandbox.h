@@ -22,11 +22,12 @@ void sandbox_restart(struct sandbox *sandbox);
 
 /* The getters' texts live until sandbox_stop. */
 const char *sandbox_dir(const struct sandbox *sandbox);
-const char *sandbox_url(const struct sandbox *sandbox,
-                        const char *name); /* "APNS", "FCM", "SMTP", "SMTPS"; "" is the HTTP view */
+const char *
+sandbox_url(const struct sandbox *sandbox,
+            const char *name); /* "APNS", "FCM", "SMTP", "SMTPS", "VENDORS"; "" is the HTTP view */
 const char *sandbox_ca(const struct sandbox *sandbox);
 
-/* A file of its directory ("apns.p8", "service-account.json", "smtp.password", "ca.pem").
+/* A file of its directory ("apns.p8", "service-account.json", "smtp.password", "vendor.secret", "ca.pem").
  * Caller frees with mem_free. */
 char *sandbox_file(const struct sandbox *sandbox, const char *name);
 

@@ -90,7 +90,7 @@ static void release(const struct bench *bench, struct db_session *session, bool 
     latency_measure(bench, session,
                     sent ? "schedule: transactional while timed rows are released and sent"
                          : "schedule: transactional while timed rows are released",
-                    (size_t)(bench->rate * OPEN_LOOP_S));
+                    (size_t)(bench->rate * OPEN_LOOP_S), !sent);
     double looked = (now_us() - began) / 1e6;
     int64_t left = waiting(session);
     report_number("released in that time", (double)(bench->front - left) / looked, "rows/s");

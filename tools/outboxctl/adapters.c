@@ -13,6 +13,7 @@ static const char *const repeat_words[] = {
 void adapters_print(void)
 {
     for (size_t i = 0; provider_list[i] != NULL; i++)
-        printf("%-8s %-8s %s\n", provider_list[i]->name, provider_list[i]->channel,
+        printf("%-9s %-8s %s\n", provider_list[i]->name,
+               provider_list[i]->channel ? provider_list[i]->channel : "any",
                repeat_words[provider_list[i]->repeat]);
 }

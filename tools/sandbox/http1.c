@@ -7,7 +7,8 @@
 
 #include "core/mem.h"
 
-enum { INPUT_MAX = 131072 };
+/* HEAD_ROOM: what is taken beyond the service's longest body, so that the service can refuse a longer one. */
+enum { OUTPUT_MAX = 131072, HEAD_ROOM = 65536 };
 
 struct http1 {
     struct http_server *server;
@@ -135,6 +136,11 @@ static bool add_head(struct exchange *x, char *head, size_t size)
     return !first && !x->head_overflowed;
 }
 
+static size_t longest_body(const struct http_server *server)
+{
+    return server->service->max_body + HEAD_ROOM;
+}
+
 static bool body_size(const struct exchange *x, size_t *size)
 {
     const char *text = exchange_header(x, "content-length");
@@ -147,7 +153,7 @@ static bool body_size(const struct exchange *x, size_t *size)
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
     *size = (size_t)value;
-    return errno == 0 && isdigit((unsigned char)*text) && *end == '\0' && value < INPUT_MAX / 2;
+    return errno == 0 && isdigit((unsigned char)*text) && *end == '\0' && value < longest_body(x->server);
 }
 
 /* Takes one request from the input. false: there is none that is whole, or the connection is over. */
@@ -243,8 +249,8 @@ bool http1_open(struct http_server *server, struct wire *wire)
     struct http1 *http1 = mem_alloc(sizeof(*http1));
     http1->server = server;
     http1->wire = wire;
-    buf_init(&http1->input, INPUT_MAX);
-    buf_init(&http1->output, INPUT_MAX);
+    buf_init(&http1->input, longest_body(server) + HEAD_ROOM);
+    buf_init(&http1->output, OUTPUT_MAX);
     wire_use(wire, &calls, http1);
     return true;
 }

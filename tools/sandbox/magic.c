@@ -3,7 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char prefix[] = "fa17";
+/* Of equal length. No country has the code 999. */
+static const char prefix[] = "fa17", phone_prefix[] = "+999";
 
 enum { PREFIX_SIZE = 4, CODE_DIGITS = 4, COUNT_DIGITS = 2 };
 
@@ -20,7 +21,7 @@ static int number_at(const char *text, int digits)
 
 int magic_code(const char *recipient)
 {
-    if (strncmp(recipient, prefix, PREFIX_SIZE) != 0)
+    if (strncmp(recipient, prefix, PREFIX_SIZE) != 0 && strncmp(recipient, phone_prefix, PREFIX_SIZE) != 0)
         return MAGIC_NONE;
     int code = number_at(recipient + PREFIX_SIZE, CODE_DIGITS);
     return code > 0 && number_at(recipient + PREFIX_SIZE + CODE_DIGITS, COUNT_DIGITS) >= 0 ? code

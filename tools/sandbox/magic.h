@@ -1,6 +1,7 @@
 /*
- * Magic recipients: "fa17" CCCC NN, as the beginning of a device token or of an address. CCCC says what shall
- * happen, NN to how many first arrivals for exactly that recipient (00 = to all).
+ * Magic recipients: "fa17" CCCC NN, as the beginning of a device token, an address or a name; "+999" CCCC NN
+ * as that of a phone number. CCCC says what shall happen, NN to how many first arrivals for exactly that
+ * recipient (00 = to all).
  */
 #ifndef PGOUTBOX_SANDBOX_MAGIC_H
 #define PGOUTBOX_SANDBOX_MAGIC_H

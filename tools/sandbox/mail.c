@@ -25,7 +25,9 @@ static const struct {
                      {"In-Reply-To", false},
                      {"References", false},
                      {"Content-Type", false},
-                     {"Content-Transfer-Encoding", false}};
+                     {"Content-Transfer-Encoding", false},
+                     {"List-Unsubscribe", false},
+                     {"List-Unsubscribe-Post", false}};
 
 enum { SINGLE_FIELDS = sizeof(single_fields) / sizeof(*single_fields) };
 
@@ -96,7 +98,9 @@ static void note_field(struct mail_facts *facts, const char *name, const char *v
                   {"Subject", facts->subject},
                   {"Message-ID", facts->message_id},
                   {"Content-Type", facts->content_type},
-                  {"Reply-To", facts->reply_to}};
+                  {"Reply-To", facts->reply_to},
+                  {"List-Unsubscribe", facts->unsubscribe},
+                  {"List-Unsubscribe-Post", facts->one_click}};
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
         if (strcmp(wanted[i].name, name) == 0)
             copy_value(wanted[i].out, value, size);
@@ -111,7 +115,7 @@ static const char *field_end(const char *line, const char *end)
     return line;
 }
 
-const char *mail_check(const char *mail, size_t size, struct mail_facts *facts)
+const char *mail_inspect(const char *mail, size_t size, struct mail_facts *facts)
 {
     int seen[SINGLE_FIELDS] = {0};
     const char *line = mail, *end = mail + size;
@@ -140,4 +144,17 @@ const char *mail_check(const char *mail, size_t size, struct mail_facts *facts)
         if (single_fields[i].required && seen[i] == 0)
             return "one of From, Date, To, Subject, Message-ID, MIME-Version is missing";
     return shorten_message_id(facts->message_id);
+}
+
+void mail_note(const struct mail_facts *facts, struct note *notes)
+{
+    const struct note all[MAIL_NOTES] = {{"from", facts->from},
+                                         {"to", facts->to},
+                                         {"subject", facts->subject},
+                                         {"reply-to", facts->reply_to},
+                                         {"content-type", facts->content_type},
+                                         {"list-unsubscribe", facts->unsubscribe},
+                                         {"list-unsubscribe-post", facts->one_click}};
+    for (size_t i = 0; i < MAIL_NOTES; i++)
+        notes[i] = (struct note){all[i].name, *all[i].value ? all[i].value : NULL};
 }

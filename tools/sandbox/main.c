@@ -1,4 +1,4 @@
-/* outbox-sandbox: a local stand-in for APNs, FCM and a mail server. Ties the parts together. */
+/* outbox-sandbox: a local stand-in for push, mail and SMS providers. Ties the parts together. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -10,43 +10,59 @@
 #include "sandbox/apns.h"
 #include "sandbox/fcm.h"
 #include "sandbox/setup.h"
+#include "sandbox/sms_log.h"
 #include "sandbox/smtp.h"
+#include "sandbox/vendor_web.h"
+#include "sandbox/vendors.h"
 #include "sandbox/view.h"
 
 static const char usage[] =
     "usage: outbox-sandbox --dir=DIR [OPTION...]\n"
     "\n"
-    "A local stand-in for APNs, FCM and a mail server, over real TLS on 127.0.0.1, that shows what arrived.\n"
-    "DIR gets the keys and passwords that clients need and, once everything listens, the file 'env' with\n"
-    "shell assignments: OUTBOX_SANDBOX_URL (a page for people; /stats, /arrivals, /repeats and /ids for\n"
-    "programs), _APNS_URL, _FCM_URL, _SMTP_URL (STARTTLS), _SMTPS_URL, _CA and _DIR. What DIR holds already\n"
-    "is used again. The SMTP user is 'sandbox'. SIGTERM stops.\n"
+    "A local stand-in for APNs, FCM, a mail server and the vendors with HTTP interfaces of their own (Web\n"
+    "Push, webhooks, SMS, mail), over real TLS on 127.0.0.1, that shows what arrived. DIR gets the keys and\n"
+    "passwords that clients need and, once everything listens, the file 'env' with shell assignments:\n"
+    "OUTBOX_SANDBOX_URL (a page for people; /stats, /arrivals, /repeats and /ids for programs), _APNS_URL,\n"
+    "_FCM_URL, _SMTP_URL (STARTTLS), _SMTPS_URL, _VENDORS_URL, _CA and _DIR. What DIR holds already is\n"
+    "used again. The SMTP user is 'sandbox'. SIGTERM stops.\n"
     "\n"
-    "A device token, or an address before its '@', that starts with fa17CCCCNN misbehaves at the first NN\n"
-    "arrivals (00 = always). CCCC is 0001 slow, 0002 no answer, 0003 reset, 0004 GOAWAY before it, 0005 cut\n"
-    "after it, 0006 garbage, 0007 refused, 0008 GOAWAY after it, 0009 cut before it was read, or a status\n"
-    "that is answered: 0400 0403 0410 0413 0429 0500 0503, for mail 0421 0450 0451 0452 0550 0552 0554.\n";
+    "DIR/vendor.secret is the password, key or token of every vendor. Their accounts: twilio\n" TWILIO_ACCOUNT
+    ", vonage " VONAGE_KEY ", aws " AWS_KEY " in " AWS_REGION ",\n"
+    "solapi " SOLAPI_KEY ", sens " SENS_KEY " with service " SENS_SERVICE ", nhn " NHN_KEY ",\n"
+    "mailgun " MAILGUN_DOMAIN ". GET /subscription?name=NAME of the page's port gives a Web Push\n"
+    "subscription, the same each time. A webhook's URL is /hook/NAME of the vendors' port; its signing key\n"
+    "is the secret as it stands.\n"
+    "The file DIR/SELECTOR._domainkey.DOMAIN.txt stands for that TXT record: with it a mail over SMTP shows\n"
+    "whether its DKIM signatures are good.\n"
+    "\n"
+    "A device token, an address before its '@' or a NAME that starts with fa17CCCCNN, or a phone number\n"
+    "that starts with +999CCCCNN, misbehaves at the first NN arrivals (00 = always). CCCC is 0001 slow,\n"
+    "0002 no answer, 0003 reset, 0004 GOAWAY before it, 0005 cut after it, 0006 garbage, 0007 refused,\n"
+    "0008 GOAWAY after it, 0009 cut before it was read, or a status that is answered: 0400 0403 0410 0413\n"
+    "0429 0500 0503, for vendors also 0401 0404, for SMTP 0421 0450 0451 0452 0550 0552 0554.\n";
 
-enum { STREAMS_MAX = 100000, CONNECTIONS_MAX = 4096, FCM_STREAMS = 1000 };
+enum { STREAMS_MAX = 100000, CONNECTIONS_MAX = 4096, HTTP_STREAMS = 1000 };
 
 struct sandbox {
     struct loop *loop;
     struct store *store;
     struct setup setup;
-    SSL_CTX *apns_tls, *fcm_tls, *smtp_tls;
+    SSL_CTX *apns_tls, *http_tls, *smtp_tls;
     struct apns *apns;
     struct fcm fcm;
     struct smtp_server smtp;
+    struct vendors vendors;
     struct view view;
-    struct http_server apns_http, fcm_http, view_http;
-    struct connection_count view_connections;
-    struct listener *http_listener, *apns_listener, *fcm_listener, *smtp_listener, *smtps_listener;
+    struct http_server apns_http, fcm_http, vendors_http, view_http;
+    struct connection_count view_connections, vendors_connections;
+    struct listener *http_listener, *apns_listener, *fcm_listener, *smtp_listener, *smtps_listener,
+        *vendors_listener;
 };
 
 struct settings {
     const char *dir;
     const char *topic;
-    int64_t http_port, apns_port, fcm_port, smtp_port, smtps_port;
+    int64_t http_port, apns_port, fcm_port, smtp_port, smtps_port, vendors_port;
     int64_t streams, first_streams, token_updates;
 };
 
@@ -62,8 +78,8 @@ static bool open_tls(struct sandbox *sandbox, struct error *err)
     static const struct alpn h2_or_http1 = {"\x02h2\x08http/1.1", true};
     const struct authority *authority = &sandbox->setup.authority;
     sandbox->apns_tls = authority_tls(authority, &h2_only, err);
-    sandbox->fcm_tls = sandbox->apns_tls ? authority_tls(authority, &h2_or_http1, err) : NULL;
-    sandbox->smtp_tls = sandbox->fcm_tls ? authority_tls(authority, NULL, err) : NULL;
+    sandbox->http_tls = sandbox->apns_tls ? authority_tls(authority, &h2_or_http1, err) : NULL;
+    sandbox->smtp_tls = sandbox->http_tls ? authority_tls(authority, NULL, err) : NULL;
     return sandbox->smtp_tls != NULL;
 }
 
@@ -79,8 +95,14 @@ static void open_services(struct sandbox *sandbox, const struct settings *settin
     sandbox->smtp = (struct smtp_server){.loop = loop,
                                          .store = sandbox->store,
                                          .tls = sandbox->smtp_tls,
-                                         .password = buf_string(&sandbox->setup.password)};
-    sandbox->view = (struct view){.store = sandbox->store, .apns = sandbox->apns};
+                                         .password = buf_string(&sandbox->setup.password),
+                                         .directory = &sandbox->setup.directory};
+    sandbox->vendors.store = sandbox->store;
+    sandbox->vendors.secret = buf_string(&sandbox->setup.secret);
+    sandbox->vendors.web = web_new();
+    sandbox->vendors.sms = sms_log_new();
+    sandbox->view =
+        (struct view){.store = sandbox->store, .apns = sandbox->apns, .vendors = &sandbox->vendors};
     sandbox->apns_http = (struct http_server){.loop = loop,
                                               .service = &apns_service,
                                               .arg = sandbox->apns,
@@ -90,8 +112,14 @@ static void open_services(struct sandbox *sandbox, const struct settings *settin
                                              .service = &fcm_service,
                                              .arg = &sandbox->fcm,
                                              .http1 = true,
-                                             .first_streams = FCM_STREAMS,
-                                             .streams = FCM_STREAMS};
+                                             .first_streams = HTTP_STREAMS,
+                                             .streams = HTTP_STREAMS};
+    sandbox->vendors_http = (struct http_server){.loop = loop,
+                                                 .service = &vendors_service,
+                                                 .arg = &sandbox->vendors,
+                                                 .http1 = true,
+                                                 .first_streams = HTTP_STREAMS,
+                                                 .streams = HTTP_STREAMS};
     sandbox->view_http =
         (struct http_server){.loop = loop, .service = &view_service, .arg = &sandbox->view, .http1 = true};
 }
@@ -115,12 +143,14 @@ static bool open_listeners(struct sandbox *sandbox, const struct settings *setti
          &sandbox->view_http},
         {&sandbox->apns_listener, settings->apns_port, sandbox->apns_tls, connections(sandbox, CHANNEL_APNS),
          http_accepted, &sandbox->apns_http},
-        {&sandbox->fcm_listener, settings->fcm_port, sandbox->fcm_tls, connections(sandbox, CHANNEL_FCM),
+        {&sandbox->fcm_listener, settings->fcm_port, sandbox->http_tls, connections(sandbox, CHANNEL_FCM),
          http_accepted, &sandbox->fcm_http},
         {&sandbox->smtp_listener, settings->smtp_port, NULL, connections(sandbox, CHANNEL_SMTP),
          smtp_accepted, &sandbox->smtp},
         {&sandbox->smtps_listener, settings->smtps_port, sandbox->smtp_tls,
          connections(sandbox, CHANNEL_SMTP), smtp_accepted, &sandbox->smtp},
+        {&sandbox->vendors_listener, settings->vendors_port, sandbox->http_tls, &sandbox->vendors_connections,
+         http_accepted, &sandbox->vendors_http},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         *all[i].listener = listener_new(&(struct listener_options){.loop = sandbox->loop,
@@ -143,14 +173,16 @@ static bool announce(struct sandbox *sandbox, struct error *err)
                                 .apns = listener_port(sandbox->apns_listener),
                                 .fcm = listener_port(sandbox->fcm_listener),
                                 .smtp = listener_port(sandbox->smtp_listener),
-                                .smtps = listener_port(sandbox->smtps_listener)};
+                                .smtps = listener_port(sandbox->smtps_listener),
+                                .vendors = listener_port(sandbox->vendors_listener)};
+    snprintf(sandbox->vendors.origin, sizeof(sandbox->vendors.origin), "https://127.0.0.1:%d", ports.vendors);
     snprintf(sandbox->fcm.token_uri, sizeof(sandbox->fcm.token_uri), "https://127.0.0.1:%d/token", ports.fcm);
     if (!setup_write_account(&sandbox->setup, sandbox->fcm.token_uri, err) ||
         !setup_write_env(&sandbox->setup, &ports, err))
         return false;
     log_event(LOG_INFO, "ready", log_int("http_port", ports.http), log_int("apns_port", ports.apns),
               log_int("fcm_port", ports.fcm), log_int("smtp_port", ports.smtp),
-              log_int("smtps_port", ports.smtps));
+              log_int("smtps_port", ports.smtps), log_int("vendors_port", ports.vendors));
     return true;
 }
 
@@ -161,12 +193,16 @@ static void close_all(struct sandbox *sandbox)
     listener_free(sandbox->fcm_listener);
     listener_free(sandbox->smtp_listener);
     listener_free(sandbox->smtps_listener);
+    listener_free(sandbox->vendors_listener);
     http_server_clear(&sandbox->apns_http);
     http_server_clear(&sandbox->fcm_http);
+    http_server_clear(&sandbox->vendors_http);
     http_server_clear(&sandbox->view_http);
     apns_free(sandbox->apns);
+    web_free(sandbox->vendors.web);
+    sms_log_free(sandbox->vendors.sms);
     SSL_CTX_free(sandbox->apns_tls);
-    SSL_CTX_free(sandbox->fcm_tls);
+    SSL_CTX_free(sandbox->http_tls);
     SSL_CTX_free(sandbox->smtp_tls);
     setup_close(&sandbox->setup);
     store_free(sandbox->store);
@@ -234,6 +270,12 @@ int main(int argc, char **argv)
          .max = 65535,
          .number = &settings.smtps_port,
          .help = "Port of SMTP within TLS."},
+        {.name = "vendors-port",
+         .argument = "PORT",
+         .fallback = "0",
+         .max = 65535,
+         .number = &settings.vendors_port,
+         .help = "Port of all vendors with an HTTP interface of their own."},
         {.name = "apns-topic",
          .argument = "TOPIC",
          .fallback = "com.example.app",

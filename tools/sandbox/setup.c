@@ -7,30 +7,30 @@
 #include "core/json.h"
 #include "sandbox/fcm.h"
 
-enum { RSA_BITS = 2048, PASSWORD_OCTETS = 18, PASSWORD_MAX = 128, KEY_ID_OCTETS = 20 };
+enum { RSA_BITS = 2048, SECRET_OCTETS = 18, SECRET_MAX = 128, KEY_ID_OCTETS = 20 };
 
-static bool open_password(struct setup *setup, struct error *err)
+/* The secret in the file `name`; made and written when there is no such file. */
+static bool open_secret(const struct setup *setup, const char *name, struct buf *secret, struct error *err)
 {
-    static const char name[] = "smtp.password";
-    struct buf *password = &setup->password;
     if (file_exists(&setup->directory, name)) {
-        if (!file_read(&setup->directory, name, password, err))
+        if (!file_read(&setup->directory, name, secret, err))
             return false;
-        if (password->size > 0 && password->data[password->size - 1] == '\n')
-            password->data[--password->size] = '\0';
-        return password->size > 0 || error_set(err, "%s is empty", name);
+        if (secret->size > 0 && secret->data[secret->size - 1] == '\n')
+            secret->data[--secret->size] = '\0';
+        return secret->size > 0 || error_set(err, "%s is empty", name);
     }
-    unsigned char octets[PASSWORD_OCTETS];
+    unsigned char octets[SECRET_OCTETS];
     if (RAND_bytes(octets, sizeof(octets)) != 1)
         return error_set(err, "no randomness");
-    base64url_append(password, octets, sizeof(octets));
-    return file_write(&setup->directory, name, password->data, password->size, 0600, err);
+    base64url_append(secret, octets, sizeof(octets));
+    return file_write(&setup->directory, name, secret->data, secret->size, 0600, err);
 }
 
 bool setup_open(struct setup *setup, const char *path, struct error *err)
 {
     *setup = (struct setup){0};
-    buf_init(&setup->password, PASSWORD_MAX);
+    buf_init(&setup->password, SECRET_MAX);
+    buf_init(&setup->secret, SECRET_MAX);
     if (!directory_open(&setup->directory, path, err) ||
         !authority_open(&setup->authority, &setup->directory, err))
         return false;
@@ -38,7 +38,8 @@ bool setup_open(struct setup *setup, const char *path, struct error *err)
     if (!setup->apns_key)
         return false;
     setup->service_key = key_open(&setup->directory, "service-account.key", RSA_BITS, err);
-    return setup->service_key && open_password(setup, err);
+    return setup->service_key && open_secret(setup, "smtp.password", &setup->password, err) &&
+           open_secret(setup, "vendor.secret", &setup->secret, err);
 }
 
 void setup_close(struct setup *setup)
@@ -47,6 +48,7 @@ void setup_close(struct setup *setup)
     EVP_PKEY_free(setup->service_key);
     authority_close(&setup->authority);
     buf_free(&setup->password);
+    buf_free(&setup->secret);
 }
 
 /* The key's id: a hash of its public half, so that it stays the same. */
@@ -108,7 +110,8 @@ bool setup_write_env(const struct setup *setup, const struct ports *ports, struc
                 {"APNS_URL", "https://127.0.0.1:", ports->apns},
                 {"FCM_URL", "https://127.0.0.1:", ports->fcm},
                 {"SMTP_URL", "smtp://localhost:", ports->smtp},
-                {"SMTPS_URL", "smtps://localhost:", ports->smtps}};
+                {"SMTPS_URL", "smtps://localhost:", ports->smtps},
+                {"VENDORS_URL", "https://127.0.0.1:", ports->vendors}};
     struct buf env, value;
     buf_init(&env, 4 * FILE_PATH_MAX);
     buf_init(&value, FILE_PATH_MAX + 16);

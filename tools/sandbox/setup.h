@@ -11,10 +11,11 @@ struct setup {
     EVP_PKEY *apns_key;
     EVP_PKEY *service_key;
     struct buf password; /* of SMTP */
+    struct buf secret;   /* of all vendors */
 };
 
 struct ports {
-    int http, apns, fcm, smtp, smtps;
+    int http, apns, fcm, smtp, smtps, vendors;
 };
 
 /* Reads what the directory has and makes what is missing. Ended by setup_close, also after an error. */

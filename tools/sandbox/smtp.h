@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "core/loop.h"
+#include "sandbox/files.h"
 #include "sandbox/store.h"
 #include "sandbox/wire.h"
 
@@ -14,8 +15,9 @@
 struct smtp_server {
     struct loop *loop;
     struct store *store;
-    SSL_CTX *tls;         /* for STARTTLS */
-    const char *password; /* of SMTP_USER */
+    SSL_CTX *tls;                      /* for STARTTLS */
+    const char *password;              /* of SMTP_USER */
+    const struct directory *directory; /* whose DKIM records verify mails; see dkim_check.h */
     uint64_t next_message;
 };
 

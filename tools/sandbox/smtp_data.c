@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "sandbox/dkim_check.h"
 #include "sandbox/magic.h"
 #include "sandbox/mail.h"
 #include "sandbox/smtp_session.h"
@@ -21,19 +22,17 @@ void smtp_data_command(struct smtp *smtp)
 
 static void record(struct smtp *smtp, const struct mail_facts *facts, int status)
 {
-    const struct arrival arrival = {
+    struct arrival arrival = {
         .channel = CHANNEL_SMTP,
         .id = facts->message_id,
         .recipient = buf_string(&smtp->recipients),
         .status = status,
-        .notes = {{"from", facts->from},
-                  {"to", facts->to},
-                  {"subject", facts->subject},
-                  {"reply-to", *facts->reply_to ? facts->reply_to : NULL},
-                  {"content-type", *facts->content_type ? facts->content_type : NULL}},
         .body = smtp->mail.data,
         .body_size = smtp->mail.size,
     };
+    mail_note(facts, arrival.notes);
+    arrival.notes[MAIL_NOTES] =
+        (struct note){"dkim", dkim_check(smtp->server->directory, smtp->mail.data, smtp->mail.size)};
     store_record(smtp->server->store, &arrival);
 }
 
@@ -41,7 +40,7 @@ static const char *content_fault(const struct smtp *smtp, struct mail_facts *fac
 {
     if (smtp->bare)
         return "a bare CR or LF, or a dot that is not doubled";
-    return mail_check(buf_string(&smtp->mail), smtp->mail.size, facts);
+    return mail_inspect(buf_string(&smtp->mail), smtp->mail.size, facts);
 }
 
 static void answer(struct smtp *smtp, const struct mail_facts *facts)

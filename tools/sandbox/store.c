@@ -26,7 +26,8 @@ struct store {
     struct kept_slot slots[STORE_KEPT];
 };
 
-static const char *const channel_names[CHANNEL_COUNT] = {"apns", "fcm", "smtp"};
+static const char *const channel_names[CHANNEL_COUNT] = {"apns", "fcm",  "smtp",   "web",
+                                                         "sms",  "mail", "webhook"};
 
 const char *channel_name(enum channel channel)
 {

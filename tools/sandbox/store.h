@@ -13,7 +13,16 @@
 #include "sandbox/ledger.h"
 #include "sandbox/wire.h"
 
-enum channel { CHANNEL_APNS, CHANNEL_FCM, CHANNEL_SMTP, CHANNEL_COUNT };
+enum channel {
+    CHANNEL_APNS,
+    CHANNEL_FCM,
+    CHANNEL_SMTP,
+    CHANNEL_WEB,  /* Web Push */
+    CHANNEL_SMS,  /* over any vendor */
+    CHANNEL_MAIL, /* over vendors' interfaces */
+    CHANNEL_WEBHOOK,
+    CHANNEL_COUNT
+};
 
 enum {
     STORE_KEPT = 10000,             /* arrivals kept in full */
@@ -65,8 +74,8 @@ struct channel_stats {
     int64_t arrived;
     int64_t repeats;   /* arrivals of an id that was there already */
     int64_t untracked; /* arrivals without an id, or with a new one when there are too many */
-    int64_t tokens;    /* distinct valid credentials seen (APNs) or given out (FCM) */
-    struct connection_count connections;
+    int64_t tokens;    /* distinct valid credentials seen (APNs, Web Push) or given out (FCM) */
+    struct connection_count connections;             /* none for those that share the vendors' port */
     struct reason_count rejected[STORE_MAX_REASONS]; /* ends with a NULL reason, or is full */
 };
 

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "sandbox/form.h"
+#include "sandbox/sms_log.h"
+#include "sandbox/vendor_web.h"
 
 typedef void route_fn(struct view *view, struct exchange *x, const char *query);
 
@@ -55,11 +58,24 @@ static void on_ids(struct view *view, struct exchange *x, const char *query)
     answer_pull(x, view_ids(view->store, query), "text/plain; charset=utf-8");
 }
 
+static void on_subscription(struct view *view, struct exchange *x, const char *query)
+{
+    struct buf name;
+    buf_init(&name, VENDOR_NAME_MAX);
+    if (form_value(query, "name", &name) && web_subscription(view->vendors, buf_string(&name), &x->answer))
+        exchange_answer(x, 200, "application/json", 0);
+    else
+        answer_text(x, 400, "bad query\n");
+    buf_free(&name);
+}
+
 static void on_reset(struct view *view, struct exchange *x, const char *query)
 {
     (void)query;
     store_reset(view->store);
     apns_reset(view->apns);
+    web_reset(view->vendors->web);
+    sms_log_reset(view->vendors->sms);
     answer_text(x, 200, "forgotten\n");
 }
 
@@ -67,8 +83,10 @@ static const struct {
     const char *method;
     const char *path;
     route_fn *run;
-} routes[] = {{"GET", "/", on_page},           {"GET", "/stats", on_stats}, {"GET", "/arrivals", on_arrivals},
-              {"GET", "/repeats", on_repeats}, {"GET", "/ids", on_ids},     {"POST", "/reset", on_reset}};
+} routes[] = {
+    {"GET", "/", on_page},           {"GET", "/stats", on_stats}, {"GET", "/arrivals", on_arrivals},
+    {"GET", "/repeats", on_repeats}, {"GET", "/ids", on_ids},     {"GET", "/subscription", on_subscription},
+    {"POST", "/reset", on_reset}};
 
 static void on_request(void *arg, struct exchange *x)
 {

@@ -5,10 +5,12 @@
 #include "sandbox/apns.h"
 #include "sandbox/http.h"
 #include "sandbox/store.h"
+#include "sandbox/vendors.h"
 
 struct view {
     struct store *store;
     struct apns *apns; /* whose tokens POST /reset forgets */
+    struct vendors *vendors;
 };
 
 extern const struct http_service view_service; /* its arg is a struct view */

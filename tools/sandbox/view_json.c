@@ -78,7 +78,7 @@ static void append_body(struct buf *out, const struct kept *kept)
     if (kept->channel != CHANNEL_SMTP && !kept->body_cut)
         body = json_parse(kept->body, kept->body_size, NULL);
     buf_text(out, ",\"body\":");
-    if (body)
+    if (json_object_is_type(body, json_type_object)) /* a text that happens to be a number is a text */
         json_append_value(out, body);
     else
         append_string(out, kept->body, kept->body_size);

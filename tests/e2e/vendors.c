@@ -1,0 +1,240 @@
+/* Each vendor's adapter through the real dispatcher to the sandbox, and the receipts that come later. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+#include "support/engine.h"
+#include "support/pg.h"
+#include "support/suite.h"
+
+enum { DEADLINE_MS = 20000 };
+
+static struct engine *engine;
+
+#define SMS  "sms", "+821012345678", "{\"text\": \"Hello\"}"
+#define MAIL "email", "kim@example.org", "{\"subject\": \"Paid\", \"text\": \"Thank you.\"}"
+
+/* In settings, @ is the file of the vendors' secret, ! that of the fixed key "sandbox". */
+static const struct vendor {
+    const char *adapter, *settings, *channel, *recipient, *payload, *sandbox_channel;
+    const char *cost;
+} vendors[] = {
+    {"twilio",
+     "{\"account_sid\": \"AC00000000000000000000000000000001\", \"from\": \"+14155550100\", \"secret_file\": "
+     "\"@\"}",
+     SMS, "sms", NULL},
+    {"vonage", "{\"api_key\": \"sandbox\", \"from\": \"ACME\", \"api_secret_file\": \"@\"}", SMS, "sms",
+     "0.03330000 EUR"},
+    {"sns",
+     "{\"region\": \"eu-central-1\", \"access_key_id\": \"AKIASANDBOX00000000\", \"secret_access_key_file\": "
+     "\"@\"}",
+     SMS, "sms", NULL},
+    {"solapi", "{\"from\": \"0212345678\", \"api_key_file\": \"!\", \"api_secret_file\": \"@\"}", SMS, "sms",
+     NULL},
+    {"sens",
+     "{\"from\": \"0212345678\", \"service_id\": \"ncp:sms:kr:1:sandbox\", \"access_key\": \"sandbox\", "
+     "\"secret_key_file\": \"@\"}",
+     SMS, "sms", NULL},
+    {"nhn", "{\"from\": \"0212345678\", \"app_key\": \"sandbox\", \"secret_key_file\": \"@\"}", SMS, "sms",
+     NULL},
+    {"ses",
+     "{\"region\": \"eu-central-1\", \"access_key_id\": \"AKIASANDBOX00000000\", \"secret_access_key_file\": "
+     "\"@\", "
+     "\"from\": \"noreply@mg.example.com\"}",
+     MAIL, "mail", NULL},
+    {"sendgrid", "{\"api_key_file\": \"@\", \"from\": \"noreply@mg.example.com\"}", MAIL, "mail", NULL},
+    {"mailgun",
+     "{\"api_key_file\": \"@\", \"domain\": \"mg.example.com\", \"from\": \"noreply@mg.example.com\"}", MAIL,
+     "mail", NULL},
+};
+
+static void setup(void)
+{
+    engine = engine_start("vendors");
+    engine_dispatcher(engine, "web,sms,email,webhook");
+    engine_scheduler(engine);
+}
+
+static void teardown(void)
+{
+    engine_stop(engine);
+}
+
+static void file_path(char *path, size_t size, const char *name)
+{
+    snprintf(path, size, "%s/%s", sandbox_dir(engine->sandbox), name);
+}
+
+/* The only provider of its channel. */
+static void use_provider(const char *adapter, const char *channel, const char *settings)
+{
+    char key_file[512];
+    snprintf(key_file, sizeof key_file, "%.400s/sandbox.key", engine->log_directory);
+    FILE *file = fopen(key_file, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("sandbox", file);
+    fclose(file);
+    char secret_file[512];
+    file_path(secret_file, sizeof secret_file, "vendor.secret");
+    struct buf full;
+    buf_init(&full, 16384);
+    buf_printf(&full, "{\"url\": \"%s\", \"ca_file\": \"%s\", ", sandbox_url(engine->sandbox, "VENDORS"),
+               sandbox_ca(engine->sandbox));
+    for (const char *p = settings + 1; *p != '\0'; p++) {
+        if (p[0] == '@' && p[-1] == '"')
+            buf_text(&full, secret_file);
+        else if (p[0] == '!' && p[-1] == '"')
+            buf_text(&full, key_file);
+        else
+            buf_char(&full, *p);
+    }
+    struct error err;
+    pg_exec(engine->sql, "BEGIN");
+    struct db_result *result = db_query(engine->sql, "DELETE FROM outbox.provider WHERE channel = $1", 1,
+                                        (const char *const[]){channel}, &err);
+    ck_assert_msg(result != NULL, "%s", err.text);
+    db_result_free(result);
+    result = db_query(
+        engine->sql, "INSERT INTO outbox.provider (name, channel, adapter, settings) VALUES ($1, $2, $3, $4)",
+        4, (const char *const[]){adapter, channel, adapter, buf_string(&full)}, &err);
+    ck_assert_msg(result != NULL, "%s: %s", adapter, err.text);
+    db_result_free(result);
+    pg_exec(engine->sql, "COMMIT");
+    buf_free(&full);
+}
+
+static void insert(const char *channel, const char *recipient, const char *payload, const char *key)
+{
+    struct error err;
+    struct db_result *result = db_query(
+        engine->sql,
+        "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key) VALUES ($1, $2, $3, $4)",
+        4, (const char *const[]){channel, recipient, payload, key}, &err);
+    ck_assert_msg(result != NULL, "%s: %s", key, err.text);
+    db_result_free(result);
+}
+
+static void expect_status(const char *key, const char *expected)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "SELECT CASE WHEN status = '%s' THEN status::text ELSE concat_ws(' ', status, last_error) END"
+             " FROM outbox.delivery WHERE idempotency_key = '%s'",
+             expected, key);
+    engine_wait(engine, sql, expected, DEADLINE_MS);
+}
+
+START_TEST(test_vendor)
+{
+    const struct vendor *vendor = &vendors[_i];
+    use_provider(vendor->adapter, vendor->channel, vendor->settings);
+    insert(vendor->channel, vendor->recipient, vendor->payload, "k");
+    expect_status("k", "sent");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, vendor->sandbox_channel, "arrived"), 1);
+    pg_expect(engine->sql, "SELECT provider FROM outbox.delivery", vendor->adapter);
+    pg_expect(engine->sql, "SELECT provider_message_id <> '' FROM outbox.delivery", "t");
+    pg_expect(engine->sql, "SELECT cost || ' ' || currency FROM outbox.delivery", vendor->cost);
+    pg_exec(engine->sql,
+            "SELECT outbox.record_receipt(provider, provider_message_id, 'delivered') FROM outbox.delivery");
+    expect_status("k", "delivered");
+}
+END_TEST
+
+START_TEST(test_web_push)
+{
+    const char *origin = sandbox_url(engine->sandbox, "VENDORS");
+    char key[512];
+    file_path(key, sizeof key, "apns.p8");
+    char settings[2048];
+    snprintf(settings, sizeof settings,
+             "{\"subject\": \"mailto:push@example.com\", \"vapid_key_file\": \"%s\", \"trusted_origins\": "
+             "[\"%s\"]}",
+             key, origin);
+    struct error err;
+    struct db_result *result;
+    struct buf full;
+    buf_init(&full, 8192);
+    buf_printf(&full, "{\"ca_file\": \"%s\", %s", sandbox_ca(engine->sandbox), settings + 1);
+    result = db_query(engine->sql,
+                      "INSERT INTO outbox.provider (name, channel, adapter, settings) VALUES ('push', 'web', "
+                      "'webpush', $1)",
+                      1, (const char *const[]){buf_string(&full)}, &err);
+    ck_assert_msg(result != NULL, "%s", err.text);
+    db_result_free(result);
+    pg_exec(engine->sql, "INSERT INTO outbox.template (name, channel, content) VALUES"
+                         " ('hello', 'web', '{\"title\": \"Hello {{name}}\"}')");
+    static const char *const names[] = {"/subscription?name=laptop", "/subscription?name=fa17041000-desktop"};
+    for (size_t i = 0; i < 2; i++) {
+        char *subscription = sandbox_get(engine->sandbox, names[i]);
+        result = db_query(engine->sql, "SELECT outbox.register_device('u1', 'web', $1)", 1,
+                          (const char *const[]){subscription}, &err);
+        ck_assert_msg(result != NULL, "%s", err.text);
+        db_result_free(result);
+        mem_free(subscription);
+    }
+    pg_exec(engine->sql,
+            "SELECT outbox.notify('u1', 'hello', '{\"name\": \"Kim\"}', idempotency_key => 'n')");
+    engine_wait(engine, "SELECT string_agg(status::text, ',' ORDER BY id) FROM outbox.delivery",
+                "sent,failed", DEADLINE_MS);
+    pg_expect(engine->sql,
+              "SELECT string_agg((retired_at IS NOT NULL)::text, ',' ORDER BY id) FROM outbox.device",
+              "false,true");
+    struct json_object *arrivals = sandbox_get_json(engine->sandbox, "/arrivals?channel=web");
+    ck_assert_uint_eq(json_object_array_length(arrivals), 1);
+    struct json_object *body = json_get(json_object_array_get_idx(arrivals, 0), "body");
+    ck_assert_str_eq(json_get_text(body, "title"), "Hello Kim");
+    json_object_put(arrivals);
+    buf_free(&full);
+}
+END_TEST
+
+START_TEST(test_webhook)
+{
+    const char *origin = sandbox_url(engine->sandbox, "VENDORS");
+    char secret[512];
+    file_path(secret, sizeof secret, "vendor.secret");
+    struct buf settings;
+    buf_init(&settings, 8192);
+    buf_printf(&settings,
+               "{\"ca_file\": \"%s\", \"signing_key_file\": \"%s\", \"trusted_origins\": [\"%s\"]}",
+               sandbox_ca(engine->sandbox), secret, origin);
+    struct error err;
+    struct db_result *result = db_query(engine->sql,
+                                        "INSERT INTO outbox.provider (name, channel, adapter, settings) "
+                                        "VALUES ('hooks', 'webhook', 'webhook', $1)",
+                                        1, (const char *const[]){buf_string(&settings)}, &err);
+    ck_assert_msg(result != NULL, "%s", err.text);
+    db_result_free(result);
+    char recipient[512];
+    snprintf(recipient, sizeof recipient, "%s/hook/orders", origin);
+    insert("webhook", recipient, "{\"type\": \"order.paid\", \"order\": 12}", "w");
+    expect_status("w", "sent");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "webhook", "arrived"), 1);
+    insert("webhook", "https://127.0.0.1:1/inside", "{\"type\": \"x\"}", "guarded");
+    engine_wait(engine,
+                "SELECT last_error IS NOT NULL FROM outbox.delivery WHERE idempotency_key = 'guarded'", "t",
+                DEADLINE_MS);
+    pg_expect(engine->sql, "SELECT status <> 'sent' FROM outbox.delivery WHERE idempotency_key = 'guarded'",
+              "t");
+    buf_free(&settings);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("vendors");
+    TCase *each = tcase_create("vendor");
+    tcase_add_checked_fixture(each, setup, teardown);
+    tcase_set_timeout(each, 20);
+    tcase_add_loop_test(each, test_vendor, 0, (int)(sizeof vendors / sizeof *vendors));
+    suite_add_tcase(suite, each);
+    TCase *own = tcase_create("own origins");
+    tcase_add_checked_fixture(own, setup, teardown);
+    tcase_set_timeout(own, 20);
+    tcase_add_test(own, test_web_push);
+    tcase_add_test(own, test_webhook);
+    suite_add_tcase(suite, own);
+    return suite_run(suite);
+}
