@@ -5,9 +5,12 @@
  *
  *   /answer      200, header x-peer: yes, body "ok"        /echo        200 with the request's body
  *   /status/N    N without a body                          /big         200 with 200,000 octets
- *   /silent      recorded, never answered                  /close       recorded, then the connection is
- * closed /reset       recorded, then a TCP reset                /rst/N       recorded, RST_STREAM with error
- * code N /refuse      RST_STREAM REFUSED_STREAM, not recorded   /half        headers of a response, no end
+ *   /silent      recorded, never answered
+ *   /close       recorded, then the connection is closed
+ *   /reset       recorded, then a TCP reset
+ *   /rst/N       recorded, RST_STREAM with error code N
+ *   /refuse      RST_STREAM REFUSED_STREAM, not recorded
+ *   /half        headers of a response, no end
  *   /goaway      GOAWAY whose last-stream-id includes this stream; then answered
  *   /goaway-not  GOAWAY whose last-stream-id is below this stream; the others are answered
  *   /goaway-end  GOAWAY that includes this stream, then closed without an answer
