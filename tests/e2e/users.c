@@ -215,7 +215,8 @@ END_TEST
 /*
  * Refusals are committed one after the other while the queue is being sent. Each flight is stamped when it is
  * opened, which is after its claim; MARGIN allows for the time between the two and for a busy machine. A
- * refusal that was committed longer than that before its message's flight was committed before the claim.
+ * refusal that was committed longer than that before its message's flight was committed before the claim. The
+ * limit gives a slow person the time to refuse.
  */
 #define USERS  30000
 #define MARGIN "1 second"
@@ -234,6 +235,7 @@ START_TEST(test_refusals_under_load)
         " RETURN NULL; END';"
         "CREATE TRIGGER stamp AFTER INSERT ON outbox.flight FOR EACH ROW EXECUTE FUNCTION public.stamp();"
         "UPDATE outbox.channel SET batch_size = 100 WHERE name = 'ios';"
+        "UPDATE outbox.provider SET rate_per_second = 5000 WHERE channel = 'ios';"
         "SELECT outbox.pause('ios');"
         "INSERT INTO outbox.device (user_id, platform, token) SELECT 'u' || i, 'ios', lpad(to_hex(i), "
         "64, '0')"
