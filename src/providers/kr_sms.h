@@ -46,12 +46,12 @@ bool kr_sms_read(const struct kr_sms *sms, const struct message *message, struct
 void kr_sms_member(struct buf *out, const char *name, const char *text);
 
 /* Whether a message sent then can be asked for now. */
-bool kr_sms_may_inquire(const struct kr_sms *sms, int64_t sent_ms, int64_t now_ms);
+bool kr_sms_may_inquire(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms);
 
-/* The span in which a message sent at sent_ms is looked for: it covers clocks that are apart as far as the
- * vendors' signatures allow, and slow requests. */
-int64_t kr_sms_span_start(int64_t sent_ms);
-int64_t kr_sms_span_end(int64_t sent_ms);
+/* The span in which a message sent then is looked for: it covers clocks that are apart as far as the vendors'
+ * signatures allow, and slow requests. Unix ms. */
+int64_t kr_sms_span_start(const struct sent_span *sent);
+int64_t kr_sms_span_end(const struct sent_span *sent);
 
 /* "2023-11-15 07:13:20" in Korean time, with %20 and %3A for a query. */
 void kr_sms_query_time(int64_t ms, char out[32]);

@@ -184,18 +184,18 @@ static struct verdict judge(const void *account, const struct message *message,
 }
 
 /* SMS and LMS have lists of their own, which hold advertising too. */
-static bool inquiry_build(const void *arg, const struct message *message, int64_t sent_ms, int64_t now_ms,
-                          struct arena *arena, struct request *request)
+static bool inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
+                          int64_t now_ms, struct arena *arena, struct request *request)
 {
     const struct nhn *account = arg;
     struct kr_sms_message sms;
     struct verdict verdict;
     char start[32], end[32];
-    if (!kr_sms_may_inquire(&account->sms, sent_ms, now_ms) ||
+    if (!kr_sms_may_inquire(&account->sms, sent, now_ms) ||
         !kr_sms_read(&account->sms, message, arena, &sms, &verdict))
         return false;
-    kr_sms_query_time(kr_sms_span_start(sent_ms), start);
-    kr_sms_query_time(kr_sms_span_end(sent_ms), end);
+    kr_sms_query_time(kr_sms_span_start(sent), start);
+    kr_sms_query_time(kr_sms_span_end(sent), end);
     *request = (struct request){
         .method = "GET",
         .path = arena_printf(arena,
@@ -231,10 +231,10 @@ static struct verdict judge_list(struct json_object *answer, const char *uuid)
 }
 
 static struct verdict inquiry_judge(const void *account, const struct message *message,
-                                    const struct response *response, int64_t sent_ms)
+                                    const struct response *response, const struct sent_span *sent)
 {
     (void)account;
-    (void)sent_ms;
+    (void)sent;
     struct verdict verdict;
     struct json_object *answer = kr_sms_inquiry_body(response, &verdict);
     if (answer != NULL)

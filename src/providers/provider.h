@@ -53,6 +53,11 @@ struct message {
     int attempt;                 /* 1 = first */
 };
 
+/* When a request may have reached the provider, Unix ms: both the same when it is known. */
+struct sent_span {
+    int64_t from_ms, upto_ms;
+};
+
 /* The effect of sending the same message twice; with the channel's policy it decides about doubt. */
 enum repeat_effect {
     REPEAT_IDEMPOTENT, /* the provider drops the second one */
@@ -94,12 +99,14 @@ struct provider {
     struct verdict (*judge)(const void *account, const struct message *message,
                             const struct response *response, int64_t now_ms);
 
-    /* Both NULL when the provider cannot be asked whether it took a message whose answer was lost. SENT: it
-     * did; UNSENT: it surely did not; IN_DOUBT: it cannot tell (yet). */
-    bool (*inquiry_build)(const void *account, const struct message *message, int64_t sent_ms, int64_t now_ms,
-                          struct arena *arena, struct request *request);
+    /* Both NULL when the provider cannot be asked whether it took a message whose answer was lost.
+     * inquiry_build, false: it is too early after sent->upto_ms, ask later; or such a message can never be
+     * asked for (its address is no address), and it stays false. inquiry_judge, SENT: the provider took it;
+     * UNSENT: it surely did not; IN_DOUBT: it cannot tell (yet). */
+    bool (*inquiry_build)(const void *account, const struct message *message, const struct sent_span *sent,
+                          int64_t now_ms, struct arena *arena, struct request *request);
     struct verdict (*inquiry_judge)(const void *account, const struct message *message,
-                                    const struct response *response, int64_t sent_ms);
+                                    const struct response *response, const struct sent_span *sent);
 
     /* Both NULL when no credential is fetched. */
     bool (*credential_build)(const void *account, int64_t now_ms, struct arena *arena,

@@ -163,16 +163,16 @@ static struct verdict judge(const void *account, const struct message *message,
 }
 
 /* SENS keeps no reference of ours: it lists what went to that number at that time. */
-static bool inquiry_build(const void *arg, const struct message *message, int64_t sent_ms, int64_t now_ms,
-                          struct arena *arena, struct request *request)
+static bool inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
+                          int64_t now_ms, struct arena *arena, struct request *request)
 {
     const struct sens *account = arg;
     struct kr_number to;
     char start[32], end[32];
-    if (!kr_sms_may_inquire(&account->sms, sent_ms, now_ms) || !kr_number_read(message->recipient, &to))
+    if (!kr_sms_may_inquire(&account->sms, sent, now_ms) || !kr_number_read(message->recipient, &to))
         return false;
-    kr_sms_query_time(kr_sms_span_start(sent_ms), start);
-    kr_sms_query_time(kr_sms_span_end(sent_ms), end);
+    kr_sms_query_time(kr_sms_span_start(sent), start);
+    kr_sms_query_time(kr_sms_span_end(sent), end);
     *request = (struct request){
         .method = "GET",
         .path = arena_printf(arena, "%s?requestStartTime=%s&requestEndTime=%s&to=%s", account->path, start,
@@ -194,11 +194,11 @@ static struct verdict judge_list(struct json_object *body)
 }
 
 static struct verdict inquiry_judge(const void *account, const struct message *message,
-                                    const struct response *response, int64_t sent_ms)
+                                    const struct response *response, const struct sent_span *sent)
 {
     (void)account;
     (void)message;
-    (void)sent_ms;
+    (void)sent;
     struct verdict verdict;
     struct json_object *body = kr_sms_inquiry_body(response, &verdict);
     if (body != NULL)

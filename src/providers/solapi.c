@@ -186,16 +186,16 @@ static struct verdict judge(const void *account, const struct message *message,
 enum { LIST_MAX = 20 };
 
 /* Solapi cannot search by customFields: it lists what went to that number at that time. */
-static bool inquiry_build(const void *arg, const struct message *message, int64_t sent_ms, int64_t now_ms,
-                          struct arena *arena, struct request *request)
+static bool inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
+                          int64_t now_ms, struct arena *arena, struct request *request)
 {
     const struct solapi *account = arg;
     struct kr_number to;
     char start[24], end[24];
-    if (!kr_sms_may_inquire(&account->sms, sent_ms, now_ms) || !kr_number_read(message->recipient, &to))
+    if (!kr_sms_may_inquire(&account->sms, sent, now_ms) || !kr_number_read(message->recipient, &to))
         return false;
-    write_time(kr_sms_span_start(sent_ms), start);
-    write_time(kr_sms_span_end(sent_ms), end);
+    write_time(kr_sms_span_start(sent), start);
+    write_time(kr_sms_span_end(sent), end);
     *request = (struct request){
         .method = "GET",
         .path = arena_printf(arena,
@@ -248,10 +248,10 @@ static struct verdict judge_list(struct json_object *body, const char *uuid)
 }
 
 static struct verdict inquiry_judge(const void *account, const struct message *message,
-                                    const struct response *response, int64_t sent_ms)
+                                    const struct response *response, const struct sent_span *sent)
 {
     (void)account;
-    (void)sent_ms;
+    (void)sent;
     struct verdict verdict;
     struct json_object *body = kr_sms_inquiry_body(response, &verdict);
     if (body != NULL)

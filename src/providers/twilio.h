@@ -20,10 +20,10 @@ struct verdict twilio_judge(const void *account, const struct message *message,
 
 /* Twilio knows no id of ours: a message is recognised by its recipient, its text and the time it was taken.
  */
-bool twilio_inquiry_build(const void *account, const struct message *message, int64_t sent_ms, int64_t now_ms,
-                          struct arena *arena, struct request *request);
+bool twilio_inquiry_build(const void *account, const struct message *message, const struct sent_span *sent,
+                          int64_t now_ms, struct arena *arena, struct request *request);
 struct verdict twilio_inquiry_judge(const void *account, const struct message *message,
-                                    const struct response *response, int64_t sent_ms);
+                                    const struct response *response, const struct sent_span *sent);
 
 /* The verdict for a message that Twilio holds. */
 struct verdict twilio_taken(struct json_object *body);

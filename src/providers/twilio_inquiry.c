@@ -6,18 +6,18 @@
 #include "providers/phone.h"
 #include "providers/twilio.h"
 
-/* Twilio dates a message by its own clock, when it takes it: around sent_ms, or later by the time a request
+/* Twilio dates a message by its own clock, when it takes it: when it was sent, or later by the time a request
  * may take. Before that time has passed, absence proves nothing. */
 enum { EARLIER_MS = 10000, LATER_MS = 120000 };
 
 /* A page of longer texts still fits a response. */
 #define PAGE_SIZE "20"
 
-bool twilio_inquiry_build(const void *arg, const struct message *message, int64_t sent_ms, int64_t now_ms,
-                          struct arena *arena, struct request *request)
+bool twilio_inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
+                          int64_t now_ms, struct arena *arena, struct request *request)
 {
     const struct twilio *account = arg;
-    if (now_ms < sent_ms + LATER_MS || !phone_ok(message->recipient))
+    if (now_ms < sent->upto_ms + LATER_MS || !phone_ok(message->recipient))
         return false;
     struct buf query;
     buf_init(&query, 256);
@@ -52,7 +52,8 @@ struct findings {
     bool reaches_back;         /* the list goes back before that time */
 };
 
-static struct findings look_through(struct json_object *messages, const char *text, int64_t sent_ms)
+static struct findings look_through(struct json_object *messages, const char *text,
+                                    const struct sent_span *sent)
 {
     struct findings found = {NULL, false, false};
     size_t count = json_object_array_length(messages);
@@ -61,11 +62,11 @@ static struct findings look_through(struct json_object *messages, const char *te
         const char *body = json_get_text(entry, "body"), *sid = json_get_text(entry, "sid");
         int64_t created_ms;
         bool dated = date_read(json_get_text(entry, "date_created"), &created_ms);
-        if (dated && created_ms < sent_ms - EARLIER_MS)
+        if (dated && created_ms < sent->from_ms - EARLIER_MS)
             found.reaches_back = true;
         else if (!dated)
             found.others = true;
-        else if (created_ms <= sent_ms + LATER_MS) {
+        else if (created_ms <= sent->upto_ms + LATER_MS) {
             if (body != NULL && sid != NULL && strcmp(body, text) == 0)
                 found.taken = entry;
             else
@@ -75,12 +76,12 @@ static struct findings look_through(struct json_object *messages, const char *te
     return found;
 }
 
-static struct verdict judge_list(struct json_object *body, const char *text, int64_t sent_ms)
+static struct verdict judge_list(struct json_object *body, const char *text, const struct sent_span *sent)
 {
     struct json_object *messages = json_get(body, "messages");
     if (text == NULL || !json_object_is_type(messages, json_type_array))
         return verdict_make(VERDICT_IN_DOUBT, "the list of messages is not Twilio's");
-    struct findings found = look_through(messages, text, sent_ms);
+    struct findings found = look_through(messages, text, sent);
     if (found.taken != NULL)
         return twilio_taken(found.taken);
     /* Twilio may change characters of a text, so another text of the same moment may be ours. */
@@ -92,7 +93,7 @@ static struct verdict judge_list(struct json_object *body, const char *text, int
 }
 
 struct verdict twilio_inquiry_judge(const void *account, const struct message *message,
-                                    const struct response *response, int64_t sent_ms)
+                                    const struct response *response, const struct sent_span *sent)
 {
     (void)account;
     if (response->state != SEND_ANSWERED || response->status != 200)
@@ -100,7 +101,7 @@ struct verdict twilio_inquiry_judge(const void *account, const struct message *m
                             response->status);
     struct json_object *body =
         response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
-    struct verdict verdict = judge_list(body, json_get_text(message->payload, "text"), sent_ms);
+    struct verdict verdict = judge_list(body, json_get_text(message->payload, "text"), sent);
     json_object_put(body);
     return verdict;
 }

@@ -409,15 +409,16 @@ END_TEST
 
 static struct verdict ask(size_t i, const struct message *message, int64_t sent_ms)
 {
+    const struct sent_span sent = {sent_ms, sent_ms};
     const struct provider *provider = vendors[i].provider;
     struct request request;
     int64_t now_ms = clock_ms() + vendors[i].listed_after_ms;
     struct message attempt = *message;
     attempt.attempt = ++attempts;
-    ck_assert_msg(provider->inquiry_build(accounts[i], &attempt, sent_ms, now_ms, arena, &request),
+    ck_assert_msg(provider->inquiry_build(accounts[i], &attempt, &sent, now_ms, arena, &request),
                   "%s cannot be asked", provider->name);
     const struct response *response = vendor_client_send(client, &request);
-    return provider->inquiry_judge(accounts[i], message, response, sent_ms);
+    return provider->inquiry_judge(accounts[i], message, response, &sent);
 }
 
 /* 0005: taken, the answer is lost. 0009: lost before it was read. 0006: taken, the answer means nothing. */
@@ -519,12 +520,12 @@ START_TEST(refuses_questions_with_a_wrong_secret)
             continue;
         struct message message = test_message(MOBILE, TEXT);
         struct request request;
-        int64_t now_ms = clock_ms();
+        int64_t now_ms = clock_ms(), sent_ms = now_ms - vendors[i].listed_after_ms;
+        const struct sent_span sent = {sent_ms, sent_ms};
         void *account = account_of(&vendors[i], other_secret());
-        ck_assert(provider->inquiry_build(account, &message, now_ms - vendors[i].listed_after_ms, now_ms,
-                                          arena, &request));
+        ck_assert(provider->inquiry_build(account, &message, &sent, now_ms, arena, &request));
         const struct response *response = vendor_client_send(client, &request);
-        struct verdict verdict = provider->inquiry_judge(account, &message, response, now_ms);
+        struct verdict verdict = provider->inquiry_judge(account, &message, response, &sent);
         expect(i, "question with a wrong secret", &verdict, VERDICT_IN_DOUBT);
         provider->account_free(account);
     }

@@ -8,6 +8,9 @@
 #define TEST_UUID "6f1d2c3a-0b4e-4d5f-8a9b-0c1d2e3f4a5b"
 /* 2023-11-14T22:13:20Z */
 #define TEST_NOW_MS INT64_C(1700000000000)
+/* Spans for inquiries: a known moment, and ten minutes as after a crash. */
+#define TEST_SENT       (&(const struct sent_span){TEST_NOW_MS, TEST_NOW_MS})
+#define TEST_SENT_10MIN (&(const struct sent_span){TEST_NOW_MS, TEST_NOW_MS + 600000})
 
 /* A file of test vectors; the folder is PGOUTBOX_VECTORS or tests/vectors. Free with json_object_put. */
 struct json_object *vectors_load(const char *name);

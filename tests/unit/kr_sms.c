@@ -58,8 +58,10 @@ START_TEST(test_settings)
     ck_assert(settings_read(&sms, "{" FROM "}", &err));
     ck_assert_str_eq(sms.from, "0212345678");
     ck_assert(!sms.replace_unknown && !sms.advertising && !sms.abroad);
-    ck_assert(!kr_sms_may_inquire(&sms, TEST_NOW_MS, TEST_NOW_MS + 59999));
-    ck_assert(kr_sms_may_inquire(&sms, TEST_NOW_MS, TEST_NOW_MS + 60000));
+    ck_assert(!kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS + 59999));
+    ck_assert(kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS + 60000));
+    ck_assert(!kr_sms_may_inquire(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 659999));
+    ck_assert(kr_sms_may_inquire(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 660000));
     struct endpoint_options options = {.http2 = true};
     kr_sms_endpoint(&sms, &options);
     ck_assert_str_eq(options.url, "https://vendor.example");
@@ -67,7 +69,7 @@ START_TEST(test_settings)
     kr_sms_free(&sms);
     ck_assert(settings_read(&sms, "{" FROM ",\"inquire_after\":0,\"url\":\"https://x:1\"}", &err));
     ck_assert_str_eq(sms.url, "https://x:1");
-    ck_assert(kr_sms_may_inquire(&sms, TEST_NOW_MS, TEST_NOW_MS));
+    ck_assert(kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS));
     kr_sms_free(&sms);
 }
 END_TEST

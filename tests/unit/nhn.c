@@ -283,18 +283,22 @@ START_TEST(test_inquiry_build)
 {
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct request request;
-    ck_assert(
-        !provider_nhn.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 1000, arena, &request));
-    ck_assert(
-        provider_nhn.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 60000, arena, &request));
+    ck_assert(!provider_nhn.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 1000, arena, &request));
+    ck_assert(provider_nhn.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path,
                      SENDING "sms?startCreateDate=2023-11-15%2007%3A08%3A20"
                              "&endCreateDate=2023-11-15%2008%3A13%3A20&recipientGroupingKey=" TEST_UUID);
     ck_assert_str_eq(test_header(&request, "x-secret-key"), "S3cret");
+    ck_assert(!provider_nhn.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
+                                          &request));
+    ck_assert(provider_nhn.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
+                                         &request));
+    ck_assert_str_eq(request.path,
+                     SENDING "sms?startCreateDate=2023-11-15%2007%3A08%3A20"
+                             "&endCreateDate=2023-11-15%2008%3A23%3A20&recipientGroupingKey=" TEST_UUID);
     message = test_message(MOBILE, "{\"text\":\"a\",\"type\":\"lms\"}");
-    ck_assert(
-        provider_nhn.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 60000, arena, &request));
+    ck_assert(provider_nhn.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert(strstr(request.path, SENDING "mms?startCreateDate=") == request.path);
 }
 END_TEST
@@ -328,14 +332,13 @@ START_TEST(test_inquiry_judge)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = provider_nhn.inquiry_judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = provider_nhn.inquiry_judge(account, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, verdict.kind == VERDICT_SENT ? "R1" : "");
     }
     struct response lost = {.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(provider_nhn.inquiry_judge(account, &message, &lost, TEST_NOW_MS).kind,
-                     VERDICT_IN_DOUBT);
+    ck_assert_int_eq(provider_nhn.inquiry_judge(account, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
 }
 END_TEST
 

@@ -182,14 +182,20 @@ START_TEST(test_inquiry)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct request request;
     ck_assert(
-        !provider_sens.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 1000, arena, &request));
+        !provider_sens.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 1000, arena, &request));
     ck_assert(
-        provider_sens.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 60000, arena, &request));
+        provider_sens.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, PATH "?requestStartTime=2023-11-15%2007%3A08%3A20"
                                         "&requestEndTime=2023-11-15%2008%3A13%3A20&to=01012345678");
     ck_assert_str_eq(test_header(&request, "x-ncp-apigw-timestamp"), "1700000060000");
     ck_assert_ptr_nonnull(test_header(&request, "x-ncp-apigw-signature-v2"));
+    ck_assert(!provider_sens.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
+                                           &request));
+    ck_assert(provider_sens.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
+                                          &request));
+    ck_assert_str_eq(request.path, PATH "?requestStartTime=2023-11-15%2007%3A08%3A20"
+                                        "&requestEndTime=2023-11-15%2008%3A23%3A20&to=01012345678");
     static const struct {
         int status;
         const char *body, *verdict;
@@ -207,13 +213,12 @@ START_TEST(test_inquiry)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = provider_sens.inquiry_judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = provider_sens.inquiry_judge(account, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
     }
     struct response lost = {.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(provider_sens.inquiry_judge(account, &message, &lost, TEST_NOW_MS).kind,
-                     VERDICT_IN_DOUBT);
+    ck_assert_int_eq(provider_sens.inquiry_judge(account, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
 }
 END_TEST
 

@@ -94,8 +94,9 @@ START_TEST(test_authorization)
     ck_assert_str_ne(authorization(&message, TEST_NOW_MS), first);
     message.uuid = TEST_UUID;
     struct request request;
-    ck_assert(
-        provider_solapi.inquiry_build(account, &message, TEST_NOW_MS - 60000, TEST_NOW_MS, arena, &request));
+    ck_assert(provider_solapi.inquiry_build(account, &message,
+                                            &(struct sent_span){TEST_NOW_MS - 60000, TEST_NOW_MS - 60000},
+                                            TEST_NOW_MS, arena, &request));
     ck_assert_str_ne(test_header(&request, "authorization"), first);
 }
 END_TEST
@@ -286,14 +287,19 @@ START_TEST(test_inquiry_build)
     struct message message = test_message(MOBILE, TEXT);
     struct request request;
     ck_assert(
-        !provider_solapi.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 59999, arena, &request));
+        !provider_solapi.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 59999, arena, &request));
     ck_assert(
-        provider_solapi.inquiry_build(account, &message, TEST_NOW_MS, TEST_NOW_MS + 60000, arena, &request));
+        provider_solapi.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, "/messages/v4/list?criteria=to&cond=eq&value=01012345678&dateType=CREATED"
                                    "&startDate=2023-11-14T22:08:20Z&endDate=2023-11-14T23:13:20Z&limit=20");
     ck_assert_uint_eq(request.body_size, 0);
     ck_assert(strstr(test_header(&request, "authorization"), "date=2023-11-14T22:14:20Z") != NULL);
+    ck_assert(!provider_solapi.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
+                                             &request));
+    ck_assert(provider_solapi.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
+                                            &request));
+    ck_assert(strstr(request.path, "&startDate=2023-11-14T22:08:20Z&endDate=2023-11-14T23:23:20Z&") != NULL);
 }
 END_TEST
 
@@ -328,7 +334,7 @@ START_TEST(test_inquiry_judge)
     struct message message = test_message(MOBILE, TEXT);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = provider_solapi.inquiry_judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = provider_solapi.inquiry_judge(account, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, rows[i].id);
@@ -340,16 +346,16 @@ START_TEST(test_inquiry_judge)
         used += (size_t)snprintf(body + used, sizeof body - used, "%s\"M%d\":{}", i > 0 ? "," : "", i);
     snprintf(body + used, sizeof body - used, "}}");
     struct response response = test_answer(200, body);
-    ck_assert_int_eq(provider_solapi.inquiry_judge(account, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(provider_solapi.inquiry_judge(account, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = test_answer(200, LIST(""));
     response.body_truncated = true;
-    ck_assert_int_eq(provider_solapi.inquiry_judge(account, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(provider_solapi.inquiry_judge(account, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     /* A question that was not sent says nothing about the message. */
     response =
         (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = "", .error = "refused"};
-    struct verdict verdict = provider_solapi.inquiry_judge(account, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = provider_solapi.inquiry_judge(account, &message, &response, TEST_SENT);
     ck_assert_int_eq(verdict.kind, VERDICT_IN_DOUBT);
     ck_assert_str_eq(verdict.reason, "the vendor could not be asked: refused");
 }

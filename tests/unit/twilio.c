@@ -350,16 +350,22 @@ START_TEST(test_inquiry_request)
     void *account = test_account(&provider_twilio, PLAIN, SECRET);
     struct message message = test_message(PHONE, "{\"text\":\"x\"}");
     struct request request;
-    int64_t sent_ms = TEST_NOW_MS;
-    ck_assert(!provider_twilio.inquiry_build(account, &message, sent_ms, sent_ms + 119999, arena, &request));
-    ck_assert(provider_twilio.inquiry_build(account, &message, sent_ms, sent_ms + 120000, arena, &request));
+    ck_assert(
+        !provider_twilio.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 119999, arena, &request));
+    ck_assert(
+        provider_twilio.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, MESSAGES "?To=%2B15005550001&PageSize=20");
     ck_assert_str_eq(test_header(&request, "authorization"),
                      "Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMToxMjM0NQ==");
     ck_assert_uint_eq(request.body_size, 0);
+    ck_assert(!provider_twilio.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 719999, arena,
+                                             &request));
+    ck_assert(provider_twilio.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 720000, arena,
+                                            &request));
     message.recipient = "1 or 2";
-    ck_assert(!provider_twilio.inquiry_build(account, &message, sent_ms, sent_ms + 120000, arena, &request));
+    ck_assert(
+        !provider_twilio.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
     provider_twilio.account_free(account);
 }
 END_TEST
@@ -408,7 +414,7 @@ START_TEST(test_inquiry)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
         if (verdict.kind != VERDICT_SENT)
@@ -419,11 +425,36 @@ START_TEST(test_inquiry)
     }
     struct response response = test_answer(200, LIST("", "null"));
     response.body_truncated = true;
-    ck_assert_int_eq(provider_twilio.inquiry_judge(NULL, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT};
-    ck_assert_int_eq(provider_twilio.inquiry_judge(NULL, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
+}
+END_TEST
+
+START_TEST(test_inquiry_span)
+{
+    static const struct {
+        const char *body, *verdict;
+    } rows[] = {
+        {LIST(ENTRY(AT("22:13:10"), "Hi"), "null"), "sent"},
+        {LIST(ENTRY(AT("22:18:00"), "Hi"), "null"), "sent"},
+        {LIST(ENTRY(AT("22:25:20"), "Hi"), "null"), "sent"},
+        {LIST(ENTRY(AT("22:13:09"), "Hi"), "null"), "unsent"},
+        {LIST(ENTRY(AT("22:25:21"), "Hi"), "null"), "unsent"},
+        {LIST(ENTRY(AT("22:18:00"), "Other"), "null"), "in_doubt"},
+        /* more pages: the list must go back to where the span starts */
+        {LIST(ENTRY(AT("22:30:00"), "Hi"), NEXT), "in_doubt"},
+        {LIST(ENTRY(AT("22:30:00"), "Hi") "," ENTRY(AT("22:13:09"), "Hi"), NEXT), "unsent"},
+    };
+    struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct response response = test_answer(200, rows[i].body);
+        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT_10MIN);
+        ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
+                      verdict_name(verdict.kind));
+    }
 }
 END_TEST
 
@@ -441,6 +472,7 @@ int main(void)
     tcase_add_test(cases, test_answers);
     tcase_add_test(cases, test_inquiry_request);
     tcase_add_test(cases, test_inquiry);
+    tcase_add_test(cases, test_inquiry_span);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
