@@ -201,26 +201,6 @@ COMMENT ON TYPE outbox.receipt_event IS
     'undelivered = this message did not arrive, bounced = its address does not exist; complained and unsubscribed '
     'say that its recipient wants no more';
 
--- An index on provider_message_id of outbox.message would end HOT settling, so the ids stand in a table of their own,
--- for the channels whose providers send receipts.
-ALTER TABLE outbox.channel ADD COLUMN receipts boolean NOT NULL DEFAULT false;
-
-COMMENT ON COLUMN outbox.channel.receipts IS 'Ids of providers are kept, so that outbox.record_receipt finds messages';
-
-UPDATE outbox.channel SET receipts = true WHERE name IN ('email', 'sms');
-
-CREATE TABLE outbox.provider_message (
-    provider text COLLATE "C",
-    provider_message_id text COLLATE "C",
-    message_id bigint NOT NULL,
-    sent_at timestamptz NOT NULL,
-    PRIMARY KEY (provider, provider_message_id)
-);
-
-CREATE INDEX provider_message_sent_idx ON outbox.provider_message (sent_at);
-
-COMMENT ON TABLE outbox.provider_message IS 'Which message a receipt is about';
-
 CREATE TABLE outbox.receipt (
     provider text COLLATE "C",
     provider_message_id text COLLATE "C",
@@ -398,59 +378,6 @@ $$;
 COMMENT ON FUNCTION outbox.match_receipts(integer) IS
     'Applies receipts that came before their message was settled; returns to how many messages';
 
--- ---- Settling: what a message cost, and what its receipts will call it ----
-
-DROP FUNCTION outbox.settle(
-    text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[], timestamptz[]);
-
--- The everyday case is a batch whose every verdict is "sent": it is one UPDATE. A session plans it once, perhaps
--- while the table is empty, and the planner cannot know how long the arrays are or how the table will grow. So
--- the plan is pinned: one index scan over m.id = ANY (ids), joined to the arrays by hash.
-CREATE FUNCTION outbox.settle(
-    channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[],
-    reasons text[], ats timestamptz[], not_befores timestamptz[], gone_befores timestamptz[] DEFAULT NULL,
-    costs numeric[] DEFAULT NULL, currencies text[] DEFAULT NULL
-) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on SET jit = off
-AS $$
-DECLARE
-    settled integer;
-BEGIN
-    UPDATE outbox.message AS m
-    SET status = 'sent', provider = v.provider, provider_message_id = nullif(v.provider_id, ''),
-        sent_at = coalesce(v.at, now()), finished_at = coalesce(v.at, now()),
-        attempts = m.attempts + 1, last_error = NULL,
-        cost = v.cost, currency = CASE WHEN v.cost IS NOT NULL THEN v.currency END
-    FROM unnest(ids, verdicts, providers, provider_ids, ats, costs, currencies)
-        AS v (id, verdict, provider, provider_id, at, cost, currency)
-    WHERE m.id = v.id AND m.id = ANY (ids) AND m.status = 'pending' AND v.verdict = 'sent';
-    GET DIAGNOSTICS settled = ROW_COUNT;
-    IF (SELECT c.receipts FROM outbox.channel AS c WHERE c.name = settle.channel) THEN
-        INSERT INTO outbox.provider_message (provider, provider_message_id, message_id, sent_at)
-        SELECT v.provider, v.provider_id, v.id, coalesce(v.at, now())
-        FROM unnest(ids, verdicts, providers, provider_ids, ats) AS v (id, verdict, provider, provider_id, at)
-            JOIN outbox.message AS m ON m.id = v.id AND m.id = ANY (ids)
-        WHERE v.verdict = 'sent' AND m.status = 'sent' AND m.provider_message_id = v.provider_id
-            AND octet_length(v.provider_id) <= 1000 -- more does not fit into the index
-        ORDER BY v.provider, v.provider_id -- one order everywhere: two batches cannot wait for each other
-        ON CONFLICT (provider, provider_message_id) DO NOTHING;
-    END IF;
-    IF settled < cardinality(ids) THEN
-        settled := settled + outbox.settle_unsent(
-            settle.channel, settle.dispatcher, ids, verdicts, providers, reasons, ats, not_befores, gone_befores);
-    END IF;
-    RETURN settled;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.settle(
-    text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[], timestamptz[], numeric[],
-    text[]) IS
-    'Settles the messages that are still pending by verdict; element i of each array is about ids[i]; '
-    'returns how many were settled';
-
 -- ---- Old days ----
 
 CREATE OR REPLACE FUNCTION outbox.drop_old_days() RETURNS integer
@@ -507,25 +434,17 @@ REVOKE ALL ON FUNCTION
     outbox.lease_budget(text, integer, integer, integer, integer),
     outbox.report_provider(text, integer, text, text),
     outbox.record_receipt(text, text, text, timestamptz, text),
-    outbox.apply_receipts(bigint, outbox.receipt_event[]), outbox.match_receipts(integer),
-    outbox.settle(text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[],
-                  timestamptz[], numeric[], text[])
+    outbox.apply_receipts(bigint, outbox.receipt_event[]), outbox.match_receipts(integer)
     FROM PUBLIC;
 GRANT SELECT, INSERT, UPDATE ON outbox.provider_state TO outbox_dispatcher;
-GRANT SELECT, INSERT ON outbox.provider_message TO outbox_dispatcher, outbox_scheduler;
-GRANT SELECT, DELETE ON outbox.provider_message, outbox.receipt, outbox.provider_state TO outbox_scheduler;
-GRANT UPDATE (cost, currency) ON outbox.message TO outbox_dispatcher, outbox_scheduler;
+GRANT SELECT, DELETE ON outbox.receipt, outbox.provider_state TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
     outbox.lease_budget(text, integer, integer, integer, integer), outbox.report_provider(text, integer, text, text)
     TO outbox_dispatcher;
-GRANT EXECUTE ON FUNCTION
-    outbox.settle(text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[],
-                  timestamptz[], numeric[], text[])
-    TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.match_receipts(integer) TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.record_receipt(text, text, text, timestamptz, text) TO outbox_producer;
 GRANT SELECT ON outbox.provider_health, outbox.receipt, outbox.provider_state, outbox.provider_budget,
     outbox.provider_share TO outbox_reader;
 GRANT ALL ON outbox.provider_budget, outbox.provider_share, outbox.provider_state, outbox.provider_health,
-    outbox.provider_message, outbox.receipt TO outbox_admin;
+    outbox.receipt TO outbox_admin;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;
