@@ -200,10 +200,11 @@ $$;
 
 -- ---- Settling ----
 
-ALTER TABLE outbox.flight_note ADD COLUMN gone_befores timestamptz[] NOT NULL DEFAULT '{}';
+ALTER TABLE outbox.flight_note ADD COLUMN as_ofs timestamptz[] NOT NULL DEFAULT '{}';
 
-COMMENT ON COLUMN outbox.flight_note.gone_befores IS
-    'An address that is gone was gone at this moment; one that was shown later is a new one';
+COMMENT ON COLUMN outbox.flight_note.as_ofs IS
+    'The moment that a verdict speaks of: an address that is gone was gone then, a message in doubt was perhaps sent '
+    'from then on; NULL = when the answer came';
 
 DROP FUNCTION outbox.settle(text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[]);
 DROP FUNCTION outbox.settle_unsent(
@@ -229,12 +230,50 @@ CREATE INDEX provider_message_sent_idx ON outbox.provider_message (sent_at);
 
 COMMENT ON TABLE outbox.provider_message IS 'Which message a receipt is about';
 
+CREATE FUNCTION outbox.keep_provider_ids(message_ids bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO outbox.provider_message (provider, provider_message_id, message_id, sent_at)
+    SELECT m.provider, m.provider_message_id, m.id, m.sent_at
+    FROM outbox.message AS m
+    WHERE m.id = ANY (message_ids) AND m.status = 'sent'
+        AND octet_length(m.provider_message_id) <= 1000 -- more does not fit into the index
+    ORDER BY m.provider, m.provider_message_id -- one order everywhere: two batches cannot wait for each other
+    ON CONFLICT (provider, provider_message_id) DO NOTHING;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.keep_provider_ids(bigint[]) IS
+    'Keeps the ids that providers gave to those of these messages that are sent';
+
+-- A queue of its own, because nothing indexes the status of messages.
+CREATE TABLE outbox.doubt (
+    message_id bigint PRIMARY KEY,
+    channel text COLLATE "C" NOT NULL,
+    provider text COLLATE "C",
+    sent_from timestamptz NOT NULL,
+    sent_upto timestamptz NOT NULL,
+    next_at timestamptz NOT NULL DEFAULT now(),
+    asked integer NOT NULL DEFAULT 0
+);
+
+CREATE INDEX doubt_due_idx ON outbox.doubt (channel, next_at);
+
+COMMENT ON TABLE outbox.doubt IS
+    'Messages in doubt that a provider may yet be asked about; a row whose message is no longer in doubt means nothing';
+COMMENT ON COLUMN outbox.doubt.provider IS 'Whom it was given to; NULL = unknown, because a dispatcher was lost';
+COMMENT ON COLUMN outbox.doubt.sent_from IS 'If it was sent, then between this and sent_upto';
+COMMENT ON COLUMN outbox.doubt.next_at IS 'When the provider is asked next';
+COMMENT ON COLUMN outbox.doubt.asked IS 'Answers that ended nothing';
+
 -- The everyday case is a batch whose every verdict is "sent": it is one UPDATE. A session plans it once, perhaps
 -- while the table is empty, and the planner cannot know how long the arrays are or how the table will grow. So
 -- the plan is pinned: one index scan over m.id = ANY (ids), joined to the arrays by hash.
 CREATE FUNCTION outbox.settle(
     channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[],
-    reasons text[], ats timestamptz[], not_befores timestamptz[], gone_befores timestamptz[] DEFAULT NULL,
+    reasons text[], ats timestamptz[], not_befores timestamptz[], as_ofs timestamptz[] DEFAULT NULL,
     costs numeric[] DEFAULT NULL, currencies text[] DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -253,19 +292,10 @@ BEGIN
         AS v (id, verdict, provider, provider_id, at, cost, currency)
     WHERE m.id = v.id AND m.id = ANY (ids) AND m.status = 'pending' AND v.verdict = 'sent';
     GET DIAGNOSTICS settled = ROW_COUNT;
-    IF (SELECT c.receipts FROM outbox.channel AS c WHERE c.name = settle.channel) THEN
-        INSERT INTO outbox.provider_message (provider, provider_message_id, message_id, sent_at)
-        SELECT v.provider, v.provider_id, v.id, coalesce(v.at, now())
-        FROM unnest(ids, verdicts, providers, provider_ids, ats) AS v (id, verdict, provider, provider_id, at)
-            JOIN outbox.message AS m ON m.id = v.id AND m.id = ANY (ids)
-        WHERE v.verdict = 'sent' AND m.status = 'sent' AND m.provider_message_id = v.provider_id
-            AND octet_length(v.provider_id) <= 1000 -- more does not fit into the index
-        ORDER BY v.provider, v.provider_id -- one order everywhere: two batches cannot wait for each other
-        ON CONFLICT (provider, provider_message_id) DO NOTHING;
-    END IF;
+    PERFORM outbox.keep_provider_ids(ids) FROM outbox.channel AS c WHERE c.name = settle.channel AND c.receipts;
     IF settled < cardinality(ids) THEN
         settled := settled + outbox.settle_unsent(
-            settle.channel, settle.dispatcher, ids, verdicts, providers, reasons, ats, not_befores, gone_befores);
+            settle.channel, settle.dispatcher, ids, verdicts, providers, reasons, ats, not_befores, as_ofs);
     END IF;
     RETURN settled;
 END
@@ -281,7 +311,7 @@ COMMENT ON FUNCTION outbox.settle(
 -- then the state that follows from it.
 CREATE FUNCTION outbox.settle_unsent(
     channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], reasons text[],
-    ats timestamptz[], not_befores timestamptz[], gone_befores timestamptz[]
+    ats timestamptz[], not_befores timestamptz[], as_ofs timestamptz[]
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -309,12 +339,12 @@ BEGIN
     END IF;
 
     WITH given AS MATERIALIZED (
-        SELECT m.id, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.gone_before,
+        SELECT m.id, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
             coalesce(v.at, now()) AS at,
             m.attempts + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer AS attempts
         FROM unnest(settle_unsent.ids, settle_unsent.verdicts, settle_unsent.providers, settle_unsent.reasons,
-                    settle_unsent.ats, settle_unsent.not_befores, settle_unsent.gone_befores)
-                AS v (id, verdict, provider, reason, at, not_before, gone_before)
+                    settle_unsent.ats, settle_unsent.not_befores, settle_unsent.as_ofs)
+                AS v (id, verdict, provider, reason, at, not_before, as_of)
             JOIN outbox.message AS m ON m.id = v.id
         WHERE m.id = ANY (settle_unsent.ids) AND v.verdict <> 'sent'
     ), timed AS MATERIALIZED (
@@ -346,6 +376,14 @@ BEGIN
         FROM decided AS d
         WHERE m.id = d.id AND m.id = ANY (settle_unsent.ids) AND m.status = 'pending'
         RETURNING d.*
+    ), doubted AS (
+        INSERT INTO outbox.doubt AS d (message_id, channel, provider, sent_from, sent_upto)
+        SELECT u.id, settle_unsent.channel, u.provider, least(u.as_of, u.at), u.at
+        FROM updated AS u
+        WHERE u.status = 'in_doubt'
+        ON CONFLICT (message_id) DO UPDATE
+        SET provider = excluded.provider, sent_from = excluded.sent_from, sent_upto = excluded.sent_upto,
+            next_at = excluded.next_at, asked = 0
     ), logged AS (
         INSERT INTO outbox.attempt (message_id, at, dispatcher, attempt, verdict, provider, reason)
         SELECT u.id, u.at, settle_unsent.dispatcher, u.attempts, u.verdict, u.provider, u.reason
@@ -353,7 +391,7 @@ BEGIN
         WHERE u.verdict NOT IN ('expired', 'suppressed', 'deferred', 'moved')
     )
     SELECT count(*), array_agg(u.id) FILTER (WHERE u.verdict = 'address_gone'),
-        array_agg(coalesce(u.gone_before, u.at)) FILTER (WHERE u.verdict = 'address_gone'),
+        array_agg(coalesce(u.as_of, u.at)) FILTER (WHERE u.verdict = 'address_gone'),
         array_agg(u.reason) FILTER (WHERE u.verdict = 'address_gone'),
         array_agg(u.provider) FILTER (WHERE u.verdict = 'address_gone'),
         array_agg(u.id) FILTER (WHERE u.verdict = 'moved')
@@ -468,19 +506,19 @@ BEGIN
 
     SELECT array_agg(v.id) AS ids, array_agg(v.verdict) AS verdicts, array_agg(v.provider) AS providers,
         array_agg(v.provider_id) AS provider_ids, array_agg(v.reason) AS reasons, array_agg(v.at) AS ats,
-        array_agg(v.not_before) AS not_befores, array_agg(v.gone_before) AS gone_befores
+        array_agg(v.not_before) AS not_befores, array_agg(v.as_of) AS as_ofs
     INTO noted
     FROM (
         SELECT DISTINCT ON (u.id) u.*
         FROM outbox.flight_note AS n CROSS JOIN LATERAL unnest(
             n.message_ids, n.verdicts, n.providers, n.provider_ids, n.reasons, n.at, n.not_befores,
-            n.gone_befores)
-            WITH ORDINALITY AS u (id, verdict, provider, provider_id, reason, at, not_before, gone_before, place)
+            n.as_ofs)
+            WITH ORDINALITY AS u (id, verdict, provider, provider_id, reason, at, not_before, as_of, place)
         WHERE n.dispatcher = lost.dispatcher AND n.seq = lost.seq AND u.id = ANY (open_ids)
         ORDER BY u.id, n.n DESC, u.place DESC) AS v;
     settled := coalesce(outbox.settle(
         lost.channel, lost.dispatcher, noted.ids, noted.verdicts, noted.providers, noted.provider_ids,
-        noted.reasons, noted.ats, noted.not_befores, noted.gone_befores), 0);
+        noted.reasons, noted.ats, noted.not_befores, noted.as_ofs), 0);
 
     -- The rest was perhaps sent. What the policy sends again need not wait: it has waited long enough.
     SELECT coalesce(array_agg(o), '{}') INTO doubt_ids
@@ -491,7 +529,8 @@ BEGIN
             lost.channel, lost.dispatcher, doubt_ids, array_fill('in_doubt'::text, ARRAY[in_doubt]),
             array_fill(NULL::text, ARRAY[in_doubt]), array_fill(NULL::text, ARRAY[in_doubt]),
             array_fill(recover_flight.reason, ARRAY[in_doubt]),
-            array_fill(now(), ARRAY[in_doubt]), array_fill(NULL::timestamptz, ARRAY[in_doubt]));
+            array_fill(least(lost.deadline, now()), ARRAY[in_doubt]),
+            array_fill(NULL::timestamptz, ARRAY[in_doubt]), array_fill(lost.started_at, ARRAY[in_doubt]));
         UPDATE outbox.message AS m
         SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL
         WHERE m.id = ANY (doubt_ids) AND m.status = 'scheduled';
@@ -599,13 +638,15 @@ REVOKE ALL ON FUNCTION
     outbox.settle_unsent(text, integer, bigint[], text[], text[], text[], timestamptz[], timestamptz[],
                          timestamptz[]),
     outbox.follow_addresses(bigint[]), outbox.retire_addresses(bigint[], timestamptz[], text[], text[]),
-    outbox.release(bigint[], text[], timestamptz[])
+    outbox.keep_provider_ids(bigint[]), outbox.release(bigint[], text[], timestamptz[])
     FROM PUBLIC;
 GRANT INSERT (user_id, category) ON outbox.message TO outbox_producer;
 GRANT UPDATE (cost, currency) ON outbox.message TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, INSERT ON outbox.provider_message TO outbox_dispatcher, outbox_scheduler;
 GRANT DELETE ON outbox.provider_message TO outbox_scheduler;
-GRANT ALL ON outbox.provider_message TO outbox_admin;
+GRANT ALL ON outbox.provider_message, outbox.doubt TO outbox_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.doubt TO outbox_dispatcher, outbox_scheduler;
+GRANT SELECT ON outbox.doubt TO outbox_reader;
 GRANT SELECT (name) ON outbox.category TO outbox_producer; -- the trigger on message has the producer's rights
 GRANT EXECUTE ON FUNCTION
     outbox.quiet_end(timestamptz, text, time, time),
@@ -614,6 +655,7 @@ GRANT EXECUTE ON FUNCTION
                   timestamptz[], numeric[], text[]),
     outbox.settle_unsent(text, integer, bigint[], text[], text[], text[], timestamptz[], timestamptz[],
                          timestamptz[]),
-    outbox.follow_addresses(bigint[]), outbox.retire_addresses(bigint[], timestamptz[], text[], text[])
+    outbox.follow_addresses(bigint[]), outbox.retire_addresses(bigint[], timestamptz[], text[], text[]),
+    outbox.keep_provider_ids(bigint[])
     TO outbox_dispatcher, outbox_scheduler, outbox_admin;
 GRANT EXECUTE ON FUNCTION outbox.release(bigint[], text[], timestamptz[]) TO outbox_scheduler, outbox_admin;

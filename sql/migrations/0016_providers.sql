@@ -405,6 +405,7 @@ BEGIN
     WHERE r.recorded_at < kept_since AND r.recorded_at <= (
         SELECT max(o.recorded_at)
         FROM (SELECT n.recorded_at FROM outbox.receipt AS n ORDER BY n.recorded_at LIMIT 50000) AS o);
+    DELETE FROM outbox.doubt AS d WHERE d.sent_upto < now() - interval '1 day';
     DELETE FROM outbox.provider_state AS s
     WHERE NOT EXISTS (SELECT FROM outbox.dispatcher AS d WHERE d.id = s.dispatcher);
     PERFORM outbox.forget_keys(10000);

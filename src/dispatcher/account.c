@@ -51,7 +51,7 @@ static size_t most(const struct account *account)
     return may_start < all ? may_start : all;
 }
 
-static bool takes_jobs(const struct account *account)
+bool account_takes_jobs(const struct account *account)
 {
     return !account->retired && account->blocked_until == 0;
 }
@@ -59,7 +59,7 @@ static bool takes_jobs(const struct account *account)
 bool account_is_open(const struct account *account)
 {
     bool bounded = account->budget || breaker_state(&account->breaker) != BREAKER_CLOSED;
-    return takes_jobs(account) && (!bounded || account->queued + account->in_the_air < most(account));
+    return account_takes_jobs(account) && (!bounded || account->queued + account->in_the_air < most(account));
 }
 
 int64_t account_closed_for(const struct account *account)
@@ -70,7 +70,7 @@ int64_t account_closed_for(const struct account *account)
 
 size_t account_room(const struct account *account)
 {
-    size_t limit = takes_jobs(account) ? most(account) : 0;
+    size_t limit = account_takes_jobs(account) ? most(account) : 0;
     size_t taken = account->queued + account->in_the_air;
     return taken < limit ? limit - taken : 0;
 }
@@ -179,7 +179,7 @@ void account_stop(struct account *account, const char *reason)
 {
     /* A retired account's row has been replaced; what its old credential brings does not concern the new one.
      */
-    if (takes_jobs(account)) {
+    if (account_takes_jobs(account)) {
         account->stopped = true; /* already now: the stop may be lifted before the configuration is read */
         account->events.stopped(account->events.arg, account->name, reason, STOP_MS);
     }
@@ -205,7 +205,7 @@ static void pass_on(struct account *account, struct job *job)
  * provider. */
 static void unsent(struct account *account, struct job *job)
 {
-    if (job->sends < SENDS_MAX && takes_jobs(account) && !batch_is_withdrawn(job->batch))
+    if (job->sends < SENDS_MAX && account_takes_jobs(account) && !batch_is_withdrawn(job->batch))
         push_back(account, job);
     else
         pass_on(account, job);
@@ -230,7 +230,7 @@ static void watch_health(struct account *account, enum blame blame, const char *
     bool changed = false;
     if (blame == PRAISE)
         changed = breaker_good(&account->breaker);
-    else if (blame == BLAME_PROVIDER && takes_jobs(account))
+    else if (blame == BLAME_PROVIDER && account_takes_jobs(account))
         changed = breaker_bad(&account->breaker, clock_mono(), backoff_random());
     if (!changed)
         return;
@@ -273,7 +273,7 @@ static void refresh(struct account *account, struct job *job)
     if (job->refreshed)
         account_stop(account, job->verdict.reason);
     /* Nothing pumps the queue of a closed account, and nobody withdraws a batch twice. */
-    if (!takes_jobs(account) || batch_is_withdrawn(job->batch)) {
+    if (!account_takes_jobs(account) || batch_is_withdrawn(job->batch)) {
         pass_on(account, job);
         return;
     }

@@ -69,6 +69,15 @@ size_t account_room(const struct account *account);
 /* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
 void account_submit(struct account *account, struct job *job);
 
+struct inquiry;
+
+/* Whether the provider can tell if it took a message whose answer was lost. */
+bool account_can_be_asked(const struct account *account);
+/* Asks it; the answer comes later. False: it is not asked now (too early, or the account is not open or
+ * busy).
+ */
+bool account_inquire(struct account *account, struct inquiry *inquiry);
+
 /* What a lease gave; ok false: the question was lost. */
 void account_leased(struct account *account, bool ok, int tokens, int slots);
 

@@ -43,6 +43,8 @@ struct account {
     bool pumping;
 };
 
+/* Neither retired nor blocked. */
+bool account_takes_jobs(const struct account *account);
 /* Sends what is queued as far as it may go. */
 void account_pump(struct account *account);
 /* Takes no jobs for a while, and gives back those it has not begun. */

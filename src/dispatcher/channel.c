@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "dispatcher/batch.h"
 #include "dispatcher/control.h"
+#include "dispatcher/inquiry.h"
 #include "dispatcher/route.h"
 #include "dispatcher/template.h"
 
@@ -39,6 +40,7 @@ struct channel {
     size_t retiring_count;
     struct batch **batches;
     int batch_count;
+    struct inquiries *inquiries;
     struct template_cache *templates; /* versions that its messages were rendered by lately */
     bool scanning, looking;
     bool due;    /* a fresh scan is wanted */
@@ -89,6 +91,11 @@ const struct channel_row *channel_settings(const struct channel *channel)
 struct template_cache *channel_templates(const struct channel *channel)
 {
     return channel->templates;
+}
+
+bool channel_is_stopping(const struct channel *channel)
+{
+    return channel->stopping;
 }
 
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane)
@@ -353,17 +360,37 @@ static void on_lease(void *arg, const char *name, int wanted, int unused, int in
     control_lease(channel->control, channel, name, wanted, unused, in_flight);
 }
 
-void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots)
+size_t channel_accounts(const struct channel *channel, struct account *const **accounts)
+{
+    *accounts = channel->accounts;
+    return channel->account_count;
+}
+
+struct account *channel_account(const struct channel *channel, const char *name)
 {
     for (size_t i = 0; i < channel->account_count; i++)
         if (strcmp(account_name(channel->accounts[i]), name) == 0)
-            account_leased(channel->accounts[i], ok, tokens, slots);
+            return channel->accounts[i];
+    return NULL;
+}
+
+void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots)
+{
+    struct account *account = channel_account(channel, name);
+    if (account)
+        account_leased(account, ok, tokens, slots);
 }
 
 static struct route_message route_message(const struct job *job)
 {
     return (struct route_message){
         .app = job->app, .environment = job->environment, .recipient = job->message.recipient};
+}
+
+bool channel_serves(const struct account *account, const struct job *job)
+{
+    struct route_message message = route_message(job);
+    return route_serves(account_rules(account), &message);
 }
 
 static bool was_tried(const struct job *job, const struct account *account)
@@ -515,6 +542,7 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
     channel->batches = mem_array((size_t)options->connections, sizeof *channel->batches);
     for (int i = 0; i < channel->batch_count; i++)
         channel->batches[i] = batch_new(channel, options->conninfo, options->application_name);
+    channel->inquiries = inquiries_new(channel);
     return channel;
 }
 
@@ -553,6 +581,7 @@ void channel_free(struct channel *channel)
     for (size_t i = 0; i < channel->account_count; i++)
         account_free(channel->accounts[i]);
     channel->account_count = 0;
+    inquiries_free(channel->inquiries);
     for (int i = 0; i < channel->batch_count; i++)
         batch_free(channel->batches[i]);
     mem_free(channel->batches);

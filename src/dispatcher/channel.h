@@ -46,6 +46,7 @@ struct loop *channel_loop(const struct channel *channel);
 struct control *channel_control(const struct channel *channel);
 const struct channel_row *channel_settings(const struct channel *channel);
 struct template_cache *channel_templates(const struct channel *channel);
+bool channel_is_stopping(const struct channel *channel);
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane);
 
 /* Configuration has been read (again). */
@@ -83,6 +84,13 @@ void channel_withdraw(struct channel *channel, const struct batch *batch);
 
 /* When it is worth the while to claim a job again that no account took, Unix ms. */
 int64_t channel_not_before(const struct channel *channel, const struct job *job);
+
+/* Its accounts, borrowed until the loop turns; returns how many. */
+size_t channel_accounts(const struct channel *channel, struct account *const **accounts);
+struct account *channel_account(const struct channel *channel,
+                                const char *name); /* NULL: none has this name */
+/* Whether the account's rules let it take the job at all. */
+bool channel_serves(const struct account *account, const struct job *job);
 
 /* See account_distrusts_gone; the account may be gone itself. */
 bool channel_distrusts_gone(struct channel *channel, const struct job *job, char *reason, size_t size);

@@ -23,7 +23,8 @@ enum column {
     TEMPLATE,
     PAYLOAD
 };
-enum look_column { PENDING = PAYLOAD + 1, LOWEST, HIGHEST, STOPPED };
+_Static_assert(PAYLOAD + 1 == CLAIM_COLUMNS, "others count on from here");
+enum look_column { PENDING = CLAIM_COLUMNS, LOWEST, HIGHEST, STOPPED };
 
 static char *copy(const struct db_result *result, struct arena *arena, int row, int column)
 {

@@ -18,8 +18,10 @@ struct claimed {
     int64_t last[LANES]; /* highest position of each lane, 0 = none */
 };
 
-/* The columns of claim.sql, which reclaim.sql begins with too. A first row without an id is a look that took
- * none. */
+enum { CLAIM_COLUMNS = 16 };
+
+/* The columns of claim.sql, which reclaim.sql and take_doubts.sql begin with too. A first row without an id
+ * is a look that took none. */
 void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
                 struct claimed *claimed);
 

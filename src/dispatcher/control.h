@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "core/loop.h"
+#include "db/db.h"
 #include "dispatcher/channel.h"
+#include "dispatcher/settle.h"
 
 struct control;
 
@@ -58,6 +60,14 @@ void control_report_provider(struct control *control, const char *name, const ch
 /* Leases requests of a provider's limits; answered by channel_leased. */
 void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
                    int in_flight);
+
+/* For inquiries; the callbacks read the results of take_doubts.sql, read_templates.sql and settle_doubts.sql.
+ */
+void control_take_doubts(struct control *control, const char *channel, const char *providers, int limit,
+                         db_result_fn *taken, void *arg);
+void control_read_templates(struct control *control, const char *ids, db_result_fn *read, void *arg);
+void control_settle_doubts(struct control *control, const char *channel,
+                           const char *const settled[SETTLE_COLUMNS], db_result_fn *done, void *arg);
 
 void control_stop_provider(struct control *control, const char *name, const char *reason, int64_t for_ms);
 

@@ -73,12 +73,14 @@ static void add_time(struct buf *out, int64_t ms)
         db_array_text(out, NULL);
 }
 
-/* An address is gone as of the provider's own time, else as of the moment when it was asked. */
-static int64_t gone_before(const struct job *job)
+/* The moment that the verdict speaks of, where it matters: the provider's own time of an address's end, else
+ * when the request left. */
+static int64_t as_of(const struct job *job)
 {
-    if (job->state != JOB_JUDGED || job->verdict.kind != VERDICT_ADDRESS_GONE)
+    bool is_gone = job->verdict.kind == VERDICT_ADDRESS_GONE;
+    if (job->state != JOB_JUDGED || (!is_gone && job->verdict.kind != VERDICT_IN_DOUBT))
         return 0;
-    return job->verdict.gone_since_ms > 0 ? job->verdict.gone_since_ms : job->sent_ms;
+    return is_gone && job->verdict.gone_since_ms > 0 ? job->verdict.gone_since_ms : job->sent_ms;
 }
 
 void settle_add(struct settle_arrays *arrays, const struct job *job)
@@ -93,7 +95,7 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
     add_peer_text(&columns[SETTLE_REASONS], job->verdict.reason);
     db_array_int(&columns[SETTLE_ATS], job->judged_ms);
     add_time(&columns[SETTLE_NOT_BEFORES], job->verdict.not_before_ms);
-    add_time(&columns[SETTLE_GONE_BEFORES], gone_before(job));
+    add_time(&columns[SETTLE_AS_OFS], as_of(job));
     bool charged =
         job->state == JOB_JUDGED && job->verdict.kind == VERDICT_SENT && job->verdict.cost[0] != '\0';
     db_array_text(&columns[SETTLE_COSTS], charged ? job->verdict.cost : NULL);

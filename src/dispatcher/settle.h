@@ -17,7 +17,7 @@ enum settle_column {
     SETTLE_REASONS,
     SETTLE_ATS,
     SETTLE_NOT_BEFORES,
-    SETTLE_GONE_BEFORES,
+    SETTLE_AS_OFS,
     SETTLE_NOTED, /* so many columns does a note have */
     SETTLE_COSTS = SETTLE_NOTED,
     SETTLE_CURRENCIES,

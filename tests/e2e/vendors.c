@@ -12,6 +12,7 @@
 enum { DEADLINE_MS = 20000 };
 
 static struct engine *engine;
+static struct process *dispatcher;
 
 #define SMS  "sms", "+821012345678", "{\"text\": \"Hello\"}"
 #define MAIL "email", "kim@example.org", "{\"subject\": \"Paid\", \"text\": \"Thank you.\"}"
@@ -53,7 +54,7 @@ static const struct vendor {
 static void setup(void)
 {
     engine = engine_start("vendors");
-    engine_dispatcher(engine, "web,sms,email,webhook");
+    dispatcher = engine_dispatcher(engine, "web,sms,email,webhook");
     engine_scheduler(engine);
 }
 
@@ -222,6 +223,86 @@ START_TEST(test_webhook)
 }
 END_TEST
 
+#define NHN                                                                                                  \
+    "{\"from\": \"0212345678\", \"app_key\": \"sandbox\", \"secret_key_file\": \"@\", \"abroad\": true, "    \
+    "\"inquire_after\": 0}"
+#define SENS                                                                                                 \
+    "{\"from\": \"0212345678\", \"service_id\": \"ncp:sms:kr:1:sandbox\", \"access_key\": \"sandbox\", "     \
+    "\"secret_key_file\": \"@\", \"abroad\": true, \"inquire_after\": 0}"
+
+/* Its answer was lost: the vendor's list has it, with its id. */
+START_TEST(test_a_doubt_that_was_sent)
+{
+    use_provider("nhn", "sms", NHN);
+    pg_exec(engine->sql, "INSERT INTO outbox.template (name, channel, content) VALUES"
+                         " ('code', 'sms', '{\"text\": \"Code {{code}}\"}');"
+                         "SELECT outbox.set_contact('u1', phone => '+9990005007701');"
+                         "SELECT outbox.notify('u1', 'code', '{\"code\": 123}', idempotency_key => 'n')");
+    engine_wait(engine, "SELECT status FROM outbox.delivery", "sent", DEADLINE_MS);
+    pg_expect(engine->sql,
+              "SELECT provider_message_id <> '' AND attempts = 1 AND last_error IS NULL FROM outbox.delivery",
+              "t");
+    pg_expect(engine->sql, "SELECT string_agg(verdict, ',' ORDER BY id) FROM outbox.attempt",
+              "in_doubt,sent");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), 1);
+    pg_exec(engine->sql,
+            "SELECT outbox.record_receipt(provider, provider_message_id, 'delivered') FROM outbox.delivery");
+    engine_wait(engine, "SELECT status FROM outbox.delivery", "delivered", DEADLINE_MS);
+}
+END_TEST
+
+/* The connection broke before the vendor had read it: it is sent now. */
+START_TEST(test_a_doubt_that_was_not_sent)
+{
+    use_provider("nhn", "sms", NHN);
+    insert("sms", "+9990009017702", "{\"text\": \"Hello\"}", "k");
+    expect_status("k", "sent");
+    pg_expect(engine->sql, "SELECT string_agg(verdict, ',' ORDER BY id) FROM outbox.attempt",
+              "in_doubt,unsent");
+    pg_expect(engine->sql, "SELECT attempts FROM outbox.delivery", "1");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), 1);
+}
+END_TEST
+
+/* This vendor's list cannot tell two messages to one number apart: a person decides. */
+START_TEST(test_a_doubt_that_stays)
+{
+    pg_exec(engine->sql, "UPDATE outbox.channel SET max_attempts = 2 WHERE name = 'sms'");
+    use_provider("sens", "sms", SENS);
+    insert("sms", "+9990005007703", "{\"text\": \"Hello\"}", "k");
+    engine_wait(engine, "SELECT status FROM outbox.delivery", "in_doubt", DEADLINE_MS);
+    engine_wait(engine, "SELECT count(*) FROM outbox.doubt", "0", DEADLINE_MS);
+    pg_expect(engine->sql, "SELECT status FROM outbox.delivery", "in_doubt");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), 1);
+}
+END_TEST
+
+static bool all_arrived(void *count)
+{
+    return sandbox_count(engine->sandbox, "sms", "arrived") == *(const int *)count;
+}
+
+/* Killed while the answers are on their way: who had the messages is asked, and none goes out twice. */
+START_TEST(test_doubts_of_a_lost_dispatcher)
+{
+    int count = 20;
+    use_provider("nhn", "sms", NHN);
+    pg_exec(engine->sql, "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', "
+                         "'+999000100' || lpad(i::text, 4, '0'), '{\"text\": \"Hello\"}'"
+                         " FROM generate_series(1, 20) AS i");
+    ck_assert(wait_until(all_arrived, &count, DEADLINE_MS));
+    engine_kill(engine, dispatcher);
+    engine_dispatcher(engine, "sms");
+    engine_wait(engine, "SELECT string_agg(DISTINCT status::text, ',') FROM outbox.delivery", "sent",
+                DEADLINE_MS);
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), count);
+    ck_assert_int_gt(
+        pg_int(engine->sql,
+               "SELECT count(*) FROM outbox.attempt WHERE verdict = 'sent' AND provider = 'nhn'"),
+        0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("vendors");
@@ -236,5 +317,13 @@ int main(void)
     tcase_add_test(own, test_web_push);
     tcase_add_test(own, test_webhook);
     suite_add_tcase(suite, own);
+    TCase *doubts = tcase_create("doubts");
+    tcase_add_checked_fixture(doubts, setup, teardown);
+    tcase_set_timeout(doubts, 30);
+    tcase_add_test(doubts, test_a_doubt_that_was_sent);
+    tcase_add_test(doubts, test_a_doubt_that_was_not_sent);
+    tcase_add_test(doubts, test_a_doubt_that_stays);
+    tcase_add_test(doubts, test_doubts_of_a_lost_dispatcher);
+    suite_add_tcase(suite, doubts);
     return suite_run(suite);
 }
