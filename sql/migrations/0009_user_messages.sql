@@ -142,6 +142,8 @@ RETURN CASE
         THEN 'OB007 category "' || new_message.category || '" does not exist; see outbox.category'
     WHEN octet_length(new_message.user_id) > 200 OR btrim(new_message.user_id) = ''
         THEN 'OB007 user_id must have 1 to 200 octets'
+    WHEN new_message.environment NOT IN ('production', 'sandbox')
+        THEN 'OB007 environment must be production or sandbox'
 END;
 
 -- Three ways, from the cheapest to the dearest: rows of one channel that cannot break a rule, with nobody asleep;
@@ -164,7 +166,7 @@ BEGIN
                 AND m.recipient !~ '[\x01-\x1f\x7f]' AND jsonb_typeof(m.payload) = 'object'
                 AND pg_column_size(m.payload) <= 8192 AND m.send_at IS NULL AND m.expires_at IS NULL
                 AND octet_length(m.idempotency_key) BETWEEN 1 AND 255
-                AND m.user_id IS NULL AND m.category IS NULL) AS plain
+                AND m.user_id IS NULL AND m.category IS NULL AND m.environment IS NULL) AS plain
         FROM new_messages AS m) AS n;
     IF plain THEN
         RETURN NULL;
@@ -176,7 +178,8 @@ BEGIN
             AND coalesce(isfinite(m.send_at), true)
             AND coalesce(isfinite(m.expires_at) AND m.expires_at > greatest(now(), m.send_at), true)
             AND (m.user_id IS NULL) = (m.category IS NULL)
-            AND coalesce(octet_length(m.user_id) <= 200 AND btrim(m.user_id) <> '', true))
+            AND coalesce(octet_length(m.user_id) <= 200 AND btrim(m.user_id) <> '', true)
+            AND coalesce(m.environment IN ('production', 'sandbox'), true))
         AND NOT EXISTS (
             SELECT FROM (SELECT DISTINCT o.channel, o.category FROM new_messages AS o) AS kinds
             WHERE NOT EXISTS (SELECT FROM outbox.channel AS c WHERE c.name = kinds.channel)
@@ -640,7 +643,7 @@ REVOKE ALL ON FUNCTION
     outbox.follow_addresses(bigint[]), outbox.retire_addresses(bigint[], timestamptz[], text[], text[]),
     outbox.keep_provider_ids(bigint[]), outbox.release(bigint[], text[], timestamptz[])
     FROM PUBLIC;
-GRANT INSERT (user_id, category) ON outbox.message TO outbox_producer;
+GRANT INSERT (user_id, category, environment) ON outbox.message TO outbox_producer;
 GRANT UPDATE (cost, currency) ON outbox.message TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, INSERT ON outbox.provider_message TO outbox_dispatcher, outbox_scheduler;
 GRANT DELETE ON outbox.provider_message TO outbox_scheduler;

@@ -74,6 +74,9 @@ START_TEST(test_refused)
          "OB005 idempotency_key must have 1 to 255 octets"},
         {"channel, recipient, payload, idempotency_key", "'ios', 'r', '{}', repeat('k', 256)",
          "OB005 idempotency_key must have 1 to 255 octets"},
+        {"channel, recipient, payload, environment", "'ios', 'r', '{}', 'test'",
+         "OB007 environment must be production or sandbox"},
+        {"channel, recipient, payload, user_id", "'ios', 'r', '{}', 'u'", "OB007 category must be given"},
         {"channel, lane, recipient, payload", "'ios', 'fast', 'r', '{}'", "22P02 "},
         {"id, channel, recipient, payload", "1, 'ios', 'r', '{}'", "428C9 "},
     };
@@ -119,9 +122,11 @@ START_TEST(test_producer)
     struct db_session *db = pg_case_session();
     pg_exec(db, "SET ROLE outbox_producer");
     pg_exec(db, INSERT_ROW "('ios', 'a', '{}'), ('android', 'b', '{}'), ('email', 'c', '{}')");
-    pg_exec(db,
-            "INSERT INTO outbox.message (channel, lane, app, recipient, payload, idempotency_key, send_at, "
-            "expires_at) VALUES ('ios', 'bulk', 'a', 'r', '{}', 'k', now(), now() + '1 day')");
+    pg_exec(
+        db,
+        "INSERT INTO outbox.message (channel, lane, app, environment, recipient, payload, idempotency_key, "
+        "send_at, expires_at) "
+        "VALUES ('ios', 'bulk', 'a', 'sandbox', 'r', '{}', 'k', now(), now() + '1 day')");
     pg_expect(
         db,
         "WITH i AS (INSERT INTO outbox.message (channel, recipient, payload, idempotency_key) "
