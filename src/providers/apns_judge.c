@@ -91,8 +91,7 @@ struct verdict apns_judge(const void *account, const struct message *message, co
         snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id != NULL ? id : message->uuid);
         return verdict;
     }
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict;
     /* APNs explains each refusal; a 4xx with some other text was not written by it. */
     if (body == NULL && response->body_size > 0 && response->status >= 400 && response->status < 500)

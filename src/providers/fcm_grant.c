@@ -118,8 +118,7 @@ struct verdict fcm_grant_judge(const void *arg, const struct response *response,
             verdict.kind = VERDICT_RETRY;
         return verdict;
     }
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict =
         response->status == 200 ? accept(body, now_ms, credential) : refuse(body, response, now_ms);
     json_object_put(body);

@@ -158,8 +158,7 @@ struct verdict fcm_judge(const void *account, const struct message *message, con
     (void)account;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict =
         response->status == 200 ? judge_ok(body) : judge_error(body, message, response, now_ms);
     json_object_put(body);

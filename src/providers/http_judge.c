@@ -152,8 +152,7 @@ struct verdict http_judge(const void *arg, const struct message *message, const 
     const struct http *account = arg;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     const struct http_rule *rule = account->rules, *end = account->rules + account->rule_count;
     while (rule < end && !rule_holds(rule, response->status, body))
         rule++;

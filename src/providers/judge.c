@@ -9,6 +9,11 @@
 /* Longer than any word of an error text; an APNs token has 64 digits, an FCM token more. */
 enum { LONGEST_WORD = 48 };
 
+struct json_object *judge_json(const struct response *response)
+{
+    return response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+}
+
 void judge_wait(struct verdict *verdict, const struct response *response, int64_t now_ms, int64_t fallback_ms)
 {
     const char *text = response_header(response, "retry-after");

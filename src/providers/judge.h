@@ -6,6 +6,9 @@
 
 enum { JUDGE_TEXT = 120 };
 
+/* The answer's body. NULL: it is not JSON, or was cut off. json_object_put. */
+struct json_object *judge_json(const struct response *response);
+
 /* Sets verdict->not_before_ms from the answer's Retry-After, else to fallback_ms from now; a fallback of 0
  * leaves the time to the channel's backoff. */
 void judge_wait(struct verdict *verdict, const struct response *response, int64_t now_ms,

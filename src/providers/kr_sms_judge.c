@@ -103,9 +103,7 @@ struct json_object *kr_sms_inquiry_body(const struct response *response, struct 
         *verdict = verdict_make(VERDICT_IN_DOUBT, "the vendor could not be asked: %s", response->error);
         return NULL;
     }
-    struct json_object *body = NULL;
-    if (response->status / 100 == 2 && !response->body_truncated)
-        body = json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = response->status / 100 == 2 ? judge_json(response) : NULL;
     if (body == NULL)
         *verdict =
             verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: HTTP %d", response->status);

@@ -185,8 +185,7 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     (void)arg;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict =
         response->status == 200 ? judge_ok(body) : judge_error(response, body, message->recipient, now_ms);
     json_object_put(body);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/secret.h"
+#include "providers/judge.h"
 #include "providers/kr_sms.h"
 #include "providers/push_payload.h"
 #include "providers/settings.h"
@@ -174,8 +175,7 @@ static struct verdict judge(const void *account, const struct message *message,
     (void)account;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     const char *text = json_get_text(json_get(body, "header"), "resultMessage");
     struct verdict verdict = response->status == 200 ? judge_body(body, message, now_ms)
                                                      : kr_sms_judge_status(response, message, text, now_ms);

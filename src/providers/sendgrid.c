@@ -212,8 +212,7 @@ static void set_wait(struct verdict *verdict, const struct response *response, i
 
 static struct verdict judge_error(const struct response *response, const char *recipient, int64_t now_ms)
 {
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct json_object *errors = json_get(body, "errors");
     const char *said = NULL;
     if (json_object_is_type(errors, json_type_array))

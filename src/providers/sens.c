@@ -5,6 +5,7 @@
 #include "core/base64.h"
 #include "core/secret.h"
 #include "providers/digest.h"
+#include "providers/judge.h"
 #include "providers/kr_sms.h"
 #include "providers/push_payload.h"
 #include "providers/settings.h"
@@ -153,8 +154,7 @@ static struct verdict judge(const void *account, const struct message *message,
     (void)account;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict = response->status == 202
                                  ? judge_taken(body, message, now_ms)
                                  : kr_sms_judge_status(response, message, error_text(body), now_ms);

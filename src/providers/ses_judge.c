@@ -108,8 +108,7 @@ static struct verdict judge_ok(struct json_object *body)
 
 struct verdict ses_judge_answer(const struct response *response, const char *recipient, int64_t now_ms)
 {
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict =
         response->status == 200 ? judge_ok(body) : judge_error(response, body, recipient, now_ms);
     json_object_put(body);

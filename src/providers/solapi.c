@@ -6,6 +6,7 @@
 
 #include "core/secret.h"
 #include "providers/digest.h"
+#include "providers/judge.h"
 #include "providers/kr_sms.h"
 #include "providers/push_payload.h"
 
@@ -175,8 +176,7 @@ static struct verdict judge(const void *account, const struct message *message,
     (void)account;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict = response->status == 200 ? judge_taken(body, message, now_ms)
                                                      : judge_error(body, message, response, now_ms);
     json_object_put(body);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "providers/form.h"
+#include "providers/judge.h"
 #include "providers/phone.h"
 #include "providers/twilio.h"
 
@@ -99,8 +100,7 @@ struct verdict twilio_inquiry_judge(const void *account, const struct message *m
     if (response->state != SEND_ANSWERED || response->status != 200)
         return verdict_make(VERDICT_IN_DOUBT, "the list of messages was not answered (HTTP %d)",
                             response->status);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict = judge_list(body, json_get_text(message->payload, "text"), sent);
     json_object_put(body);
     return verdict;

@@ -126,8 +126,7 @@ struct verdict twilio_judge(const void *account, const struct message *message,
     (void)account;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict;
     if (response->status >= 200 && response->status < 300)
         verdict = judge_ok(body, message, response, now_ms);

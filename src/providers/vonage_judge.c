@@ -120,8 +120,7 @@ struct verdict vonage_judge(const void *account, const struct message *message,
         return verdict_of_failure(response);
     if (response->status != 200)
         return judge_http(response, now_ms);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     struct verdict verdict = judge_parts(json_get(body, "messages"), message, response, now_ms);
     json_object_put(body);
     return verdict;

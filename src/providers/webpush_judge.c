@@ -95,8 +95,7 @@ static struct verdict judge_error(const struct message *message, const struct re
     if (response->status >= 400 && response->status < 500 && says_other_key(response))
         return verdict_make(VERDICT_ADDRESS_GONE, "HTTP %d, the subscription was made with another VAPID key",
                             response->status);
-    struct json_object *body =
-        response->body_truncated ? NULL : json_parse(response->body, response->body_size, NULL);
+    struct json_object *body = judge_json(response);
     int64_t code = json_get_int(body, "errno", 0);
     const char *said = json_get_text(body, "reason"); /* Apple */
     if (said == NULL)
