@@ -19,6 +19,13 @@ void buf_free(struct buf *buf)
     *buf = (struct buf){0};
 }
 
+void buf_wipe(struct buf *buf)
+{
+    if (buf->data != NULL)
+        explicit_bzero(buf->data, buf->capacity);
+    buf_free(buf);
+}
+
 void buf_reset(struct buf *buf)
 {
     buf->size = 0;

@@ -20,6 +20,7 @@ struct buf {
 
 void buf_init(struct buf *buf, size_t max);
 void buf_free(struct buf *buf);  /* buf may be used again after buf_init */
+void buf_wipe(struct buf *buf);  /* the same for secrets: overwrites the memory first */
 void buf_reset(struct buf *buf); /* empties it, clears the overflow mark, keeps the memory */
 bool buf_append(struct buf *buf, const void *data, size_t size); /* false when the maximum is passed */
 bool buf_text(struct buf *buf, const char *text);

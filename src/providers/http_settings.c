@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
+#include "providers/basic.h"
 #include "providers/http.h"
 #include "providers/http_keys.h"
 #include "providers/settings.h"
@@ -207,21 +207,12 @@ static bool read_basic(struct http *account, struct json_object *auth, const cha
     const char *username = json_get_text(auth, "username");
     if (strchr(username, ':') != NULL)
         return fault(err, "settings.auth.username", "must not hold a colon");
-    struct buf pair, value;
-    buf_init(&pair, HTTP_HEADER_MAX / 2);
-    buf_init(&value, HTTP_HEADER_MAX);
-    buf_printf(&pair, "%s:%s", username, secret);
-    buf_text(&value, "Basic ");
-    base64_append(&value, buf_string(&pair), pair.size);
-    bool ok = !pair.overflowed || error_set(err, "secret secret: is too long");
+    if (strlen(username) + 1 + strlen(secret) > HTTP_HEADER_MAX / 2)
+        return error_set(err, "secret secret: is too long");
     account->auth = HTTP_AUTH_FIXED;
     account->auth_header = header_name(account, "authorization", "settings.headers.authorization", err);
-    account->credential = mem_strdup(buf_string(&value));
-    explicit_bzero(pair.data, pair.size);
-    explicit_bzero(value.data, value.size);
-    buf_free(&pair);
-    buf_free(&value);
-    return ok && account->auth_header != NULL;
+    account->credential = basic_authorization(username, secret);
+    return account->auth_header != NULL;
 }
 
 static bool printable(const char *text)

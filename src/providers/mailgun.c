@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/secret.h"
+#include "providers/basic.h"
 #include "providers/digest.h"
 #include "providers/judge.h"
 #include "providers/mail_content.h"
@@ -49,17 +49,7 @@ static bool set_authorization(struct mailgun *account, const char *key, struct e
 {
     if (!text_is_one_line(key, strlen(key)))
         return error_set(err, "secret api_key: must not contain control characters");
-    struct buf login, value;
-    buf_init(&login, SECRET_MAX + 8);
-    buf_init(&value, 2 * SECRET_MAX);
-    buf_printf(&login, "api:%s", key);
-    buf_text(&value, "Basic ");
-    base64_append(&value, login.data, login.size);
-    account->authorization = mem_strdup(buf_string(&value));
-    explicit_bzero(login.data, login.size);
-    explicit_bzero(value.data, value.size);
-    buf_free(&login);
-    buf_free(&value);
+    account->authorization = basic_authorization("api", key);
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* SNS: accounts and requests. Answers are judged in sns_judge.c. */
 #include "providers/sns.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
+#include "core/secret.h"
 #include "providers/form.h"
 #include "providers/settings.h"
 #include "providers/sigv4.h"
@@ -17,13 +17,6 @@ struct sns {
     char *max_price; /* US dollars, or NULL */
 };
 
-static void secret_drop(char *secret)
-{
-    if (secret != NULL)
-        OPENSSL_cleanse(secret, strlen(secret));
-    mem_free(secret);
-}
-
 static void account_free(void *arg)
 {
     struct sns *account = arg;
@@ -32,8 +25,8 @@ static void account_free(void *arg)
     sms_account_free(&account->sms);
     mem_free(account->region);
     mem_free(account->access_key_id);
-    secret_drop(account->secret_access_key);
-    secret_drop(account->session_token);
+    secret_free(account->secret_access_key);
+    secret_free(account->session_token);
     mem_free(account->max_price);
     mem_free(account);
 }

@@ -2,10 +2,10 @@
  * twilio_inquiry.c. */
 #include "providers/twilio.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
-#include "core/base64.h"
+#include "core/secret.h"
+#include "providers/basic.h"
 #include "providers/form.h"
 #include "providers/settings.h"
 
@@ -18,9 +18,7 @@ static void account_free(void *arg)
         return;
     sms_account_free(&account->sms);
     mem_free(account->path);
-    if (account->authorization != NULL)
-        OPENSSL_cleanse(account->authorization, strlen(account->authorization));
-    mem_free(account->authorization);
+    secret_free(account->authorization);
     mem_free(account->messaging_service);
     mem_free(account->status_callback);
     mem_free(account);
@@ -46,17 +44,7 @@ static bool set_authorization(struct twilio *account, const char *user, const ch
 {
     if (secret[0] == '\0' || strlen(secret) > SECRET_SIZE_MAX)
         return error_set(err, "secret secret: must have 1 to %d characters", SECRET_SIZE_MAX);
-    struct buf plain, header;
-    buf_init(&plain, 2 * SECRET_SIZE_MAX);
-    buf_init(&header, 4 * SECRET_SIZE_MAX);
-    buf_printf(&plain, "%s:%s", user, secret);
-    buf_text(&header, "Basic ");
-    base64_append(&header, plain.data, plain.size);
-    account->authorization = mem_strdup(buf_string(&header));
-    OPENSSL_cleanse(plain.data, plain.size);
-    OPENSSL_cleanse(header.data, header.size);
-    buf_free(&plain);
-    buf_free(&header);
+    account->authorization = basic_authorization(user, secret);
     return true;
 }
 

@@ -1,9 +1,7 @@
 /* Vonage: accounts and requests. Answers are judged in vonage_judge.c. */
 #include "providers/vonage.h"
 
-#include <openssl/crypto.h>
-#include <string.h>
-
+#include "core/secret.h"
 #include "providers/form.h"
 #include "providers/settings.h"
 #include "providers/sms.h"
@@ -23,9 +21,7 @@ static void account_free(void *arg)
         return;
     sms_account_free(&account->sms);
     mem_free(account->api_key);
-    if (account->api_secret != NULL)
-        OPENSSL_cleanse(account->api_secret, strlen(account->api_secret));
-    mem_free(account->api_secret);
+    secret_free(account->api_secret);
     mem_free(account->callback);
     mem_free(account);
 }

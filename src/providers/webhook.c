@@ -49,9 +49,7 @@ static bool set_key(struct key *key, const char *name, const char *secret, struc
         memcpy(key->octets, octets.data, octets.size);
         key->size = octets.size;
     }
-    if (octets.data != NULL)
-        explicit_bzero(octets.data, octets.size);
-    buf_free(&octets);
+    buf_wipe(&octets);
     return ok ||
            error_set(err, "secret %s: must be whsec_ and %d to %d octets in base64, or the octets themselves",
                      name, KEY_LEAST, KEY_MOST);

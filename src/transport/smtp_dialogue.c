@@ -77,9 +77,7 @@ static bool say_auth_plain(struct smtp_connection *connection)
                 buf_text(&secret, options->password != NULL ? options->password : "") &&
                 buf_text(command(connection, STEP_AUTH_PLAIN), "AUTH PLAIN ") &&
                 say_base64(connection, secret.data, secret.size);
-    if (secret.data != NULL)
-        OPENSSL_cleanse(secret.data, secret.size);
-    buf_free(&secret);
+    buf_wipe(&secret);
     return good || fail(connection, FAULT_LOGIN, "username or password is too long");
 }
 

@@ -14,7 +14,9 @@ START_TEST(test_append)
     ck_assert(buf_append(&buf, "two\0three", 9));
     ck_assert_uint_eq(buf.size, 13);
     ck_assert_mem_eq(buf.data, "one two\0three", 14);
-    buf_free(&buf);
+    buf_wipe(&buf);
+    ck_assert_ptr_null(buf.data);
+    buf_wipe(&buf);
 }
 END_TEST
 
