@@ -46,7 +46,8 @@ struct bearer {
 };
 
 struct apns {
-    char *url, *ca_file, *topic, *team_id, *key_id;
+    struct server server;
+    char *topic, *team_id, *key_id;
     const struct push_type *type;
     struct jose_key *key;
     struct bearer *bearer; /* a cache; nothing else of an account changes */
@@ -57,8 +58,7 @@ static void account_free(void *arg)
     struct apns *account = arg;
     if (account == NULL)
         return;
-    mem_free(account->url);
-    mem_free(account->ca_file);
+    server_free(&account->server);
     mem_free(account->topic);
     mem_free(account->team_id);
     mem_free(account->key_id);
@@ -89,15 +89,14 @@ static bool find_type(struct apns *account, struct json_object *settings, struct
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
     struct apns *account = mem_alloc(sizeof *account);
     account->bearer = mem_alloc(sizeof *account->bearer);
     account->bearer->window = -1;
-    if ((account->url = setting_url(settings, "https://api.push.apple.com", schemes, err)) != NULL &&
+    if (setting_server(settings, "https://api.push.apple.com", &account->server, err) &&
         (account->team_id = setting_word(settings, "team_id", NULL, err)) != NULL &&
         (account->key_id = setting_word(settings, "key_id", NULL, err)) != NULL &&
         (account->topic = setting_word(settings, "topic", NULL, err)) != NULL &&
-        setting_line(settings, "ca_file", &account->ca_file, err) && find_type(account, settings, err)) {
+        find_type(account, settings, err)) {
         account->key = jose_key_new(JOSE_ES256, secrets[0], err);
         if (account->key != NULL)
             return account;
@@ -110,9 +109,8 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct apns *account = arg;
-    options->url = account->url;
+    server_endpoint(&account->server, options);
     options->http2 = true;
-    options->ca_file = account->ca_file;
 }
 
 /* NULL when OpenSSL fails. */

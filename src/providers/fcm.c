@@ -15,8 +15,7 @@ static void account_free(void *arg)
     struct fcm *account = arg;
     if (account == NULL)
         return;
-    mem_free(account->url);
-    mem_free(account->ca_file);
+    server_free(&account->server);
     mem_free(account->path);
     mem_free(account->client_email);
     mem_free(account->key_id);
@@ -89,10 +88,8 @@ static void wipe_private_key(struct json_object *service)
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
     struct fcm *account = mem_alloc(sizeof *account);
-    bool ok = (account->url = setting_url(settings, "https://fcm.googleapis.com", schemes, err)) != NULL &&
-              setting_line(settings, "ca_file", &account->ca_file, err);
+    bool ok = setting_server(settings, "https://fcm.googleapis.com", &account->server, err);
     if (ok) {
         struct json_object *service = json_parse(secrets[0], strlen(secrets[0]), NULL);
         if (json_object_is_type(service, json_type_object))
@@ -111,9 +108,8 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct fcm *account = arg;
-    options->url = account->url;
+    server_endpoint(&account->server, options);
     options->http2 = true;
-    options->ca_file = account->ca_file;
 }
 
 static bool data_key_forbidden(const char *name)

@@ -4,9 +4,10 @@
 
 #include "providers/jose.h"
 #include "providers/provider.h"
+#include "providers/settings.h"
 
 struct fcm {
-    char *url, *ca_file;
+    struct server server;
     char *path; /* "/v1/projects/…/messages:send" */
     /* The service account. */
     char *client_email, *key_id;

@@ -48,7 +48,7 @@ bool fcm_grant_build(const void *arg, int64_t now_ms, struct arena *arena, struc
     if (ok) {
         options->url = account->token_origin;
         options->http2 = false;
-        options->ca_file = account->ca_file;
+        options->ca_file = account->server.ca_file;
         *request = (struct request){
             .method = "POST",
             .path = account->token_path,

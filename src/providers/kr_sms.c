@@ -42,9 +42,7 @@ static bool read_from(struct json_object *settings, char out[16], struct error *
 bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *settings, const char *url,
                           struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
-    return (sms->url = setting_url(settings, url, schemes, err)) != NULL &&
-           setting_line(settings, "ca_file", &sms->ca_file, err) && read_from(settings, sms->from, err) &&
+    return setting_server(settings, url, &sms->server, err) && read_from(settings, sms->from, err) &&
            read_bool(settings, "replace_unknown", &sms->replace_unknown, err) &&
            read_bool(settings, "advertising", &sms->advertising, err) &&
            read_bool(settings, "abroad", &sms->abroad, err) &&
@@ -53,15 +51,7 @@ bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *settings, cons
 
 void kr_sms_free(struct kr_sms *sms)
 {
-    mem_free(sms->url);
-    mem_free(sms->ca_file);
-}
-
-void kr_sms_endpoint(const struct kr_sms *sms, struct endpoint_options *options)
-{
-    options->url = sms->url;
-    options->http2 = false;
-    options->ca_file = sms->ca_file;
+    server_free(&sms->server);
 }
 
 char *kr_sms_secret(const char *name, const char *value, struct error *err)

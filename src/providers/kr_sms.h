@@ -7,11 +7,12 @@
 
 #include "providers/kr_text.h"
 #include "providers/provider.h"
+#include "providers/settings.h"
 
 enum { KR_BODY_MAX = 32768 };
 
 struct kr_sms {
-    char *url, *ca_file;
+    struct server server;
     char from[16];        /* national digits */
     bool replace_unknown; /* '?' for a character outside EUC-KR; false: the message is refused */
     bool advertising;     /* messages of lane bulk are advertising and are checked as such */
@@ -24,7 +25,6 @@ struct kr_sms {
 bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *settings, const char *url,
                           struct error *err);
 void kr_sms_free(struct kr_sms *sms);
-void kr_sms_endpoint(const struct kr_sms *sms, struct endpoint_options *options);
 
 /* A copy of a secret that is safe in a header: visible ASCII. NULL: err names it. secret_free. */
 char *kr_sms_secret(const char *name, const char *value, struct error *err);

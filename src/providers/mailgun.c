@@ -14,7 +14,8 @@
 enum { FORM_ROOM = 4096, THROTTLE_WAIT_MS = 60000, BOUNDARY_OCTETS = 16 };
 
 struct mailgun {
-    char *url, *ca_file, *path;
+    struct server server;
+    char *path;
     char *authorization; /* "Basic …" */
     struct mail_rules rules;
 };
@@ -24,8 +25,7 @@ static void account_free(void *arg)
     struct mailgun *account = arg;
     if (account == NULL)
         return;
-    mem_free(account->url);
-    mem_free(account->ca_file);
+    server_free(&account->server);
     mem_free(account->path);
     secret_free(account->authorization);
     mem_free(account);
@@ -55,11 +55,10 @@ static bool set_authorization(struct mailgun *account, const char *key, struct e
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
     struct mailgun *account = mem_alloc(sizeof *account);
-    if ((account->url = setting_url(settings, "https://api.mailgun.net", schemes, err)) != NULL &&
-        setting_line(settings, "ca_file", &account->ca_file, err) && set_path(account, settings, err) &&
-        set_authorization(account, secrets[0], err) && mail_rules_read(settings, &account->rules, err))
+    if (setting_server(settings, "https://api.mailgun.net", &account->server, err) &&
+        set_path(account, settings, err) && set_authorization(account, secrets[0], err) &&
+        mail_rules_read(settings, &account->rules, err))
         return account;
     account_free(account);
     return NULL;
@@ -68,9 +67,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct mailgun *account = arg;
-    options->url = account->url;
-    options->http2 = false;
-    options->ca_file = account->ca_file;
+    server_endpoint(&account->server, options);
 }
 
 static void write_field(struct buf *out, const char *boundary, const char *name, const char *value)

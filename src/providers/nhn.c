@@ -50,7 +50,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct nhn *account = arg;
-    kr_sms_endpoint(&account->sms, options);
+    server_endpoint(&account->sms.server, options);
 }
 
 /* An LMS must have a title; without one in the payload it is what the phone would show first. */

@@ -14,7 +14,7 @@
 enum { BODY_MAX = 30 << 20, THROTTLE_WAIT_MS = 60000 };
 
 struct sendgrid {
-    char *url, *ca_file;
+    struct server server;
     char *authorization; /* "Bearer …" */
     struct mail_rules rules;
 };
@@ -24,8 +24,7 @@ static void account_free(void *arg)
     struct sendgrid *account = arg;
     if (account == NULL)
         return;
-    mem_free(account->url);
-    mem_free(account->ca_file);
+    server_free(&account->server);
     secret_free(account->authorization);
     mem_free(account);
 }
@@ -42,10 +41,8 @@ static bool set_authorization(struct sendgrid *account, const char *key, struct 
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
     struct sendgrid *account = mem_alloc(sizeof *account);
-    if ((account->url = setting_url(settings, "https://api.sendgrid.com", schemes, err)) != NULL &&
-        setting_line(settings, "ca_file", &account->ca_file, err) &&
+    if (setting_server(settings, "https://api.sendgrid.com", &account->server, err) &&
         set_authorization(account, secrets[0], err) && mail_rules_read(settings, &account->rules, err))
         return account;
     account_free(account);
@@ -55,9 +52,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct sendgrid *account = arg;
-    options->url = account->url;
-    options->http2 = false;
-    options->ca_file = account->ca_file;
+    server_endpoint(&account->server, options);
 }
 
 /* The last octet; a buffer that has overflowed is empty. */

@@ -66,7 +66,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct sens *account = arg;
-    kr_sms_endpoint(&account->sms, options);
+    server_endpoint(&account->sms.server, options);
 }
 
 /* Adds the three headers of API Gateway signature v2 for the request's method and path. */

@@ -14,7 +14,8 @@
 enum { SECRET_ACCESS_KEY, SECRET_SESSION_TOKEN, BODY_MAX = MAIL_MAX / 3 * 4 + 4096 };
 
 struct ses {
-    char *url, *ca_file, *region, *access_key_id, *secret_access_key, *session_token;
+    struct server server;
+    char *region, *access_key_id, *secret_access_key, *session_token;
     char *configuration_set; /* or NULL */
     struct mail_rules rules;
 };
@@ -24,8 +25,7 @@ static void account_free(void *arg)
     struct ses *account = arg;
     if (account == NULL)
         return;
-    mem_free(account->url);
-    mem_free(account->ca_file);
+    server_free(&account->server);
     mem_free(account->region);
     mem_free(account->access_key_id);
     secret_free(account->secret_access_key);
@@ -43,13 +43,11 @@ static bool set_region(struct json_object *settings, char **region, struct error
                                error_set(err, "settings.region: must be a region such as eu-west-1"));
 }
 
-static bool set_url(struct ses *account, struct json_object *settings, struct error *err)
+static bool set_server(struct ses *account, struct json_object *settings, struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
     char url[96];
     snprintf(url, sizeof url, "https://email.%s.amazonaws.com", account->region);
-    account->url = setting_url(settings, url, schemes, err);
-    return account->url != NULL;
+    return setting_server(settings, url, &account->server, err);
 }
 
 /* Both go into a header. */
@@ -67,11 +65,10 @@ static void *account_new(struct json_object *settings, const char *const *secret
     struct ses *account = mem_alloc(sizeof *account);
     account->secret_access_key = mem_strdup(secrets[SECRET_ACCESS_KEY]);
     account->session_token = mem_strdup(secrets[SECRET_SESSION_TOKEN]);
-    if (set_region(settings, &account->region, err) && set_url(account, settings, err) &&
+    if (set_region(settings, &account->region, err) && set_server(account, settings, err) &&
         (account->access_key_id = setting_word(settings, "access_key_id", NULL, err)) != NULL &&
         check_secrets(account, err) &&
         setting_line(settings, "configuration_set", &account->configuration_set, err) &&
-        setting_line(settings, "ca_file", &account->ca_file, err) &&
         mail_rules_read(settings, &account->rules, err))
         return account;
     account_free(account);
@@ -81,9 +78,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct ses *account = arg;
-    options->url = account->url;
-    options->http2 = false;
-    options->ca_file = account->ca_file;
+    server_endpoint(&account->server, options);
 }
 
 static void write_member(struct buf *out, const char *name, const char *text)
@@ -114,7 +109,7 @@ static bool write_body(struct buf *out, const struct ses *account, const struct 
 static bool sign(const struct ses *account, int64_t now_ms, struct arena *arena, struct request *request)
 {
     struct sigv4 sigv4 = {
-        .url = account->url,
+        .url = account->server.url,
         .region = account->region,
         .service = "ses",
         .access_key_id = account->access_key_id,

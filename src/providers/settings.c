@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "transport/transport.h"
 
 /* *text is NULL when the setting is absent; an absent setting is never an error here. */
 static bool setting_read(struct json_object *settings, const char *name, int least, const char **text,
@@ -81,4 +82,25 @@ char *setting_url(struct json_object *settings, const char *fallback, const char
     error_set(err, "settings.url: must be %s://host or %s://host:port%s%s", schemes[0], schemes[0],
               schemes[1] != NULL ? ", or the same with " : "", schemes[1] != NULL ? schemes[1] : "");
     return NULL;
+}
+
+bool setting_server(struct json_object *settings, const char *fallback, struct server *server,
+                    struct error *err)
+{
+    static const char *const schemes[] = {"https", NULL};
+    server->url = setting_url(settings, fallback, schemes, err);
+    return server->url != NULL && setting_line(settings, "ca_file", &server->ca_file, err);
+}
+
+void server_free(struct server *server)
+{
+    mem_free(server->url);
+    mem_free(server->ca_file);
+}
+
+void server_endpoint(const struct server *server, struct endpoint_options *options)
+{
+    options->url = server->url;
+    options->http2 = false;
+    options->ca_file = server->ca_file;
 }

@@ -21,6 +21,21 @@ bool setting_line(struct json_object *settings, const char *name, char **value, 
 char *setting_url(struct json_object *settings, const char *fallback, const char *const *schemes,
                   struct error *err);
 
+/* A vendor's HTTPS server: settings.url and settings.ca_file. */
+struct server {
+    char *url;
+    char *ca_file; /* or NULL */
+};
+
+/* server is zeroed; free it whatever this returns. fallback as above. */
+bool setting_server(struct json_object *settings, const char *fallback, struct server *server,
+                    struct error *err);
+void server_free(struct server *server);
+
+/* HTTP/1.1; an adapter that speaks HTTP/2 says so itself. */
+struct endpoint_options;
+void server_endpoint(const struct server *server, struct endpoint_options *options);
+
 /* Length of the "scheme://host[:port]" at the start of url, or 0 when it does not start so. */
 size_t url_origin(const char *url, const char *scheme);
 

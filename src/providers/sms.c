@@ -25,9 +25,7 @@ static bool read_max_segments(struct sms_account *account, struct json_object *s
 bool sms_account_read(struct sms_account *account, struct json_object *settings, const char *default_url,
                       struct error *err)
 {
-    static const char *const schemes[] = {"https", NULL};
-    if ((account->url = setting_url(settings, default_url, schemes, err)) == NULL ||
-        !setting_line(settings, "ca_file", &account->ca_file, err) ||
+    if (!setting_server(settings, default_url, &account->server, err) ||
         !setting_line(settings, "from", &account->from, err) || !read_max_segments(account, settings, err))
         return false;
     if (account->from != NULL && !phone_sender_ok(account->from))
@@ -37,16 +35,8 @@ bool sms_account_read(struct sms_account *account, struct json_object *settings,
 
 void sms_account_free(struct sms_account *account)
 {
-    mem_free(account->url);
-    mem_free(account->ca_file);
+    server_free(&account->server);
     mem_free(account->from);
-}
-
-void sms_account_endpoint(const struct sms_account *account, struct endpoint_options *options)
-{
-    options->url = account->url;
-    options->http2 = false;
-    options->ca_file = account->ca_file;
 }
 
 bool sms_callback_read(struct json_object *settings, const char *name, char **value, struct error *err)

@@ -3,13 +3,14 @@
 #define PGOUTBOX_PROVIDERS_SMS_H
 
 #include "providers/provider.h"
+#include "providers/settings.h"
 #include "providers/sms_text.h"
 
 enum { SMS_BODY_MAX = 65536 };
 
 /* The settings url, ca_file, from and max_segments. */
 struct sms_account {
-    char *url, *ca_file;
+    struct server server;
     char *from; /* NULL when it is not set */
     int max_segments;
 };
@@ -18,8 +19,6 @@ struct sms_account {
 bool sms_account_read(struct sms_account *account, struct json_object *settings, const char *default_url,
                       struct error *err);
 void sms_account_free(struct sms_account *account);
-/* HTTP/1.1, as all these vendors speak it. */
-void sms_account_endpoint(const struct sms_account *account, struct endpoint_options *options);
 
 /* An optional setting with an http or https URL for receipts; *value is NULL when it is absent. */
 bool sms_callback_read(struct json_object *settings, const char *name, char **value, struct error *err);

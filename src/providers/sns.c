@@ -92,7 +92,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct sns *account = arg;
-    sms_account_endpoint(&account->sms, options);
+    server_endpoint(&account->sms.server, options);
 }
 
 static void write_attribute(struct buf *form, struct arena *arena, int number, const char *name,
@@ -138,7 +138,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     if (!sms_post_form(request, "/", &form, arena, verdict))
         return false;
     struct sigv4 sigv4 = {
-        .url = account->sms.url,
+        .url = account->sms.server.url,
         .region = account->region,
         .service = "sns",
         .access_key_id = account->access_key_id,

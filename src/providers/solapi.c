@@ -41,7 +41,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct solapi *account = arg;
-    kr_sms_endpoint(&account->sms, options);
+    server_endpoint(&account->sms.server, options);
 }
 
 const char *solapi_authorization(const char *api_key, const char *api_secret, const char *date,

@@ -87,7 +87,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct twilio *account = arg;
-    sms_account_endpoint(&account->sms, options);
+    server_endpoint(&account->sms.server, options);
 }
 
 static void write_validity(struct buf *form, const struct message *message, int64_t now_ms,

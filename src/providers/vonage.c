@@ -47,7 +47,7 @@ static void *account_new(struct json_object *settings, const char *const *secret
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
     const struct vonage *account = arg;
-    sms_account_endpoint(&account->sms, options);
+    server_endpoint(&account->sms.server, options);
 }
 
 /* Vonage writes E.164 without the plus. */

@@ -63,12 +63,12 @@ START_TEST(test_settings)
     ck_assert(!kr_sms_may_inquire(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 659999));
     ck_assert(kr_sms_may_inquire(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 660000));
     struct endpoint_options options = {.http2 = true};
-    kr_sms_endpoint(&sms, &options);
+    server_endpoint(&sms.server, &options);
     ck_assert_str_eq(options.url, "https://vendor.example");
     ck_assert(!options.http2);
     kr_sms_free(&sms);
     ck_assert(settings_read(&sms, "{" FROM ",\"inquire_after\":0,\"url\":\"https://x:1\"}", &err));
-    ck_assert_str_eq(sms.url, "https://x:1");
+    ck_assert_str_eq(sms.server.url, "https://x:1");
     ck_assert(kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS));
     kr_sms_free(&sms);
 }
