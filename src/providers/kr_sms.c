@@ -194,19 +194,12 @@ void kr_sms_member(struct buf *out, const char *name, const char *text)
     push_member_text(out, name, &(struct push_text){text, text == NULL ? 0 : strlen(text)});
 }
 
-bool kr_sms_may_inquire(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms)
+bool kr_sms_search_span(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms,
+                        struct sent_span *search)
 {
+    search->from_ms = sent->from_ms - CLOCKS_APART_MS;
+    search->upto_ms = sent->upto_ms + CLOCKS_APART_MS + SLOWEST_MS;
     return now_ms - sent->upto_ms >= sms->inquire_after_ms;
-}
-
-int64_t kr_sms_span_start(const struct sent_span *sent)
-{
-    return sent->from_ms - CLOCKS_APART_MS;
-}
-
-int64_t kr_sms_span_end(const struct sent_span *sent)
-{
-    return sent->upto_ms + CLOCKS_APART_MS + SLOWEST_MS;
 }
 
 void kr_sms_query_time(int64_t ms, char out[32])

@@ -45,13 +45,10 @@ bool kr_sms_read(const struct kr_sms *sms, const struct message *message, struct
 /* Appends a member of an object; nothing when text is NULL. */
 void kr_sms_member(struct buf *out, const char *name, const char *text);
 
-/* Whether a message sent then can be asked for now. */
-bool kr_sms_may_inquire(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms);
-
-/* The span in which a message sent then is looked for: it covers clocks that are apart as far as the vendors'
- * signatures allow, and slow requests. Unix ms. */
-int64_t kr_sms_span_start(const struct sent_span *sent);
-int64_t kr_sms_span_end(const struct sent_span *sent);
+/* The span in which the vendor is asked for a message sent then: it covers clocks that are apart as far as
+ * the vendors' signatures allow, and slow requests. False: it is too early to ask. */
+bool kr_sms_search_span(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms,
+                        struct sent_span *search);
 
 /* "2023-11-15 07:13:20" in Korean time, with %20 and %3A for a query. */
 void kr_sms_query_time(int64_t ms, char out[32]);
@@ -89,7 +86,8 @@ struct verdict kr_sms_verdict(enum kr_meaning meaning, const struct message *mes
 struct verdict kr_sms_judge_status(const struct response *response, const struct message *message,
                                    const char *text, int64_t now_ms);
 
-/* The body of an inquiry's answer. NULL: it cannot be read, and *verdict is IN_DOUBT. json_object_put. */
-struct json_object *kr_sms_inquiry_body(const struct response *response, struct verdict *verdict);
+/* The verdict of an inquiry: judge_list's on the body of the answer; IN_DOUBT when there is none. */
+struct verdict kr_sms_judge_inquiry(const struct response *response, const char *uuid,
+                                    struct verdict (*judge_list)(struct json_object *body, const char *uuid));
 
 #endif

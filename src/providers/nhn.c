@@ -190,12 +190,13 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
     const struct nhn *account = arg;
     struct kr_sms_message sms;
     struct verdict verdict;
+    struct sent_span search;
     char start[32], end[32];
-    if (!kr_sms_may_inquire(&account->sms, sent, now_ms) ||
+    if (!kr_sms_search_span(&account->sms, sent, now_ms, &search) ||
         !kr_sms_read(&account->sms, message, arena, &sms, &verdict))
         return false;
-    kr_sms_query_time(kr_sms_span_start(sent), start);
-    kr_sms_query_time(kr_sms_span_end(sent), end);
+    kr_sms_query_time(search.from_ms, start);
+    kr_sms_query_time(search.upto_ms, end);
     *request = (struct request){
         .method = "GET",
         .path = arena_printf(arena,
@@ -235,12 +236,7 @@ static struct verdict inquiry_judge(const void *account, const struct message *m
 {
     (void)account;
     (void)sent;
-    struct verdict verdict;
-    struct json_object *answer = kr_sms_inquiry_body(response, &verdict);
-    if (answer != NULL)
-        verdict = judge_list(answer, message->uuid);
-    json_object_put(answer);
-    return verdict;
+    return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
 const struct provider provider_nhn = {

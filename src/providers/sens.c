@@ -168,11 +168,12 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
 {
     const struct sens *account = arg;
     struct kr_number to;
+    struct sent_span search;
     char start[32], end[32];
-    if (!kr_sms_may_inquire(&account->sms, sent, now_ms) || !kr_number_read(message->recipient, &to))
+    if (!kr_sms_search_span(&account->sms, sent, now_ms, &search) || !kr_number_read(message->recipient, &to))
         return false;
-    kr_sms_query_time(kr_sms_span_start(sent), start);
-    kr_sms_query_time(kr_sms_span_end(sent), end);
+    kr_sms_query_time(search.from_ms, start);
+    kr_sms_query_time(search.upto_ms, end);
     *request = (struct request){
         .method = "GET",
         .path = arena_printf(arena, "%s?requestStartTime=%s&requestEndTime=%s&to=%s", account->path, start,
@@ -183,8 +184,9 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
 }
 
 /* Only an empty list is an answer: a listed message may be another one to the same number. */
-static struct verdict judge_list(struct json_object *body)
+static struct verdict judge_list(struct json_object *body, const char *uuid)
 {
+    (void)uuid;
     struct json_object *list = json_get(body, "messages");
     if (!json_object_is_type(list, json_type_array))
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: no messages");
@@ -197,14 +199,8 @@ static struct verdict inquiry_judge(const void *account, const struct message *m
                                     const struct response *response, const struct sent_span *sent)
 {
     (void)account;
-    (void)message;
     (void)sent;
-    struct verdict verdict;
-    struct json_object *body = kr_sms_inquiry_body(response, &verdict);
-    if (body != NULL)
-        verdict = judge_list(body);
-    json_object_put(body);
-    return verdict;
+    return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
 const struct provider provider_sens = {

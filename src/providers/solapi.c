@@ -191,11 +191,12 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
 {
     const struct solapi *account = arg;
     struct kr_number to;
+    struct sent_span search;
     char start[24], end[24];
-    if (!kr_sms_may_inquire(&account->sms, sent, now_ms) || !kr_number_read(message->recipient, &to))
+    if (!kr_sms_search_span(&account->sms, sent, now_ms, &search) || !kr_number_read(message->recipient, &to))
         return false;
-    write_time(kr_sms_span_start(sent), start);
-    write_time(kr_sms_span_end(sent), end);
+    write_time(search.from_ms, start);
+    write_time(search.upto_ms, end);
     *request = (struct request){
         .method = "GET",
         .path = arena_printf(arena,
@@ -252,12 +253,7 @@ static struct verdict inquiry_judge(const void *account, const struct message *m
 {
     (void)account;
     (void)sent;
-    struct verdict verdict;
-    struct json_object *body = kr_sms_inquiry_body(response, &verdict);
-    if (body != NULL)
-        verdict = judge_list(body, message->uuid);
-    json_object_put(body);
-    return verdict;
+    return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
 const struct provider provider_solapi = {

@@ -58,10 +58,11 @@ START_TEST(test_settings)
     ck_assert(settings_read(&sms, "{" FROM "}", &err));
     ck_assert_str_eq(sms.from, "0212345678");
     ck_assert(!sms.replace_unknown && !sms.advertising && !sms.abroad);
-    ck_assert(!kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS + 59999));
-    ck_assert(kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS + 60000));
-    ck_assert(!kr_sms_may_inquire(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 659999));
-    ck_assert(kr_sms_may_inquire(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 660000));
+    struct sent_span search;
+    ck_assert(!kr_sms_search_span(&sms, TEST_SENT, TEST_NOW_MS + 59999, &search));
+    ck_assert(kr_sms_search_span(&sms, TEST_SENT, TEST_NOW_MS + 60000, &search));
+    ck_assert(!kr_sms_search_span(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 659999, &search));
+    ck_assert(kr_sms_search_span(&sms, TEST_SENT_10MIN, TEST_NOW_MS + 660000, &search));
     struct endpoint_options options = {.http2 = true};
     server_endpoint(&sms.server, &options);
     ck_assert_str_eq(options.url, "https://vendor.example");
@@ -69,7 +70,7 @@ START_TEST(test_settings)
     kr_sms_free(&sms);
     ck_assert(settings_read(&sms, "{" FROM ",\"inquire_after\":0,\"url\":\"https://x:1\"}", &err));
     ck_assert_str_eq(sms.server.url, "https://x:1");
-    ck_assert(kr_sms_may_inquire(&sms, TEST_SENT, TEST_NOW_MS));
+    ck_assert(kr_sms_search_span(&sms, TEST_SENT, TEST_NOW_MS, &search));
     kr_sms_free(&sms);
 }
 END_TEST
