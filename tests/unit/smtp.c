@@ -394,7 +394,7 @@ static void *dkim_account(const char *more, const char *key, const char *key2, s
 }
 
 static const char ed25519_key[] =
-    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpghoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
     "-----END PRIVATE KEY-----\n"; /* of RFC 8463, A.2 */
 
 START_TEST(test_dkim_settings)
