@@ -47,6 +47,16 @@ static bool parse_seconds(const char *text, int64_t *seconds)
     return true;
 }
 
+bool clock_utc(int64_t ms, const char *format, char *out, size_t size)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) != NULL && strftime(out, size, format, &utc) > 0)
+        return true;
+    out[0] = '\0';
+    return false;
+}
+
 /* RFC 9110, 5.6.7: a two-digit year that seems more than 50 years ahead means the one in the past. */
 static void correct_century(struct tm *date, int64_t now_s)
 {

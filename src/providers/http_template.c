@@ -1,8 +1,8 @@
 /* Texts of the settings: which values they may name, and how a value is kept within its place. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "providers/form.h"
 #include "providers/http.h"
 
@@ -195,11 +195,8 @@ static void add_text(struct json_object *values, const char *name, const char *t
 /* RFC 3339, in UTC. */
 static void add_time(struct json_object *values, const char *name, int64_t ms, enum http_escape escape)
 {
-    char text[32] = "";
-    struct tm utc;
-    time_t seconds = (time_t)(ms / 1000);
-    if (gmtime_r(&seconds, &utc) != NULL)
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    char text[32];
+    clock_utc(ms, "%Y-%m-%dT%H:%M:%SZ", text, sizeof text);
     add_text(values, name, text, escape);
 }
 

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "providers/push_payload.h"
 #include "providers/settings.h"
 
@@ -204,9 +204,6 @@ bool kr_sms_search_span(const struct kr_sms *sms, const struct sent_span *sent, 
 
 void kr_sms_query_time(int64_t ms, char out[32])
 {
-    enum { KOREA_S = 9 * 3600 }; /* no summer time since 1988 */
-    time_t seconds = (time_t)(ms / 1000 + KOREA_S);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    strftime(out, 32, "%Y-%m-%d%%20%H%%3A%M%%3A%S", &tm);
+    enum { KOREA_MS = 9 * 3600 * 1000 }; /* no summer time since 1988 */
+    clock_utc(ms + KOREA_MS, "%Y-%m-%d%%20%H%%3A%M%%3A%S", out, 32);
 }

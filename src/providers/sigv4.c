@@ -1,11 +1,12 @@
 #include "providers/sigv4.h"
+#include "core/clock.h"
 
 #include <ctype.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "providers/digest.h"
 #include "providers/form.h"
 
@@ -230,11 +231,9 @@ bool sigv4_sign(const struct sigv4 *sigv4, int64_t now_ms, struct arena *arena, 
 {
     if (request->header_count + ADDED_HEADERS > REQUEST_MAX_HEADERS)
         return false;
-    struct tm utc;
-    time_t seconds = (time_t)(now_ms / 1000);
     char moment[32], day[16];
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(moment, sizeof moment, "%Y%m%dT%H%M%SZ", &utc) == 0 ||
-        strftime(day, sizeof day, "%Y%m%d", &utc) == 0)
+    if (!clock_utc(now_ms, "%Y%m%dT%H%M%SZ", moment, sizeof moment) ||
+        !clock_utc(now_ms, "%Y%m%d", day, sizeof day))
         return false;
     add_header(request, "x-amz-date", arena_strdup(arena, moment));
     if (sigv4->session_token != NULL)

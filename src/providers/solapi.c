@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/secret.h"
 #include "providers/digest.h"
 #include "providers/judge.h"
@@ -58,10 +58,7 @@ const char *solapi_authorization(const char *api_key, const char *api_secret, co
 
 static void write_time(int64_t ms, char out[24])
 {
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    clock_utc(ms, "%Y-%m-%dT%H:%M:%SZ", out, 24);
 }
 
 /* The salt differs for each attempt, each moment and each purpose, so no signature comes twice. */

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base64.h"
+#include "core/clock.h"
 #include "providers/digest.h"
 #include "providers/judge.h"
 #include "providers/origin.h"
@@ -80,11 +80,7 @@ static void endpoint(const void *arg, struct endpoint_options *options)
 static bool write_body(struct buf *out, const struct message *message)
 {
     char created[32];
-    struct tm parts;
-    time_t seconds = (time_t)(message->created_ms / 1000);
-    if (gmtime_r(&seconds, &parts) == NULL ||
-        strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
-        created[0] = '\0';
+    clock_utc(message->created_ms, "%Y-%m-%dT%H:%M:%S", created, sizeof created);
     buf_printf(out, "{\"id\":\"%s\"", message->uuid);
     const char *type = json_get_text(message->payload, "type");
     if (type != NULL) {

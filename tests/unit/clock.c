@@ -53,6 +53,16 @@ START_TEST(test_retry_after)
 }
 END_TEST
 
+START_TEST(test_utc)
+{
+    char out[32];
+    ck_assert(clock_utc(784111777999, "%Y-%m-%dT%H:%M:%SZ", out, sizeof out));
+    ck_assert_str_eq(out, "1994-11-06T08:49:37Z"); /* the moment of RFC 9110, 5.6.7 */
+    ck_assert(!clock_utc(784111777999, "%Y-%m-%dT%H:%M:%SZ", out, 20));
+    ck_assert_str_eq(out, "");
+}
+END_TEST
+
 START_TEST(test_clocks)
 {
     int64_t mono = clock_mono();
@@ -65,6 +75,7 @@ int main(void)
 {
     Suite *suite = suite_create("clock");
     suite_add(suite, test_retry_after);
+    suite_add(suite, test_utc);
     suite_add(suite, test_clocks);
     return suite_run(suite);
 }

@@ -169,7 +169,7 @@ static bool read_span(struct arena *arena, const char *query, struct sms_query *
 static void write_entry(struct buf *out, const struct sms_taken *sms)
 {
     char date[40];
-    sms_time_text(sms->at_ms + KOREA_MS, NHN_TIME, date);
+    clock_utc(sms->at_ms + KOREA_MS, NHN_TIME, date, sizeof(date));
     buf_char(out, '{');
     sms_member(out, "requestId", sms->id);
     sms_member(out, "createDate", date);

@@ -137,7 +137,7 @@ static enum fault read_message(struct json_object *body, char to[SMS_NUMBER_SIZE
 static void write_taken(struct buf *out, const struct sms_taken *sms)
 {
     char date[40];
-    sms_time_text(sms->at_ms + KOREA_MS, "%Y-%m-%dT%H:%M:%S.000", date);
+    clock_utc(sms->at_ms + KOREA_MS, "%Y-%m-%dT%H:%M:%S.000", date, sizeof(date));
     buf_char(out, '{');
     sms_member(out, "requestId", sms->id);
     sms_member(out, "requestTime", date);
@@ -188,7 +188,7 @@ static enum fault read_query(const struct exchange *x, struct arena *arena, stru
 static void write_entry(struct buf *out, const struct sms_taken *sms)
 {
     char date[40];
-    sms_time_text(sms->at_ms + KOREA_MS, SENS_TIME, date);
+    clock_utc(sms->at_ms + KOREA_MS, SENS_TIME, date, sizeof(date));
     buf_char(out, '{');
     sms_member(out, "requestId", sms->id);
     sms_member(out, "messageId", sms->id);

@@ -166,12 +166,3 @@ bool sms_time(const char *text, const char *format, int64_t *ms)
     *ms = (int64_t)timegm(&tm) * 1000;
     return true;
 }
-
-void sms_time_text(int64_t ms, const char *format, char out[40])
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    if (strftime(out, 40, format, &tm) == 0)
-        out[0] = '\0';
-}

@@ -74,7 +74,5 @@ enum sms_fit sms_fit(const char *text, const char *type);
 
 /* Reads a time by a strptime format that has all of date and time; what it says is UTC. */
 bool sms_time(const char *text, const char *format, int64_t *ms);
-/* Writes one in UTC. */
-void sms_time_text(int64_t ms, const char *format, char out[40]);
 
 #endif

@@ -234,7 +234,7 @@ static enum fault read_query(const struct exchange *x, struct arena *arena, stru
 static void write_entry(struct buf *out, const struct sms_taken *sms)
 {
     char date[40];
-    sms_time_text(sms->at_ms, "%Y-%m-%dT%H:%M:%S.000Z", date);
+    clock_utc(sms->at_ms, "%Y-%m-%dT%H:%M:%S.000Z", date, sizeof(date));
     json_append_string(out, sms->id, strlen(sms->id));
     buf_text(out, ":{");
     sms_member(out, "messageId", sms->id);

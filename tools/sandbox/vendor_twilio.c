@@ -112,7 +112,7 @@ static enum fault read_message(const struct exchange *x, struct arena *arena, st
 static void write_message(struct buf *out, const struct sms_taken *sms, size_t segments, bool later)
 {
     char date[40];
-    sms_time_text(sms->at_ms, "%a, %d %b %Y %H:%M:%S +0000", date);
+    clock_utc(sms->at_ms, "%a, %d %b %Y %H:%M:%S +0000", date, sizeof(date));
     buf_char(out, '{');
     sms_member(out, "account_sid", TWILIO_ACCOUNT);
     sms_member(out, "sid", sms->id);
