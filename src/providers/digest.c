@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <string.h>
 
 #include "core/mem.h"
 
@@ -45,4 +46,10 @@ void hex_encode(const unsigned char *data, size_t size, char *hex)
 bool digest_equal(const void *a, const void *b, size_t size)
 {
     return CRYPTO_memcmp(a, b, size) == 0;
+}
+
+bool digest_equal_text(const char *a, const char *b)
+{
+    size_t size = strlen(a);
+    return size == strlen(b) && digest_equal(a, b, size);
 }

@@ -19,5 +19,6 @@ void hex_encode(const unsigned char *data, size_t size, char *hex);
 
 /* Takes the same time wherever they differ. */
 bool digest_equal(const void *a, const void *b, size_t size);
+bool digest_equal_text(const char *a, const char *b);
 
 #endif

@@ -28,12 +28,6 @@ static struct receipt_field *fields_sorted(const struct receipt_field *fields, s
     return sorted;
 }
 
-static bool texts_equal(const char *a, const char *b)
-{
-    size_t size = strlen(a);
-    return size == strlen(b) && digest_equal(a, b, size);
-}
-
 /* True when url, followed by the rest, has this signature. */
 static bool twilio_url_matches(const char *auth_token, const struct buf *url, const struct buf *rest,
                                const char *signature)
@@ -46,7 +40,7 @@ static bool twilio_url_matches(const char *auth_token, const struct buf *url, co
     buf_append(&text, buf_string(rest), rest->size);
     hmac_sha1(auth_token, strlen(auth_token), buf_string(&text), text.size, digest);
     base64_append(&code, digest, sizeof digest);
-    bool equal = !text.overflowed && texts_equal(buf_string(&code), signature);
+    bool equal = !text.overflowed && digest_equal_text(buf_string(&code), signature);
     buf_free(&text);
     buf_free(&code);
     return equal;
@@ -183,7 +177,7 @@ bool vonage_signature_valid(const char *method, const char *secret, const struct
               strlen(sig) < sizeof given;
     for (size_t i = 0; ok && sig[i] != '\0'; i++)
         given[i] = (char)tolower((unsigned char)sig[i]);
-    ok = ok && texts_equal(hex, given);
+    ok = ok && digest_equal_text(hex, given);
     buf_free(&text);
     return ok;
 }

@@ -65,11 +65,10 @@ static void refuse(struct vendors *vendors, struct exchange *x, enum fault fault
 static enum fault check_login(const struct vendors *vendors, const struct exchange *x)
 {
     const char *given = exchange_header(x, "x-secret-key");
-    size_t size = strlen(vendors->secret);
     char key[VENDOR_NAME_MAX + 1];
     if (!vendor_segment(x, 3, key) || strcmp(key, NHN_KEY) != 0)
         return UNKNOWN_KEY;
-    return given && strlen(given) == size && digest_equal(given, vendors->secret, size) ? GOOD : WRONG_SECRET;
+    return given && digest_equal_text(given, vendors->secret) ? GOOD : WRONG_SECRET;
 }
 
 /* The last segment of the path: sms, mms, ad-sms or ad-mms; LMS goes as MMS. */

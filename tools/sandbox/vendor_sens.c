@@ -72,8 +72,7 @@ static bool is_signed(const struct vendors *vendors, const struct exchange *x, c
     buf_printf(&text, "%s %s\n%s\n%s", x->method, x->path, timestamp, key);
     hmac_sha256(vendors->secret, strlen(vendors->secret), buf_string(&text), text.size, digest);
     base64_append(&wanted, digest, sizeof(digest));
-    bool good = !text.overflowed && strlen(signature) == wanted.size &&
-                digest_equal(signature, wanted.data, wanted.size);
+    bool good = !text.overflowed && digest_equal_text(signature, buf_string(&wanted));
     buf_free(&text);
     buf_free(&wanted);
     return good;

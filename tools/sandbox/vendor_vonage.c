@@ -51,12 +51,6 @@ static void refuse(struct vendors *vendors, struct exchange *x, enum fault fault
     sms_refuse(vendors, x, row, "application/json");
 }
 
-static bool equals(const char *a, const char *b)
-{
-    size_t size = strlen(a);
-    return size == strlen(b) && digest_equal(a, b, size);
-}
-
 static enum fault check_account(const struct vendors *vendors, const struct exchange *x, struct arena *arena)
 {
     const char *form = buf_string(&x->body);
@@ -66,7 +60,8 @@ static enum fault check_account(const struct vendors *vendors, const struct exch
     const char *secret = sms_form_text(arena, form, "api_secret");
     if (!key || !secret)
         return MISSING;
-    return equals(key, VONAGE_KEY) && equals(secret, vendors->secret) ? GOOD : WRONG_LOGIN;
+    return digest_equal_text(key, VONAGE_KEY) && digest_equal_text(secret, vendors->secret) ? GOOD
+                                                                                            : WRONG_LOGIN;
 }
 
 static bool ttl_ok(const char *text)
