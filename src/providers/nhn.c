@@ -24,23 +24,16 @@ static void account_free(void *arg)
     mem_free(account);
 }
 
-/* The app key is one segment of the path. */
-static bool read_app_key(struct nhn *account, struct json_object *settings, struct error *err)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-    account->app_key = setting_word(settings, "app_key", NULL, err);
-    if (account->app_key == NULL)
-        return false;
-    return account->app_key[strspn(account->app_key, allowed)] == '\0' ||
-           error_set(err, "settings.app_key: must have letters, digits, - and _ only");
-}
-
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
+    /* The app key is one segment of the path. */
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    static const char rule[] = "must have letters, digits, - and _ only";
     struct nhn *account = mem_alloc(sizeof *account);
-    bool ok = kr_sms_read_settings(&account->sms, settings, "https://sms.api.nhncloudservice.com", err) &&
-              read_app_key(account, settings, err) &&
-              (account->secret_key = kr_sms_secret("secret_key", secrets[0], err)) != NULL;
+    bool ok =
+        kr_sms_read_settings(&account->sms, settings, "https://sms.api.nhncloudservice.com", err) &&
+        (account->app_key = setting_word_of(settings, "app_key", letters, SIZE_MAX, rule, err)) != NULL &&
+        (account->secret_key = kr_sms_secret("secret_key", secrets[0], err)) != NULL;
     if (ok)
         return account;
     account_free(account);

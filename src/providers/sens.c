@@ -1,5 +1,6 @@
 #include "providers/sens.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base64.h"
@@ -33,21 +34,15 @@ static bool read_path(struct sens *account, struct json_object *settings, struct
 {
     enum { SERVICE_MAX = 128 };
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
-    char *service = setting_word(settings, "service_id", NULL, err);
+    char path[SERVICE_MAX + 64];
+    char *service = setting_word_of(settings, "service_id", allowed, SERVICE_MAX,
+                                    "must be a service id like ncp:sms:kr:123456789012:name", err);
     if (service == NULL)
         return false;
-    bool ok = service[strspn(service, allowed)] == '\0' && strlen(service) <= SERVICE_MAX;
-    if (ok) {
-        struct buf path;
-        buf_init(&path, SERVICE_MAX + 64);
-        buf_printf(&path, "/sms/v2/services/%s/messages", service);
-        account->path = mem_strdup(buf_string(&path));
-        buf_free(&path);
-    } else {
-        error_set(err, "settings.service_id: must be a service id like ncp:sms:kr:123456789012:name");
-    }
+    snprintf(path, sizeof path, "/sms/v2/services/%s/messages", service);
+    account->path = mem_strdup(path);
     mem_free(service);
-    return ok;
+    return true;
 }
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)

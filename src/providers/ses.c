@@ -34,15 +34,6 @@ static void account_free(void *arg)
     mem_free(account);
 }
 
-/* A part of a host name. */
-static bool set_region(struct json_object *settings, char **region, struct error *err)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    *region = setting_word(settings, "region", NULL, err);
-    return *region != NULL && ((strlen(*region) <= 32 && (*region)[strspn(*region, allowed)] == '\0') ||
-                               error_set(err, "settings.region: must be a region such as eu-west-1"));
-}
-
 static bool set_server(struct ses *account, struct json_object *settings, struct error *err)
 {
     char url[96];
@@ -62,10 +53,14 @@ static bool check_secrets(const struct ses *account, struct error *err)
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
+    /* The region is a part of a host name. */
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    static const char rule[] = "must be a region such as eu-west-1";
     struct ses *account = mem_alloc(sizeof *account);
     account->secret_access_key = mem_strdup(secrets[SECRET_ACCESS_KEY]);
     account->session_token = mem_strdup(secrets[SECRET_SESSION_TOKEN]);
-    if (set_region(settings, &account->region, err) && set_server(account, settings, err) &&
+    if ((account->region = setting_word_of(settings, "region", letters, 32, rule, err)) != NULL &&
+        set_server(account, settings, err) &&
         (account->access_key_id = setting_word(settings, "access_key_id", NULL, err)) != NULL &&
         check_secrets(account, err) &&
         setting_line(settings, "configuration_set", &account->configuration_set, err) &&

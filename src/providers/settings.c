@@ -44,6 +44,17 @@ char *setting_word(struct json_object *settings, const char *name, const char *f
     return mem_strdup(text);
 }
 
+char *setting_word_of(struct json_object *settings, const char *name, const char *allowed, size_t most,
+                      const char *rule, struct error *err)
+{
+    char *word = setting_word(settings, name, NULL, err);
+    if (word == NULL || (word[strspn(word, allowed)] == '\0' && strlen(word) <= most))
+        return word;
+    error_set(err, "settings.%s: %s", name, rule);
+    mem_free(word);
+    return NULL;
+}
+
 bool setting_line(struct json_object *settings, const char *name, char **value, struct error *err)
 {
     const char *text;

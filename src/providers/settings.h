@@ -14,6 +14,11 @@
  * setting is required. NULL on error. */
 char *setting_word(struct json_object *settings, const char *name, const char *fallback, struct error *err);
 
+/* A required word of at most `most` of the characters in `allowed`; else the error is the setting and rule.
+ * NULL on error. */
+char *setting_word_of(struct json_object *settings, const char *name, const char *allowed, size_t most,
+                      const char *rule, struct error *err);
+
 /* An optional line of text; *value is NULL when it is absent. */
 bool setting_line(struct json_object *settings, const char *name, char **value, struct error *err);
 

@@ -31,17 +31,6 @@ static void account_free(void *arg)
     mem_free(account);
 }
 
-static bool read_region(struct sns *account, struct json_object *settings, struct error *err)
-{
-    account->region = setting_word(settings, "region", NULL, err);
-    if (account->region == NULL)
-        return false;
-    if (account->region[strspn(account->region, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0' ||
-        strlen(account->region) > 32)
-        return error_set(err, "settings.region: must be a region such as us-east-1");
-    return true;
-}
-
 static bool read_sms(struct sns *account, struct json_object *settings, struct error *err)
 {
     struct buf url;
@@ -81,9 +70,12 @@ static bool read_keys(struct sns *account, struct json_object *settings, const c
 
 static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
 {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    static const char rule[] = "must be a region such as us-east-1";
     struct sns *account = mem_alloc(sizeof *account);
-    if (read_region(account, settings, err) && read_sms(account, settings, err) &&
-        read_max_price(account, settings, err) && read_keys(account, settings, secrets, err))
+    if ((account->region = setting_word_of(settings, "region", letters, 32, rule, err)) != NULL &&
+        read_sms(account, settings, err) && read_max_price(account, settings, err) &&
+        read_keys(account, settings, secrets, err))
         return account;
     account_free(account);
     return NULL;
