@@ -1,14 +1,12 @@
 /* The private keys of DKIM. */
-#include <limits.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "providers/digest.h"
 #include "providers/dkim.h"
+#include "providers/pem.h"
 
 enum { RSA_LEAST_BITS = 1024, RSA_MOST_BITS = 4096 };
 
@@ -16,25 +14,6 @@ struct dkim_key {
     EVP_PKEY *pkey;
     bool rsa; /* else Ed25519 */
 };
-
-/* Without a callback OpenSSL would ask for the passphrase of an encrypted key on the terminal. */
-static int no_passphrase(char *out, int size, int writing, void *arg)
-{
-    (void)out;
-    (void)size;
-    (void)writing;
-    (void)arg;
-    return -1;
-}
-
-static EVP_PKEY *pem_read(const char *pem)
-{
-    size_t size = strlen(pem);
-    BIO *bio = size > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *pkey = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    return pkey;
-}
 
 static bool is_sound(EVP_PKEY *pkey)
 {
@@ -46,8 +25,6 @@ static bool is_sound(EVP_PKEY *pkey)
 
 static bool check_key(const struct dkim_key *key, struct error *err)
 {
-    if (key->pkey == NULL)
-        return error_set(err, "must be a PEM private key without a passphrase");
     int bits = EVP_PKEY_get_bits(key->pkey);
     bool suits =
         key->rsa ? bits >= RSA_LEAST_BITS && bits <= RSA_MOST_BITS : EVP_PKEY_is_a(key->pkey, "ED25519");
@@ -60,9 +37,9 @@ static bool check_key(const struct dkim_key *key, struct error *err)
 struct dkim_key *dkim_key_new(const char *pem, struct error *err)
 {
     struct dkim_key *key = mem_alloc(sizeof *key);
-    key->pkey = pem_read(pem);
+    key->pkey = pem_private_key(pem, err);
     key->rsa = key->pkey != NULL && EVP_PKEY_is_a(key->pkey, "RSA");
-    bool ok = check_key(key, err);
+    bool ok = key->pkey != NULL && check_key(key, err);
     /* What is left in the queue would be taken for an error of the next TLS call in this thread. */
     ERR_clear_error();
     if (ok)

@@ -1,12 +1,10 @@
 #include "providers/jose.h"
 
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -15,6 +13,7 @@
 #include "providers/digest.h"
 #include "providers/ecdsa.h"
 #include "providers/p256.h"
+#include "providers/pem.h"
 
 enum { RSA_LEAST_BITS = 2048, RSA_MOST_BITS = 8192 };
 
@@ -23,25 +22,6 @@ struct jose_key {
     EVP_PKEY *rsa;                      /* RS256 */
     unsigned char secret[ECDSA_SECRET]; /* ES256 */
 };
-
-/* Without a callback OpenSSL would ask for the passphrase of an encrypted key on the terminal. */
-static int no_passphrase(char *out, int size, int writing, void *arg)
-{
-    (void)out;
-    (void)size;
-    (void)writing;
-    (void)arg;
-    return -1;
-}
-
-static EVP_PKEY *pem_read(const char *pem)
-{
-    size_t size = strlen(pem);
-    BIO *bio = size > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    return key;
-}
 
 static bool ec_secret(EVP_PKEY *key, unsigned char secret[ECDSA_SECRET])
 {
@@ -69,14 +49,12 @@ struct jose_key *jose_key_new(enum jose_algorithm algorithm, const char *pem, st
 {
     struct jose_key *key = mem_alloc(sizeof *key);
     key->algorithm = algorithm;
-    EVP_PKEY *read = pem_read(pem);
+    EVP_PKEY *read = pem_private_key(pem, err);
     bool ok = read != NULL;
-    if (!ok) {
-        error_set(err, "must be a PEM private key without a passphrase");
-    } else if (algorithm == JOSE_ES256) {
+    if (ok && algorithm == JOSE_ES256) {
         ok = ec_secret(read, key->secret) || error_set(err, "must be an EC private key on curve P-256");
         EVP_PKEY_free(read);
-    } else {
+    } else if (ok) {
         key->rsa = read;
         ok = rsa_suits(read) ||
              error_set(err, "must be an RSA private key of %d to %d bits", RSA_LEAST_BITS, RSA_MOST_BITS);
