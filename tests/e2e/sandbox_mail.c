@@ -79,12 +79,10 @@ static void mailer_open(struct mailer *mailer, const struct vendor *vendor, cons
                         const char *const *secrets)
 {
     struct error err = {""};
-    struct json_object *object =
-        test_json(arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, vendor->url),
-                               settings != NULL ? settings : vendor->settings));
+    const char *whole = arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, vendor->url),
+                                     settings != NULL ? settings : vendor->settings);
     *mailer = (struct mailer){.provider = vendor->provider,
-                              .account = vendor->provider->account_new(object, secrets, &err)};
-    json_object_put(object);
+                              .account = test_account_new(vendor->provider, whole, secrets, &err)};
     ck_assert_msg(mailer->account != NULL, "%s", err.text);
     struct endpoint_options options = {
         .connections = 1, .streams = 1, .connect_timeout_ms = CONNECT_TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};

@@ -66,10 +66,9 @@ static void *account_of(const struct vendor *vendor, const char *password)
         secrets[0] = vendor->key;
         secrets[1] = password;
     }
-    struct json_object *settings = test_json(
-        arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, "VENDORS"), vendor->settings));
-    void *account = vendor->provider->account_new(settings, secrets, &err);
-    json_object_put(settings);
+    const char *settings =
+        arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, "VENDORS"), vendor->settings);
+    void *account = test_account_new(vendor->provider, settings, secrets, &err);
     ck_assert_msg(account != NULL, "%s: %s", vendor->provider->name, err.text);
     return account;
 }

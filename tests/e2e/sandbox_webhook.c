@@ -37,11 +37,10 @@ static void *account_new(const char *key, const char *former)
 {
     struct error err;
     const char *secrets[PROVIDER_MAX_SECRETS] = {key, former};
-    struct json_object *settings =
-        test_json(arena_printf(arena, "{\"trusted_origins\":[\"%s\"]}", sandbox_url(sandbox, "VENDORS")));
-    void *account = provider_webhook.account_new(settings, secrets, &err);
+    const char *settings =
+        arena_printf(arena, "{\"trusted_origins\":[\"%s\"]}", sandbox_url(sandbox, "VENDORS"));
+    void *account = test_account_new(&provider_webhook, settings, secrets, &err);
     ck_assert_msg(account != NULL, "%s", err.text);
-    json_object_put(settings);
     return account;
 }
 

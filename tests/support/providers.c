@@ -52,13 +52,20 @@ const char *test_text(struct json_object *value, const char *path)
     return json_object_is_type(found, json_type_string) ? json_object_get_string(found) : "(none)";
 }
 
+void *test_account_new(const struct provider *provider, const char *settings,
+                       const char *const secrets[PROVIDER_MAX_SECRETS], struct error *err)
+{
+    struct json_object *object = test_json(settings);
+    void *account = provider->account_new(object, secrets, err);
+    json_object_put(object);
+    return account;
+}
+
 void *test_account(const struct provider *provider, const char *settings, const char *secret)
 {
     struct error err = {""};
-    struct json_object *object = test_json(settings);
     const char *secrets[PROVIDER_MAX_SECRETS] = {secret};
-    void *account = provider->account_new(object, secrets, &err);
-    json_object_put(object);
+    void *account = test_account_new(provider, settings, secrets, &err);
     ck_assert_msg(account != NULL, "%s: %s", settings, err.text);
     return account;
 }
@@ -67,12 +74,19 @@ const char *test_account_error(const struct provider *provider, const char *sett
 {
     static struct error err;
     err.text[0] = '\0';
-    struct json_object *object = test_json(settings);
     const char *secrets[PROVIDER_MAX_SECRETS] = {secret};
-    void *account = provider->account_new(object, secrets, &err);
-    json_object_put(object);
-    ck_assert_msg(account == NULL, "accepted: %s", settings);
+    ck_assert_msg(test_account_new(provider, settings, secrets, &err) == NULL, "accepted: %s", settings);
     return err.text;
+}
+
+struct request test_built(const struct provider *provider, const void *account, const struct message *message,
+                          struct arena *arena)
+{
+    struct request request;
+    struct verdict verdict = {.reason = ""};
+    bool ok = provider->build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+    ck_assert_msg(ok, "%s", verdict.reason);
+    return request;
 }
 
 struct response test_answer(int status, const char *body)

@@ -23,6 +23,9 @@ struct json_object *test_at(struct json_object *value, const char *path);
 /* The text there; "(none)" when there is none. */
 const char *test_text(struct json_object *value, const char *path);
 
+/* An account, or NULL and err. */
+void *test_account_new(const struct provider *provider, const char *settings,
+                       const char *const secrets[PROVIDER_MAX_SECRETS], struct error *err);
 /* An account of the provider, which must accept the settings. */
 void *test_account(const struct provider *provider, const char *settings, const char *secret);
 /* The error of an account that must be refused. */
@@ -30,6 +33,10 @@ const char *test_account_error(const struct provider *provider, const char *sett
 
 /* A first attempt of message TEST_UUID, created at TEST_NOW_MS. Its payload lives until the next call. */
 struct message test_message(const char *recipient, const char *payload);
+
+/* The request of a message at TEST_NOW_MS, which the provider must not refuse. */
+struct request test_built(const struct provider *provider, const void *account, const struct message *message,
+                          struct arena *arena);
 
 /* An answer with a body; its headers are empty. */
 struct response test_answer(int status, const char *body);

@@ -42,11 +42,7 @@ static struct message message_of(const char *payload)
 
 static struct request built(const void *for_account, const struct message *message)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    bool ok = provider_apns.build(for_account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
-    ck_assert_msg(ok, "%s", verdict.reason);
-    return request;
+    return test_built(&provider_apns, for_account, message, arena);
 }
 
 static struct json_object *body_of(const struct request *request)

@@ -51,10 +51,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message, const char *path)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    ck_assert_msg(provider_nhn.build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict), "%s",
-                  verdict.reason);
+    struct request request = test_built(&provider_nhn, account, message, arena);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, path);
     ck_assert_str_eq(test_header(&request, "x-secret-key"), "S3cret");

@@ -61,9 +61,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message, struct request *request)
 {
-    struct verdict verdict = {.reason = ""};
-    bool ok = provider_sendgrid.build(account, message, NULL, TEST_NOW_MS, arena, request, &verdict);
-    ck_assert_msg(ok, "%s", verdict.reason);
+    *request = test_built(&provider_sendgrid, account, message, arena);
     ck_assert_uint_eq(request->body_size, strlen(request->body));
     return test_json(request->body);
 }

@@ -76,10 +76,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    ck_assert_msg(provider_sens.build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict), "%s",
-                  verdict.reason);
+    struct request request = test_built(&provider_sens, account, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return test_json(request.body);
 }

@@ -15,11 +15,8 @@ static void *account;
 
 static void *account_of(const char *text, const char *session_token, struct error *err)
 {
-    struct json_object *settings = test_json(text);
     const char *secrets[PROVIDER_MAX_SECRETS] = {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session_token};
-    void *made = provider_ses.account_new(settings, secrets, err);
-    json_object_put(settings);
-    return made;
+    return test_account_new(&provider_ses, text, secrets, err);
 }
 
 static void setup(void)
@@ -74,10 +71,7 @@ END_TEST
 
 static struct request built(const void *for_account, const struct message *message)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    bool ok = provider_ses.build(for_account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
-    ck_assert_msg(ok, "%s", verdict.reason);
+    struct request request = test_built(&provider_ses, for_account, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }

@@ -231,10 +231,7 @@ END_TEST
 
 static struct request built(const void *for_account, const struct message *message)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    bool ok = provider_smtp.build(for_account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
-    ck_assert_msg(ok, "%s", verdict.reason);
+    struct request request = test_built(&provider_smtp, for_account, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
@@ -386,11 +383,8 @@ static void *dkim_account(const char *more, const char *key, const char *key2, s
 {
     char text[400];
     snprintf(text, sizeof text, "{\"url\":\"smtp://h\",\"from\":\"a@mail.example\"%s}", more);
-    struct json_object *settings = test_json(text);
     const char *secrets[PROVIDER_MAX_SECRETS] = {NULL, key, key2};
-    void *made = provider_smtp.account_new(settings, secrets, err);
-    json_object_put(settings);
-    return made;
+    return test_account_new(&provider_smtp, text, secrets, err);
 }
 
 static const char ed25519_key[] =

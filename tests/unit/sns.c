@@ -124,9 +124,7 @@ START_TEST(test_session_token)
 {
     const char *const secrets[PROVIDER_MAX_SECRETS] = {SECRET, "session/token+1="};
     struct error err = {""};
-    struct json_object *settings = test_json(PLAIN);
-    void *account = provider_sns.account_new(settings, secrets, &err);
-    json_object_put(settings);
+    void *account = test_account_new(&provider_sns, PLAIN, secrets, &err);
     ck_assert_msg(account != NULL, "%s", err.text);
     struct message message = test_message(PHONE, "{\"text\":\"x\"}");
     struct request request;

@@ -15,11 +15,8 @@ static struct arena *arena;
 
 static void *account_of(const char *settings, const char *key, const char *secret, struct error *err)
 {
-    struct json_object *object = test_json(settings);
     const char *secrets[PROVIDER_MAX_SECRETS] = {key, secret};
-    void *made = provider_solapi.account_new(object, secrets, err);
-    json_object_put(object);
-    return made;
+    return test_account_new(&provider_solapi, settings, secrets, err);
 }
 
 static void setup(void)
@@ -103,10 +100,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    ck_assert_msg(provider_solapi.build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict), "%s",
-                  verdict.reason);
+    struct request request = test_built(&provider_solapi, account, message, arena);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, "/messages/v4/send");
     ck_assert_str_eq(test_header(&request, "content-type"), "application/json; charset=utf-8");

@@ -26,11 +26,8 @@ static void teardown(void)
 
 static void *account_with(const char *settings, const char *former, struct error *err)
 {
-    struct json_object *object = test_json(settings);
     const char *secrets[PROVIDER_MAX_SECRETS] = {KEY, former};
-    void *account = provider_webhook.account_new(object, secrets, err);
-    json_object_put(object);
-    return account;
+    return test_account_new(&provider_webhook, settings, secrets, err);
 }
 
 START_TEST(test_settings)

@@ -112,11 +112,7 @@ static const char *decrypt(const struct request *request)
 
 static struct request built(const struct message *message)
 {
-    struct request request;
-    struct verdict verdict = {.reason = ""};
-    bool ok = provider_webpush.build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
-    ck_assert_msg(ok, "%s", verdict.reason);
-    return request;
+    return test_built(&provider_webpush, account, message, arena);
 }
 
 START_TEST(test_settings)
