@@ -50,6 +50,9 @@ START_TEST(test_twilio_vectors)
         ck_assert(!twilio_signature_valid("12346", url, fields, count, body, size, signature));
         ck_assert(!twilio_signature_valid(token, "https://h.example/", fields, count, body, size, signature));
         ck_assert(!twilio_signature_valid(token, url, fields, count, body, size, ""));
+        char longer[64];
+        snprintf(longer, sizeof longer, "%sx", signature);
+        ck_assert(!twilio_signature_valid(token, url, fields, count, body, size, longer));
         ck_assert(
             !twilio_signature_valid(token, url, fields, count, body, size, "0/KCTR6DLpKmkAf8muzZqo1nDgR="));
         if (count > 0) {
