@@ -59,50 +59,55 @@ CREATE FUNCTION outbox.standing(
 LANGUAGE sql STABLE ROWS 1
 BEGIN ATOMIC
     SELECT
-        CASE
-            WHEN s.address IS NOT NULL THEN 'the address is suppressed'
-            WHEN standing.device_id IS NOT NULL AND (d.id IS NULL OR d.retired_at IS NOT NULL)
-                THEN 'the device was retired: ' || coalesce(d.retired_reason, 'deleted')
-            WHEN d.user_id <> standing.user_id THEN 'the device belongs to another user now'
-            WHEN standing.notification_id IS NOT NULL AND standing.device_id IS NULL
-                AND CASE standing.channel WHEN 'email' THEN c.email WHEN 'sms' THEN c.phone END IS NULL
-                THEN 'the user has no such address any more'
-            WHEN standing.user_id IS NULL OR g.consent = 'mandatory' THEN NULL
-            WHEN c.stopped_at IS NOT NULL THEN 'the user stopped all notifications'
-            WHEN g.name IS NULL THEN 'the category does not exist any more'
-            WHEN NOT coalesce(one.allowed, every.allowed, g.consent = 'opt_out') THEN
-                CASE WHEN coalesce(one.allowed, every.allowed) IS NULL
-                    THEN 'no consent to ' || g.name ELSE 'the user refused ' || g.name END
-        END,
-        CASE WHEN standing.lane = 'bulk' AND g.consent <> 'mandatory' THEN greatest(
-            CASE WHEN c.quiet_from IS NOT NULL THEN outbox.quiet_end(
-                standing.at, coalesce(c.timezone, (SELECT o.default_timezone FROM outbox.settings AS o)),
-                c.quiet_from, c.quiet_until) END,
-            CASE WHEN g.quiet_from IS NOT NULL AND NOT coalesce(one.at_night, every.at_night, false)
-                THEN outbox.quiet_end(
-                    standing.at, coalesce(c.timezone, (SELECT o.default_timezone FROM outbox.settings AS o)),
-                    g.quiet_from, g.quiet_until) END)
-        END,
-        nullif(CASE
-            WHEN standing.device_id IS NOT NULL THEN d.token
-            WHEN standing.notification_id IS NOT NULL THEN
-                CASE standing.channel WHEN 'email' THEN c.email WHEN 'sms' THEN c.phone END
-        END, standing.recipient)
+        CASE WHEN s.address IS NOT NULL THEN 'the address is suppressed' ELSE known.refusal END,
+        known.wait_until,
+        nullif(known.address, standing.recipient)
     FROM (SELECT) AS row
-        LEFT JOIN outbox.device AS d ON d.id = standing.device_id
-        LEFT JOIN outbox.contact AS c ON c.user_id = standing.user_id
+        -- Of a message that knows nobody the executor visits none of these tables.
+        LEFT JOIN LATERAL (
+            SELECT
+                CASE
+                    WHEN standing.device_id IS NOT NULL AND (d.id IS NULL OR d.retired_at IS NOT NULL)
+                        THEN 'the device was retired: ' || coalesce(d.retired_reason, 'deleted')
+                    WHEN d.user_id <> standing.user_id THEN 'the device belongs to another user now'
+                    WHEN standing.notification_id IS NOT NULL AND standing.device_id IS NULL
+                        AND CASE standing.channel WHEN 'email' THEN c.email WHEN 'sms' THEN c.phone END IS NULL
+                        THEN 'the user has no such address any more'
+                    WHEN standing.user_id IS NULL OR g.consent = 'mandatory' THEN NULL
+                    WHEN c.stopped_at IS NOT NULL THEN 'the user stopped all notifications'
+                    WHEN g.name IS NULL THEN 'the category does not exist any more'
+                    WHEN NOT coalesce(one.allowed, every.allowed, g.consent = 'opt_out') THEN
+                        CASE WHEN coalesce(one.allowed, every.allowed) IS NULL
+                            THEN 'no consent to ' || g.name ELSE 'the user refused ' || g.name END
+                END AS refusal,
+                CASE WHEN standing.lane = 'bulk' AND g.consent <> 'mandatory' THEN greatest(
+                    CASE WHEN c.quiet_from IS NOT NULL THEN outbox.quiet_end(
+                        standing.at, coalesce(c.timezone, (SELECT o.default_timezone FROM outbox.settings AS o)),
+                        c.quiet_from, c.quiet_until) END,
+                    CASE WHEN g.quiet_from IS NOT NULL AND NOT coalesce(one.at_night, every.at_night, false)
+                        THEN outbox.quiet_end(
+                            standing.at,
+                            coalesce(c.timezone, (SELECT o.default_timezone FROM outbox.settings AS o)),
+                            g.quiet_from, g.quiet_until) END)
+                END AS wait_until,
+                CASE
+                    WHEN standing.device_id IS NOT NULL THEN d.token
+                    WHEN standing.notification_id IS NOT NULL THEN
+                        CASE standing.channel WHEN 'email' THEN c.email WHEN 'sms' THEN c.phone END
+                END AS address
+            FROM (SELECT) AS row
+                LEFT JOIN outbox.device AS d ON d.id = standing.device_id
+                LEFT JOIN outbox.contact AS c ON c.user_id = standing.user_id
+                LEFT JOIN outbox.category AS g ON g.name = standing.category
+                LEFT JOIN outbox.preference AS one ON one.user_id = standing.user_id
+                    AND one.category = standing.category AND one.channel = standing.channel
+                LEFT JOIN outbox.preference AS every ON every.user_id = standing.user_id
+                    AND every.category = standing.category AND every.channel = '*'
+            WHERE standing.user_id IS NOT NULL OR standing.notification_id IS NOT NULL
+                OR standing.device_id IS NOT NULL) AS known ON true
         -- The address that it would go to: a rotated token was perhaps reported gone before the message moved on.
-        LEFT JOIN outbox.suppression AS s ON s.channel = standing.channel AND s.address = coalesce(
-            CASE
-                WHEN standing.device_id IS NOT NULL THEN d.token
-                WHEN standing.notification_id IS NOT NULL THEN
-                    CASE standing.channel WHEN 'email' THEN c.email WHEN 'sms' THEN c.phone END
-            END, standing.recipient)
-        LEFT JOIN outbox.category AS g ON g.name = standing.category
-        LEFT JOIN outbox.preference AS one ON one.user_id = standing.user_id
-            AND one.category = standing.category AND one.channel = standing.channel
-        LEFT JOIN outbox.preference AS every ON every.user_id = standing.user_id
-            AND every.category = standing.category AND every.channel = '*';
+        LEFT JOIN outbox.suppression AS s
+            ON s.channel = standing.channel AND s.address = coalesce(known.address, standing.recipient);
 END;
 
 COMMENT ON FUNCTION outbox.standing(timestamptz, text, text, outbox.lane, text, text, bigint, bigint) IS
@@ -570,9 +575,12 @@ BEGIN
         ORDER BY m.next_attempt_at
         LIMIT max_rows
         FOR UPDATE SKIP LOCKED) AS d
-        LEFT JOIN LATERAL outbox.standing(
-            now(), d.channel, d.recipient, d.lane, d.user_id, d.category, d.notification_id, d.device_id) AS s
-            ON d.user_id IS NOT NULL;
+        -- As a condition of the join it would be asked, and then forgotten.
+        LEFT JOIN LATERAL (
+            SELECT j.*
+            FROM outbox.standing(
+                now(), d.channel, d.recipient, d.lane, d.user_id, d.category, d.notification_id, d.device_id) AS j
+            WHERE d.user_id IS NOT NULL) AS s ON true;
     IF due_ids IS NULL THEN
         RETURN 0;
     END IF;

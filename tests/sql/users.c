@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "statements.h"
 #include "support/pg.h"
 #include "support/suite.h"
 
@@ -422,6 +423,44 @@ START_TEST(test_gone_while_registering)
 }
 END_TEST
 
+/* How often this transaction has looked at these tables, by index or not. */
+#define LOOKS(tables)                                                                                        \
+    "SELECT sum(pg_stat_get_xact_numscans(r)) FROM (SELECT indexrelid AS r, indrelid AS t FROM pg_index "    \
+    "UNION SELECT indrelid, indrelid FROM pg_index) AS x WHERE t = ANY ('{" tables "}'::regclass[])"
+#define OF_USERS "outbox.device, outbox.contact, outbox.category, outbox.preference"
+
+START_TEST(test_message_without_user)
+{
+    struct db_session *db = pg_case_session();
+    static const struct {
+        const char *user;
+        bool looks;
+    } rows[] = {{"NULL, NULL", false}, {"'u', 'service'", true}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char insert[256];
+        snprintf(
+            insert, sizeof insert,
+            "INSERT INTO outbox.message (channel, recipient, payload, user_id, category, send_at) "
+            "SELECT 'ios', 'x' || n, '{}', %s, now() + n * interval '1 ms' FROM generate_series(0, 1) AS n",
+            rows[i].user);
+        pg_exec(db, insert);
+        pg_exec(db, "UPDATE outbox.message SET next_attempt_at = now() WHERE status = 'scheduled'; BEGIN");
+        pg_expect(db, "SELECT outbox.release_due()", "1");
+        ck_assert_msg((pg_int(db, LOOKS(OF_USERS ", outbox.suppression")) > 0) == rows[i].looks,
+                      "release of %s", rows[i].user);
+        pg_exec(db, "COMMIT; BEGIN");
+        struct error err = {0};
+        struct db_result *result =
+            db_query(db, sql_claim.sql, 5, (const char *const[]){"ios", "0", "0", "9", "9"}, &err);
+        ck_assert_msg(result != NULL, "%s", err.text);
+        ck_assert_int_eq(db_rows(result), 2);
+        db_result_free(result);
+        ck_assert_msg((pg_int(db, LOOKS(OF_USERS)) > 0) == rows[i].looks, "claim of %s", rows[i].user);
+        pg_exec(db, "COMMIT; DELETE FROM outbox.message");
+    }
+}
+END_TEST
+
 START_TEST(test_roles)
 {
     struct db_session *db = pg_case_session();
@@ -495,6 +534,7 @@ int main(void)
     pg_case_add(suite, "quiet end", test_quiet_end);
     pg_case_add(suite, "address gone", test_address_gone);
     pg_case_add(suite, "gone while registering", test_gone_while_registering);
+    pg_case_add(suite, "message without user", test_message_without_user);
     pg_case_add(suite, "roles", test_roles);
     return suite_run(suite);
 }
