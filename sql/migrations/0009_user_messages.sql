@@ -28,10 +28,6 @@ ALTER TABLE outbox.provider ADD COLUMN environment text NOT NULL DEFAULT 'produc
 
 COMMENT ON COLUMN outbox.provider.environment IS 'sandbox: only for tokens of APNs'' sandbox';
 
-DROP TRIGGER forget_stop ON outbox.provider;
-CREATE TRIGGER forget_stop BEFORE UPDATE OF channel, adapter, app, environment, settings, enabled
-    ON outbox.provider FOR EACH ROW EXECUTE FUNCTION outbox.forget_stop();
-
 -- Not earlier than `at`, whatever the clocks of a summer time night do. No pinned search_path: it is inlined.
 CREATE FUNCTION outbox.quiet_end(at timestamptz, timezone text, quiet_from time, quiet_until time)
 RETURNS timestamptz

@@ -516,43 +516,6 @@ COMMENT ON FUNCTION outbox.next_due() IS
 
 -- ---- For services and people ----
 
-CREATE FUNCTION outbox.notify(
-    user_id text, template text, variables jsonb DEFAULT '{}', category text DEFAULT 'service',
-    channels text[] DEFAULT NULL, idempotency_key text DEFAULT NULL, send_at timestamptz DEFAULT NULL,
-    expires_at timestamptz DEFAULT NULL, lane outbox.lane DEFAULT NULL, fallback text[] DEFAULT NULL,
-    fallback_after interval DEFAULT '5 minutes'
-) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-    notification_id bigint;
-    key text := coalesce(notify.idempotency_key, gen_random_uuid()::text);
-BEGIN
-    -- Twice round only if the earlier notification disappears between the two statements.
-    LOOP
-        IF notify.idempotency_key IS NOT NULL THEN
-            SELECT n.id INTO notification_id FROM outbox.notification AS n WHERE n.idempotency_key = key;
-            EXIT WHEN FOUND;
-        END IF;
-        INSERT INTO outbox.notification (user_id, category, template, variables, channels, idempotency_key, send_at,
-                                         expires_at, lane, fallback, fallback_after)
-        VALUES (notify.user_id, notify.category, notify.template, notify.variables, notify.channels, key,
-                notify.send_at, notify.expires_at, notify.lane, notify.fallback, notify.fallback_after)
-        ON CONFLICT (idempotency_key) DO NOTHING
-        RETURNING id INTO notification_id;
-        EXIT WHEN FOUND;
-    END LOOP;
-    RETURN notification_id;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.notify(
-    text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval) IS
-    'Tells a user something, now or at send_at; returns the notification''s id, or the id of the earlier one with '
-    'the same idempotency_key';
-
 CREATE FUNCTION outbox.cancel_notification(idempotency_key text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -592,46 +555,19 @@ $$;
 COMMENT ON FUNCTION outbox.cancel_notification(text) IS
     'Cancels what of a notification still waits: itself, its messages, its fallback; false when nothing did';
 
-CREATE OR REPLACE VIEW outbox.delivery AS
-SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app,
-    provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
-    last_error, notification_id, user_id, category, template_id, device_id
-FROM outbox.message;
-
-CREATE VIEW outbox.notification_status AS
-SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
-    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, x.reason,
-    x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id
-FROM outbox.notification AS n
-    LEFT JOIN LATERAL (
-        SELECT m.channel, m.recipient, m.status::text AS status, m.last_error AS reason, m.provider, m.attempts,
-            m.sent_at, m.finished_at, m.id AS message_id
-        FROM outbox.delivery AS m
-        WHERE m.notification_id = n.id
-        UNION ALL
-        SELECT w.key, NULL, 'withheld', w.value, NULL, NULL, NULL, NULL, NULL
-        FROM jsonb_each_text(n.withheld) AS w) AS x ON true;
-
-COMMENT ON VIEW outbox.notification_status IS
-    'Each notification with its messages and with what was withheld and why; one row when there is neither';
-
 REVOKE ALL ON FUNCTION
     outbox.schedule_notification(), outbox.why_notification_refused(outbox.notification),
     outbox.required_variables(text, text[]), outbox.after_notification_insert(),
     outbox.candidates(bigint[], boolean), outbox.over_cap(bigint[], boolean), outbox.expand(bigint[], boolean),
     outbox.fall_back(bigint[]), outbox.expand_due(integer), outbox.fall_back_due(integer),
-    outbox.notify(text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval),
     outbox.cancel_notification(text)
     FROM PUBLIC;
 GRANT INSERT (user_id, category, template, variables, channels, fallback, fallback_after, lane, idempotency_key,
               send_at, expires_at), SELECT (id, idempotency_key) ON outbox.notification TO outbox_producer;
-GRANT EXECUTE ON FUNCTION
-    outbox.notify(text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval),
-    outbox.cancel_notification(text)
-    TO outbox_producer;
+GRANT EXECUTE ON FUNCTION outbox.cancel_notification(text) TO outbox_producer;
 GRANT SELECT, INSERT ON outbox.notification TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.expand_due(integer), outbox.fall_back_due(integer) TO outbox_scheduler;
-GRANT SELECT ON outbox.notification, outbox.notification_status TO outbox_reader;
-GRANT ALL ON outbox.notification, outbox.notification_status TO outbox_admin;
+GRANT SELECT ON outbox.notification TO outbox_reader;
+GRANT ALL ON outbox.notification TO outbox_admin;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO outbox_admin;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;

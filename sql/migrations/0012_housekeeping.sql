@@ -185,7 +185,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION outbox.notify(
+CREATE FUNCTION outbox.notify(
     user_id text, template text, variables jsonb DEFAULT '{}', category text DEFAULT 'service',
     channels text[] DEFAULT NULL, idempotency_key text DEFAULT NULL, send_at timestamptz DEFAULT NULL,
     expires_at timestamptz DEFAULT NULL, lane outbox.lane DEFAULT NULL, fallback text[] DEFAULT NULL,
@@ -220,6 +220,11 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION outbox.notify(
+    text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval) IS
+    'Tells a user something, now or at send_at; returns the notification''s id, or the id of the earlier one with '
+    'the same idempotency_key';
+
 CREATE FUNCTION outbox.forget_keys(max_rows integer) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -243,10 +248,14 @@ COMMENT ON FUNCTION outbox.forget_keys(integer) IS
 
 REVOKE ALL ON FUNCTION
     outbox.make_partition(text, timestamptz), outbox.drop_partitions(), outbox.skip_used_key(),
-    outbox.skip_used_notification_key(), outbox.forget_keys(integer)
+    outbox.skip_used_notification_key(), outbox.forget_keys(integer),
+    outbox.notify(text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval)
     FROM PUBLIC;
 -- The triggers on message and notification have the rights of whoever inserts.
 GRANT SELECT (id, kind, key) ON outbox.used_key TO outbox_producer;
+GRANT EXECUTE ON FUNCTION
+    outbox.notify(text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval)
+    TO outbox_producer;
 GRANT SELECT, INSERT, DELETE ON outbox.used_key TO outbox_scheduler;
 GRANT INSERT ON outbox.archive, outbox.notification_archive TO outbox_scheduler;
 GRANT SELECT ON outbox.partitions TO outbox_scheduler;

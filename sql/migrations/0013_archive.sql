@@ -420,7 +420,7 @@ FROM outbox.archive;
 
 COMMENT ON VIEW outbox.delivery IS 'What became of each message, archived or not';
 
-CREATE OR REPLACE VIEW outbox.notification_status AS
+CREATE VIEW outbox.notification_status AS
 SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
     x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, x.reason,
     x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id, n.archived
@@ -461,6 +461,7 @@ GRANT EXECUTE ON FUNCTION
     outbox.move_messages(bigint[]), outbox.archive_finished(integer),
     outbox.move_notifications(bigint[]), outbox.archive_notifications(integer)
     TO outbox_scheduler;
+GRANT SELECT ON outbox.notification_status TO outbox_reader;
 GRANT ALL ON outbox.leaving, outbox.walk, outbox.delivery, outbox.notification_status TO outbox_admin;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO outbox_admin;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;

@@ -1,4 +1,4 @@
--- What nobody claims expires; the history of the queues; old days are dropped; what needs a person.
+-- What nobody claims expires; the history of the queues; what needs a person.
 
 -- ---- Expiry of what nobody claims ----
 
@@ -188,30 +188,7 @@ $$;
 COMMENT ON FUNCTION outbox.snapshot_queues() IS
     'Notes depth and age of each queue in outbox.queue_history; returns how many queues';
 
--- ---- Old days ----
-
-CREATE FUNCTION outbox.drop_old_days() RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-AS $$
-BEGIN
-    PERFORM outbox.make_partition(p.parent, now() + make_interval(days => d.ahead))
-    FROM unnest(ARRAY['archive', 'notification_archive']) AS p (parent), generate_series(0, 1) AS d (ahead);
-    DELETE FROM outbox.queue_history AS h
-    WHERE h.at < now() - interval '30 days' AND h.at <= (
-        SELECT max(o.at) FROM (SELECT n.at FROM outbox.queue_history AS n ORDER BY n.at LIMIT 10000) AS o);
-    DELETE FROM outbox.attempt AS a
-    WHERE a.at < now() - (SELECT s.keep_archive FROM outbox.settings AS s) AND a.id <= (
-        SELECT max(o.id) FROM (SELECT n.id FROM outbox.attempt AS n ORDER BY n.id LIMIT 10000) AS o);
-    PERFORM outbox.forget_keys(10000);
-    RETURN outbox.drop_partitions();
-END
-$$;
-
-COMMENT ON FUNCTION outbox.drop_old_days() IS
-    'Makes the partitions of today and tomorrow, deletes some of the old rows of the log of attempts, of '
-    'outbox.queue_history and of outbox.used_key, drops old days; returns how many partitions were dropped';
+-- ---- Time zones ----
 
 -- A zone may be unknown after an update of the time zone database or on another server, and one such row would stop
 -- every release and claim that reads it. The index is asked for the next zone again and again: there are few.
@@ -367,14 +344,14 @@ COMMENT ON VIEW outbox.health IS 'One row per check; what is not ok needs a pers
 
 REVOKE ALL ON FUNCTION
     outbox.expire_messages(bigint[]), outbox.expire_waiting(integer), outbox.measure_queue(text, outbox.lane),
-    outbox.snapshot_queues(), outbox.drop_old_days(), outbox.horizon_pins(interval, bigint),
+    outbox.snapshot_queues(), outbox.horizon_pins(interval, bigint),
     outbox.check_health(interval, bigint, interval, interval)
     FROM PUBLIC;
 GRANT SELECT, INSERT, DELETE ON outbox.queue_history TO outbox_scheduler;
 GRANT DELETE ON outbox.attempt TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
     outbox.expire_messages(bigint[]), outbox.expire_waiting(integer), outbox.measure_queue(text, outbox.lane),
-    outbox.snapshot_queues(), outbox.drop_old_days()
+    outbox.snapshot_queues()
     TO outbox_scheduler;
 GRANT SELECT ON outbox.queue_history, outbox.health TO outbox_reader;
 GRANT EXECUTE ON FUNCTION outbox.check_health(interval, bigint, interval, interval) TO outbox_reader;

@@ -380,7 +380,7 @@ COMMENT ON FUNCTION outbox.match_receipts(integer) IS
 
 -- ---- Old days ----
 
-CREATE OR REPLACE FUNCTION outbox.drop_old_days() RETURNS integer
+CREATE FUNCTION outbox.drop_old_days() RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -435,14 +435,14 @@ REVOKE ALL ON FUNCTION
     outbox.lease_budget(text, integer, integer, integer, integer),
     outbox.report_provider(text, integer, text, text),
     outbox.record_receipt(text, text, text, timestamptz, text),
-    outbox.apply_receipts(bigint, outbox.receipt_event[]), outbox.match_receipts(integer)
+    outbox.apply_receipts(bigint, outbox.receipt_event[]), outbox.match_receipts(integer), outbox.drop_old_days()
     FROM PUBLIC;
 GRANT SELECT, INSERT, UPDATE ON outbox.provider_state TO outbox_dispatcher;
 GRANT SELECT, DELETE ON outbox.receipt, outbox.provider_state TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
     outbox.lease_budget(text, integer, integer, integer, integer), outbox.report_provider(text, integer, text, text)
     TO outbox_dispatcher;
-GRANT EXECUTE ON FUNCTION outbox.match_receipts(integer) TO outbox_scheduler;
+GRANT EXECUTE ON FUNCTION outbox.match_receipts(integer), outbox.drop_old_days() TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.record_receipt(text, text, text, timestamptz, text) TO outbox_producer;
 GRANT SELECT ON outbox.provider_health, outbox.receipt, outbox.provider_state, outbox.provider_budget,
     outbox.provider_share TO outbox_reader;
