@@ -14,7 +14,8 @@ ALTER TABLE outbox.provider
         CONSTRAINT gone_limit_is_percent CHECK (gone_limit BETWEEN 1 AND 100);
 
 COMMENT ON COLUMN outbox.provider.regions IS
-    'Takes only recipients that begin so, as +82; the provider with the longest match goes first; {} = all';
+    'Takes only recipients that begin so, as +82, and phone numbers of these countries, as KR: the longest prefix goes '
+    'first, then a country, then {} = all';
 COMMENT ON COLUMN outbox.provider.weight IS 'Share of the messages among providers of the same priority';
 COMMENT ON COLUMN outbox.provider.rate_per_second IS 'Requests a second of all dispatchers together; NULL = no limit';
 COMMENT ON COLUMN outbox.provider.rate_per_day IS 'Requests a UTC day of all dispatchers together; NULL = no limit';
@@ -27,6 +28,50 @@ CREATE TRIGGER forget_stop BEFORE UPDATE OF channel, adapter, app, environment, 
 
 COMMENT ON COLUMN outbox.provider.gone_limit IS
     'When more percent of its latest answers call an address dead, it is stopped instead; 100 = all is believed';
+
+-- The codes of src/providers/country_table.c, which has the numbers to them.
+CREATE FUNCTION outbox.countries() RETURNS text[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+RETURN string_to_array(
+    'AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT '
+    'BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER '
+    'ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE '
+    'IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV '
+    'LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP '
+    'NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK '
+    'SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA '
+    'VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW', ' ');
+
+COMMENT ON FUNCTION outbox.countries() IS
+    'Countries that have phone numbers, by ISO 3166-1 alpha-2 code: what may stand in outbox.provider.regions';
+
+CREATE FUNCTION outbox.refuse_regions() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    region text;
+BEGIN
+    FOREACH region IN ARRAY NEW.regions LOOP
+        IF region = '' THEN
+            PERFORM outbox.raise('OB006', 'regions', 'must not be empty texts; {} = all');
+        ELSIF region LIKE '+%' AND region !~ '^\+[1-9][0-9]{0,14}$' THEN
+            PERFORM outbox.raise('OB006', 'regions',
+                format('"%s" must be + and 1 to 15 digits, the first not 0', region));
+        ELSIF region ~ '^[A-Z]{2}$' AND region <> ALL (outbox.countries()) THEN
+            PERFORM outbox.raise('OB006', 'regions',
+                format('"%s" is no country that has phone numbers; see outbox.countries()', region));
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.refuse_regions() IS 'Trigger: refuses a region that no recipient can be in';
+
+CREATE TRIGGER regions_are_places BEFORE INSERT OR UPDATE OF regions ON outbox.provider
+    FOR EACH ROW WHEN (NEW.regions <> '{}') EXECUTE FUNCTION outbox.refuse_regions();
 
 -- ---- Budgets ----
 
@@ -435,7 +480,8 @@ REVOKE ALL ON FUNCTION
     outbox.lease_budget(text, integer, integer, integer, integer),
     outbox.report_provider(text, integer, text, text),
     outbox.record_receipt(text, text, text, timestamptz, text),
-    outbox.apply_receipts(bigint, outbox.receipt_event[]), outbox.match_receipts(integer), outbox.drop_old_days()
+    outbox.apply_receipts(bigint, outbox.receipt_event[]), outbox.match_receipts(integer), outbox.drop_old_days(),
+    outbox.countries(), outbox.refuse_regions()
     FROM PUBLIC;
 GRANT SELECT, INSERT, UPDATE ON outbox.provider_state TO outbox_dispatcher;
 GRANT SELECT, DELETE ON outbox.receipt, outbox.provider_state TO outbox_scheduler;

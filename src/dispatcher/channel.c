@@ -11,6 +11,7 @@
 #include "dispatcher/inquiry.h"
 #include "dispatcher/route.h"
 #include "dispatcher/template.h"
+#include "providers/country.h"
 
 enum {
     POLL_MS = 2,            /* between looks for new rows while there were some lately */
@@ -383,8 +384,10 @@ void channel_leased(struct channel *channel, const char *name, bool ok, int toke
 
 static struct route_message route_message(const struct job *job)
 {
-    return (struct route_message){
-        .app = job->app, .environment = job->environment, .recipient = job->message.recipient};
+    return (struct route_message){.app = job->app,
+                                  .environment = job->environment,
+                                  .recipient = job->message.recipient,
+                                  .country = country_of_phone(job->message.recipient)};
 }
 
 bool channel_serves(const struct account *account, const struct job *job)

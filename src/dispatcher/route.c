@@ -2,25 +2,39 @@
 
 #include <string.h>
 
-/* Octets of the longest region that the recipient begins with; 0 = it has no regions; -1 = it is in none. */
-static int region_match(const struct route_rules *rules, const char *recipient)
+enum { NOWHERE = -1, ANYWHERE, COUNTRY }; /* further up: a prefix, by its octets */
+
+static bool is_country(const char *region)
+{
+    return region[0] >= 'A' && region[0] <= 'Z' && region[1] >= 'A' && region[1] <= 'Z' && region[2] == '\0';
+}
+
+static int region_fit(const char *region, const struct route_message *message)
+{
+    if (is_country(region))
+        return message->country && strcmp(region, message->country) == 0 ? COUNTRY : NOWHERE;
+    size_t size = strlen(region);
+    return strncmp(message->recipient, region, size) == 0 ? COUNTRY + (int)size : NOWHERE;
+}
+
+/* How closely the regions fit the message: that of the one that fits best. */
+static int regions_fit(const struct route_rules *rules, const struct route_message *message)
 {
     if (!rules->regions || !rules->regions[0])
-        return 0;
-    int longest = -1;
+        return ANYWHERE;
+    int best = NOWHERE;
     for (size_t i = 0; rules->regions[i]; i++) {
-        size_t size = strlen(rules->regions[i]);
-        if (strncmp(recipient, rules->regions[i], size) == 0 && (int)size > longest)
-            longest = (int)size;
+        int fit = region_fit(rules->regions[i], message);
+        best = fit > best ? fit : best;
     }
-    return longest;
+    return best;
 }
 
 bool route_serves(const struct route_rules *rules, const struct route_message *message)
 {
     return strcmp(rules->environment, message->environment) == 0 &&
            (!rules->app || (message->app && strcmp(rules->app, message->app) == 0)) &&
-           region_match(rules, message->recipient) >= 0;
+           regions_fit(rules, message) != NOWHERE;
 }
 
 /* Above 0: a goes before b. */
@@ -28,7 +42,7 @@ static int compare(const struct route_candidate *a, const struct route_candidate
                    const struct route_message *message)
 {
     int bound = (a->rules->app != NULL) - (b->rules->app != NULL);
-    int region = region_match(a->rules, message->recipient) - region_match(b->rules, message->recipient);
+    int region = regions_fit(a->rules, message) - regions_fit(b->rules, message);
     int priority = (b->rules->priority > a->rules->priority) - (b->rules->priority < a->rules->priority);
     int room = (a->room > 0) - (b->room > 0);
     return bound ? bound : region ? region : priority ? priority : room;

@@ -143,16 +143,21 @@ START_TEST(test_regions_and_weights)
 {
     next = 0;
     add_vendor("korea", peer_port(first), "regions = '{+8210}', priority = 9");
+    add_vendor("germany", peer_port(first), "regions = '{AT,DE}', priority = 9");
+    add_vendor("asia", peer_port(second), "regions = '{JP,KR}', priority = 1");
     add_vendor("world", peer_port(second), NULL);
     engine_dispatcher(engine, "sms");
     insert(10);
     pg_exec(engine->sql,
-            "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('sms', '+4915112345678', "
-            "'{\"text\": \"x\", \"n\": \"abroad\"}')");
-    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "11", DEADLINE_MS);
+            "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('sms', '+33612345678', "
+            "'{\"text\": \"x\", \"n\": \"abroad\"}'), ('sms', '+4915112345678', "
+            "'{\"text\": \"x\", \"n\": \"germany\"}')");
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "12", DEADLINE_MS);
     ck_assert_uint_eq(arrivals(first, 1, 10), 10);
     ck_assert_uint_eq(peer_count(second, "/answer/abroad"), 1);
     ck_assert_uint_eq(peer_count(first, "/answer/abroad"), 0);
+    ck_assert_uint_eq(peer_count(first, "/answer/germany"), 1);
+    ck_assert_uint_eq(peer_count(second, "/answer/germany"), 0);
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/mem.h"
+#include "providers/country.h"
 #include "support/pg.h"
 #include "support/suite.h"
 
@@ -137,6 +138,56 @@ START_TEST(test_limits_are_sane)
     tokens(db, 1, 0, 0);
     pass(db, 10);
     ck_assert_int_eq(tokens(db, 1, 2147483647, 0), 200001);
+}
+END_TEST
+
+START_TEST(test_regions_are_places)
+{
+    struct db_session *db = start("", "");
+    static const char *const good[] = {"{}", "{KR}", "{US,CA,+1}", "{+123456789012345}", "{kr,KOR,K1,token}"};
+    static const struct {
+        const char *regions, *refusal;
+    } bad[] = {{"{XX}", "OB006 regions \"XX\" is no country that has phone numbers"},
+               {"{KR,UK}", "OB006 regions \"UK\" is no country that has phone numbers"},
+               {"{AQ}", "OB006 regions \"AQ\" is no country that has phone numbers"},
+               {"{+}", "OB006 regions \"+\" must be + and 1 to 15 digits"},
+               {"{KR,+0}", "OB006 regions \"+0\" must be + and 1 to 15 digits"},
+               {"{+82-10}", "OB006 regions \"+82-10\" must be + and 1 to 15 digits"},
+               {"{+1234567890123456}", "OB006 regions \"+1234567890123456\" must be + and 1 to 15 digits"},
+               {"{\"\"}", "OB006 regions must not be empty texts"}};
+    char sql[256];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(sql, sizeof sql, "UPDATE outbox.provider SET regions = '%s'", good[i]);
+        pg_exec(db, sql);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(sql, sizeof sql, "UPDATE outbox.provider SET regions = '%s'", bad[i].regions);
+        pg_refused(db, sql, bad[i].refusal);
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO outbox.provider (name, channel, adapter, regions) VALUES ('q', 'sms', "
+                 "'twilio', '%s')",
+                 bad[i].regions);
+        pg_refused(db, sql, bad[i].refusal);
+    }
+}
+END_TEST
+
+/* SQL and the dispatcher know the same countries. */
+START_TEST(test_countries)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "CREATE TEMP TABLE known (code text)");
+    for (size_t i = 0; i < country_prefix_count; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "INSERT INTO known VALUES ('%s')", country_prefixes[i].code);
+        pg_exec(db, sql);
+    }
+    pg_expect(db,
+              "SELECT string_agg(coalesce(k.code, c.code), ' ') FROM (SELECT DISTINCT code FROM known) AS k "
+              "FULL JOIN unnest(outbox.countries()) AS c (code) USING (code) WHERE k.code IS NULL OR c.code "
+              "IS NULL",
+              NULL);
+    pg_expect(db, "SELECT cardinality(outbox.countries()) - count(DISTINCT code) FROM known", "0");
 }
 END_TEST
 
@@ -378,6 +429,8 @@ int main(void)
     pg_case_add(suite, "rate", test_rate);
     pg_case_add(suite, "bucket", test_bucket);
     pg_case_add(suite, "limits are sane", test_limits_are_sane);
+    pg_case_add(suite, "regions are places", test_regions_are_places);
+    pg_case_add(suite, "countries", test_countries);
     pg_case_add(suite, "day", test_day);
     pg_case_add(suite, "slots are shared", test_slots_are_shared);
     pg_case_add(suite, "slots never exceed", test_slots_never_exceed);

@@ -79,6 +79,34 @@ static const struct route_case {
      2,
      NULL,
      1},
+    {"in the country", {{.rules = REGION(1, "JP", "KR"), .open = true}}, 1, NULL, 0},
+    {"in another country", {{.rules = REGION(1, "KP", "US"), .open = true}}, 1, NULL, -1},
+    {"the country before any, whatever the priority",
+     {OPEN(NULL, 1, 9), {.rules = REGION(9, "KR"), .open = true}},
+     2,
+     NULL,
+     1},
+    {"a prefix before the country, be it as short as can be",
+     {{.rules = REGION(1, "KR"), .open = true, .room = 9}, {.rules = REGION(9, "+"), .open = true}},
+     2,
+     NULL,
+     1},
+    {"the better of a provider's own regions counts",
+     {{.rules = REGION(1, "+82"), .open = true, .room = 9},
+      {.rules = REGION(9, "KR", "+8210", "+8"), .open = true}},
+     2,
+     NULL,
+     1},
+    {"countries are equal: priority decides",
+     {{.rules = REGION(2, "KR"), .open = true, .room = 9}, {.rules = REGION(1, "DE", "KR"), .open = true}},
+     2,
+     NULL,
+     1},
+    {"no code of a country: what the recipient begins with",
+     {{.rules = REGION(1, "kr", "KOR"), .open = true}},
+     1,
+     NULL,
+     -1},
     {"any, while the region's own is closed",
      {{.rules = REGION(1, "+82"), .open = false}, OPEN(NULL, 9, 1)},
      2,
@@ -95,7 +123,7 @@ START_TEST(test_choice)
 {
     const struct route_case *c = &cases[_i];
     const struct route_message message = {
-        .app = c->app, .environment = "production", .recipient = "+821012345678"};
+        .app = c->app, .environment = "production", .recipient = "+821012345678", .country = "KR"};
     for (uint64_t random = 0; random < 3; random++) {
         int chosen = route_choose(c->candidates, c->count, &message, random);
         ck_assert_msg(chosen == c->chosen, "%s: chose %d, expected %d", c->name, chosen, c->chosen);
@@ -109,6 +137,17 @@ START_TEST(test_environment)
     const struct route_candidate both[] = {OPEN(SHOP, 1, 9), {.rules = SANDBOX(SHOP), .open = true}};
     ck_assert_int_eq(route_choose(both, 2, &message, 0), 1);
     ck_assert_int_eq(route_choose(both, 1, &message, 0), -1);
+}
+END_TEST
+
+/* Two capitals are never what a recipient begins with. */
+START_TEST(test_no_phone_number)
+{
+    const struct route_message message = {.environment = "production", .recipient = "KR+token"};
+    const struct route_candidate country = {.rules = REGION(1, "KR"), .open = true};
+    const struct route_candidate prefix = {.rules = REGION(1, "KR+"), .open = true};
+    ck_assert_int_eq(route_choose(&country, 1, &message, 0), -1);
+    ck_assert_int_eq(route_choose(&prefix, 1, &message, 0), 0);
 }
 END_TEST
 
@@ -142,6 +181,7 @@ int main(void)
     tcase_add_loop_test(choice, test_choice, 0, sizeof cases / sizeof cases[0]);
     suite_add_tcase(suite, choice);
     suite_add(suite, test_environment);
+    suite_add(suite, test_no_phone_number);
     suite_add(suite, test_weights);
     return suite_run(suite);
 }
