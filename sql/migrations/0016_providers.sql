@@ -100,7 +100,7 @@ COMMENT ON COLUMN outbox.provider_share.wanted IS 'How many it would have if it 
 -- percent of a minute; and one token, or the fractions of a slow rate would be lost.
 CREATE FUNCTION outbox.lease_budget(
     provider text, dispatcher integer, wanted integer, unused integer, in_flight integer,
-    OUT tokens integer, OUT slots integer
+    OUT tokens integer, OUT slots integer, OUT more_in interval
 )
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -120,6 +120,7 @@ BEGIN
     IF NOT FOUND OR wanted < 0 OR unused < 0 OR in_flight < 0 THEN
         tokens := 0;
         slots := 0;
+        more_in := '0';
         RETURN;
     END IF;
     INSERT INTO outbox.provider_budget (provider) VALUES (lease_budget.provider) ON CONFLICT DO NOTHING;
@@ -143,6 +144,12 @@ BEGIN
     IF limits.rate_per_day IS NOT NULL THEN
         tokens := least(tokens, greatest(limits.rate_per_day - budget.used_today, 0));
     END IF;
+    more_in := CASE
+        WHEN tokens > 0 THEN '0'
+        WHEN budget.used_today >= limits.rate_per_day THEN (budget.day + 1)::timestamp AT TIME ZONE 'UTC' - at
+        WHEN budget.tokens < 1 AND limits.rate_per_second IS NOT NULL
+            THEN make_interval(secs => (1 - budget.tokens) / limits.rate_per_second::double precision)
+        ELSE '0' END;
     UPDATE outbox.provider_budget AS b
     SET tokens = CASE WHEN limits.rate_per_second IS NULL THEN 0 ELSE budget.tokens - lease_budget.tokens END,
         filled_at = at, day = budget.day, used_today = budget.used_today + lease_budget.tokens
@@ -179,7 +186,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.lease_budget(text, integer, integer, integer, integer) IS
     'Takes requests in advance for a dispatcher and gives back those it did not use; tells how many it may send, '
-    'and how many it may have in the air until its next call. A transaction of its own: it locks the budget. Who '
+    'how many it may have in the air until its next call, and, if it may send none, in how long there may be more. A transaction of its own: it locks the budget. Who '
     'has no more to send calls it once more, with wanted = 0, or keeps its slots';
 
 -- ---- What providers are up to ----
@@ -219,6 +226,7 @@ SELECT p.name AS provider, p.channel, p.adapter,
         WHEN NOT p.enabled THEN 'disabled'
         WHEN p.stopped_until > now() THEN 'stopped'
         WHEN s.open > 0 AND s.open = s.dispatchers THEN 'open'
+        WHEN b.used_today >= p.rate_per_day THEN 'exhausted'
         WHEN s.open > 0 THEN 'partly open'
         ELSE 'working'
     END AS state,

@@ -13,6 +13,7 @@
 
 enum {
     SENDS_MAX = 3,          /* of one job within one batch, when it was surely not processed */
+    SOON_MS = 1000,         /* a job may wait so long for a provider's limits */
     STOP_MS = 60000,        /* a stopped provider is tried again after this long */
     DRAIN_MS = 100,         /* between looks whether all answers of an open provider have come */
     RENEW_EVERY_MS = 1000,  /* many answers may ask for new connections at once */
@@ -47,7 +48,7 @@ static size_t most(const struct account *account)
         all = breaker_allows(&account->breaker, all);
     if (!account->budget)
         return closed ? 2 * all : all;
-    size_t may_start = account->in_the_air + budget_room(account->budget);
+    size_t may_start = account->in_the_air + budget_prospect(account->budget);
     return may_start < all ? may_start : all;
 }
 
@@ -56,16 +57,34 @@ bool account_takes_jobs(const struct account *account)
     return !account->retired && account->blocked_until == 0;
 }
 
+/* So many queued are more than what is left of its limits. */
+static bool is_short_for(const struct account *account, size_t queued)
+{
+    return account->budget && budget_is_short(account->budget) && queued > budget_room(account->budget);
+}
+
+static bool is_healthy(const struct account *account)
+{
+    return account_takes_jobs(account) &&
+           (breaker_state(&account->breaker) == BREAKER_CLOSED ||
+            account->queued + account->in_the_air < breaker_allows(&account->breaker, capacity(account)));
+}
+
 bool account_is_open(const struct account *account)
 {
-    bool bounded = account->budget || breaker_state(&account->breaker) != BREAKER_CLOSED;
-    return account_takes_jobs(account) && (!bounded || account->queued + account->in_the_air < most(account));
+    return is_healthy(account) && !is_short_for(account, account->queued + 1);
+}
+
+bool account_opens_soon(const struct account *account)
+{
+    return is_healthy(account) && account->queued == 0 && account_closed_for(account) <= SOON_MS;
 }
 
 int64_t account_closed_for(const struct account *account)
 {
-    int64_t left = account->blocked_until > 0 ? account->blocked_until - clock_mono() : 0;
-    return left > 0 ? left : 0;
+    int64_t blocked = account->blocked_until > 0 ? account->blocked_until - clock_mono() : 0;
+    int64_t spent = account->budget ? budget_wait(account->budget) : 0;
+    return blocked > spent ? blocked : spent;
 }
 
 size_t account_room(const struct account *account)
@@ -390,14 +409,21 @@ static void launch(struct account *account, struct job *job)
     endpoint_send(job->endpoint ? job->endpoint : account->endpoint, &job->request, on_response, job);
 }
 
+static bool has_slots(const struct account *account)
+{
+    return account->endpoint ? endpoint_free_slots(account->endpoint) > 0
+                             : account->in_the_air < ORIGINS_CAPACITY;
+}
+
 static bool may_launch(const struct account *account)
 {
     if (!account->first || account->blocked_until > 0 ||
-        (account->budget && budget_room(account->budget) == 0) ||
-        account->in_the_air >= breaker_allows(&account->breaker, capacity(account)))
+        account->in_the_air >= breaker_allows(&account->breaker, capacity(account)) || !has_slots(account))
         return false;
-    return account->endpoint ? endpoint_free_slots(account->endpoint) > 0
-                             : account->in_the_air < ORIGINS_CAPACITY;
+    if (!account->budget || budget_room(account->budget) > 0)
+        return true;
+    budget_demand(account->budget, account->queued);
+    return false;
 }
 
 /* `done` may submit again; the flag keeps that from nesting. */
@@ -436,10 +462,35 @@ void account_on_slots(void *arg)
     account->events.capacity(account->events.arg);
 }
 
-void account_leased(struct account *account, bool ok, int tokens, int slots)
+void account_demand(struct account *account)
 {
-    if (account->budget && ok)
-        budget_granted(account->budget, tokens, slots);
-    else if (account->budget)
+    if (account->budget && account_takes_jobs(account))
+        budget_demand(account->budget, 1);
+}
+
+void account_give_back(struct account *account)
+{
+    if (account->budget)
+        budget_rest(account->budget);
+}
+
+void account_limits_read(struct account *account)
+{
+    if (account->budget)
+        budget_limits_read(account->budget);
+}
+
+void account_leased(struct account *account, bool ok, int tokens, int slots, int64_t more_in_ms)
+{
+    if (!account->budget)
+        return;
+    if (ok)
+        budget_granted(account->budget, tokens, slots, more_in_ms);
+    else
         budget_lost(account->budget);
+    account_pump(account);
+    if (is_short_for(account, account->queued))
+        account_hand_back(account, NULL); /* to the next provider; as many as there is room for come back */
+    if (budget_room(account->budget) > 0)
+        account->events.capacity(account->events.arg);
 }

@@ -37,7 +37,7 @@ struct account_events {
                     int64_t for_ms); /* every message would fail */
     /* Its circuit breaker changed: "open", "probing" or "closed". reason may be NULL. */
     void (*health)(void *arg, const char *name, const char *state, const char *reason);
-    /* Wants requests of its limits; answered by account_leased. */
+    /* Wants requests of its limits; answered by account_leased. wanted = 0 only gives back: no answer. */
     void (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
@@ -61,9 +61,12 @@ void account_set_stopped(struct account *account, int64_t stopped_ms);
 
 /* Neither blocked nor retired nor full of what it may be asked: jobs may be given to it. */
 bool account_is_open(const struct account *account);
-/* ms until it opens again; 0 = it is open. */
+/* Or it is full for a moment only, and nobody waits yet: one job may wait. */
+bool account_opens_soon(const struct account *account);
+/* ms until it opens again; 0 = it is open, or full for the moment. */
 int64_t account_closed_for(const struct account *account);
-/* How many more jobs it could well use now; 0 while it is full or not open. */
+/* How many more jobs it could well use now; 0 while it is full or not open. One, while nobody knows what is
+ * left of its limits. */
 size_t account_room(const struct account *account);
 
 /* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
@@ -78,8 +81,14 @@ bool account_can_be_asked(const struct account *account);
  */
 bool account_inquire(struct account *account, struct inquiry *inquiry);
 
-/* What a lease gave; ok false: the question was lost. */
-void account_leased(struct account *account, bool ok, int tokens, int slots);
+/* Messages may be waiting that it had no room for: leases more of its limits. */
+void account_demand(struct account *account);
+/* What a lease gave; ok false: the question was lost. more_in_ms: see budget_granted. */
+void account_leased(struct account *account, bool ok, int tokens, int slots, int64_t more_in_ms);
+/* Nothing will be started for now: returns what it has leased of its limits. */
+void account_give_back(struct account *account);
+/* Its row has been read again: its limits may be others now. */
+void account_limits_read(struct account *account);
 
 /* So many addresses were reported gone lately that a fault of the configuration is likelier: the account is
  * then stopped, and reason (for the messages) is filled. */

@@ -55,7 +55,7 @@ void account_stop(struct account *account, const char *reason);
 void account_on_unblock(void *arg);
 /* Hands back the queued jobs of one batch, or of all when batch is NULL. */
 void account_hand_back(struct account *account, const struct batch *batch);
-/* Free slots have appeared, or requests of its limits. */
+/* Free slots have appeared. */
 void account_on_slots(void *arg);
 /* From the loop: an endpoint is not freed inside its own callback. */
 void account_maybe_free_retired(struct account *account);

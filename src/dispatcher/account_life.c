@@ -110,8 +110,6 @@ static void copy_rules(struct account *account, const struct route_rules *rules)
 static void on_lease(void *arg, int wanted, int unused, int in_flight)
 {
     struct account *account = arg;
-    if (account->retired) /* the answer would go to the account that has its name now */
-        return;
     account->events.lease(account->events.arg, account->name, wanted, unused, in_flight);
 }
 
@@ -137,8 +135,7 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
     account->gone_limit = row->gone_limit;
     account->attachments_dir = mem_strdup(json_get_text(settings, "attachments_dir"));
     if (row->limited)
-        account->budget = budget_new(
-            loop, &(struct budget_events){.lease = on_lease, .room = account_on_slots, .arg = account});
+        account->budget = budget_new(loop, &(struct budget_events){.lease = on_lease, .arg = account});
     account->signature = signature(row);
     account->request_timeout_ms = row->request_timeout_ms;
     account->last = &account->first;
@@ -161,6 +158,7 @@ void account_retire(struct account *account)
     account->retired = true;
     timer_clear(account->unblock);
     account_hand_back(account, NULL);
+    account_give_back(account);
     account_maybe_free_retired(account);
 }
 

@@ -141,6 +141,16 @@ static bool start_look(struct channel *channel, struct batch *batch, int limit)
     return false;
 }
 
+/* Without room there is no claim; but where rows may be waiting, more room must be asked for. */
+static void demand_room(struct channel *channel)
+{
+    bool wanted = channel->due;
+    for (int lane = 0; lane < LANES; lane++)
+        wanted = wanted || cursor_look_is_due(channel->cursors[lane], clock_mono());
+    for (size_t i = 0; i < channel->account_count && wanted; i++)
+        account_demand(channel->accounts[i]);
+}
+
 /* Bulk's guaranteed share of so many rows. What is less than a row adds up: with few slots each claim is
  * small. */
 static int bulk_rows(struct channel *channel, int limit)
@@ -174,8 +184,12 @@ static void step(struct channel *channel)
     while (started) {
         struct batch *batch = idle_batch(channel);
         int limit = budget(channel);
-        if (!batch || limit == 0)
+        if (!batch)
             return;
+        if (limit == 0) {
+            demand_room(channel);
+            return;
+        }
         started = start_scan(channel, batch, limit) || start_look(channel, batch, limit);
     }
 }
@@ -375,11 +389,12 @@ struct account *channel_account(const struct channel *channel, const char *name)
     return NULL;
 }
 
-void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots)
+void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots,
+                    int64_t more_in_ms)
 {
     struct account *account = channel_account(channel, name);
     if (account)
-        account_leased(account, ok, tokens, slots);
+        account_leased(account, ok, tokens, slots, more_in_ms);
 }
 
 static struct route_message route_message(const struct job *job)
@@ -412,20 +427,27 @@ bool channel_distrusts_gone(struct channel *channel, const struct job *job, char
     return false;
 }
 
-struct account *channel_route(struct channel *channel, const struct job *job)
+static struct account *choose(const struct channel *channel, const struct job *job,
+                              bool takes(const struct account *account))
 {
-    if (job->tried_count == JOB_TRIED_MAX)
-        return NULL; /* a further one could not be remembered, and would be tried for ever */
     struct route_candidate candidates[ACCOUNTS_MAX];
     for (size_t i = 0; i < channel->account_count; i++) {
         const struct account *account = channel->accounts[i];
         candidates[i] = (struct route_candidate){.rules = account_rules(account),
-                                                 .open = account_is_open(account) && !was_tried(job, account),
+                                                 .open = takes(account) && !was_tried(job, account),
                                                  .room = account_room(account)};
     }
     struct route_message message = route_message(job);
     int chosen = route_choose(candidates, channel->account_count, &message, backoff_random());
     return chosen < 0 ? NULL : channel->accounts[chosen];
+}
+
+struct account *channel_route(struct channel *channel, const struct job *job)
+{
+    if (job->tried_count == JOB_TRIED_MAX)
+        return NULL; /* a further one could not be remembered, and would be tried for ever */
+    struct account *account = choose(channel, job, account_is_open);
+    return account ? account : choose(channel, job, account_opens_soon);
 }
 
 /* Without this, the messages of one app without provider would go round every few seconds for ever. */
@@ -516,8 +538,10 @@ void channel_configured(struct channel *channel)
 {
     /* Now that all accounts are known, what a stopped one hands back goes to the next; what a
      * retired one does, to one that is not stopped. */
-    for (size_t i = 0; i < channel->account_count; i++)
+    for (size_t i = 0; i < channel->account_count; i++) {
         account_set_stopped(channel->accounts[i], channel->stopped_ms[i]);
+        account_limits_read(channel->accounts[i]);
+    }
     for (size_t i = 0; i < channel->retiring_count; i++)
         if (channel->retiring[i])
             account_retire(channel->retiring[i]);
@@ -566,6 +590,8 @@ void channel_stop(struct channel *channel)
     timer_clear(channel->look);
     for (int i = 0; i < channel->batch_count; i++)
         batch_withdraw(channel->batches[i]);
+    for (size_t i = 0; i < channel->account_count; i++)
+        account_give_back(channel->accounts[i]);
 }
 
 bool channel_is_done(const struct channel *channel)

@@ -77,7 +77,8 @@ void channel_batch_ended(struct channel *channel);
 void channel_rest(struct channel *channel); /* the database is unwell: no claims for a moment */
 
 /* From its control: what a lease for the provider of this name gave. */
-void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots);
+void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots,
+                    int64_t more_in_ms);
 
 /* Takes back from the accounts what the batch has not on the wire yet. */
 void channel_withdraw(struct channel *channel, const struct batch *batch);

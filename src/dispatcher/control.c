@@ -86,7 +86,7 @@ static void on_leased(void *arg, enum db_status status, const struct db_result *
     control_report("lease_failed", status, result);
     bool ok = status == DB_OK;
     channel_leased(lease->channel, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
-                   ok ? (int)db_int(result, 0, 1) : 0);
+                   ok ? (int)db_int(result, 0, 1) : 0, ok ? db_int(result, 0, 2) : 0);
     mem_free(lease);
 }
 
@@ -95,13 +95,16 @@ void control_lease(struct control *control, struct channel *channel, const char 
 {
     if (control->leaving) /* the answer would find the channel freed */
         return;
-    struct lease *lease = mem_alloc(sizeof *lease + strlen(name) + 1);
-    lease->channel = channel;
-    memcpy(lease->name, name, strlen(name) + 1);
+    struct lease *lease = NULL;
+    if (wanted > 0) {
+        lease = mem_alloc(sizeof *lease + strlen(name) + 1);
+        lease->channel = channel;
+        memcpy(lease->name, name, strlen(name) + 1);
+    }
     db_send(control->db, &sql_lease_budget, 5,
             (const char *const[]){name, INT_TEXT(control->id), INT_TEXT(wanted), INT_TEXT(unused),
                                   INT_TEXT(in_flight)},
-            on_leased, lease);
+            lease ? on_leased : control_reported, lease ? (void *)lease : control_event("lease_failed"));
     db_sync(control->db);
 }
 

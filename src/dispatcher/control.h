@@ -57,7 +57,8 @@ void control_awake(struct control *control, int channel_id);
 void control_report_provider(struct control *control, const char *name, const char *state,
                              const char *reason);
 
-/* Leases requests of a provider's limits; answered by channel_leased. */
+/* Leases requests of a provider's limits; answered by channel_leased. wanted = 0 only gives back: no answer.
+ */
 void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
                    int in_flight);
 

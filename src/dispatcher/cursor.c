@@ -315,7 +315,7 @@ static struct open_range *find_range(struct cursor *cursor, uint64_t id)
     return NULL;
 }
 
-bool cursor_next_look(struct cursor *cursor, int64_t now, struct range *range)
+static struct open_range *first_due(const struct cursor *cursor, int64_t now)
 {
     struct open_range *first = NULL;
     for (size_t i = 0; i < cursor->count; i++) {
@@ -323,6 +323,17 @@ bool cursor_next_look(struct cursor *cursor, int64_t now, struct range *range)
         if (!candidate->busy && candidate->due <= now && (!first || candidate->due < first->due))
             first = candidate;
     }
+    return first;
+}
+
+bool cursor_look_is_due(const struct cursor *cursor, int64_t now)
+{
+    return first_due(cursor, now) != NULL;
+}
+
+bool cursor_next_look(struct cursor *cursor, int64_t now, struct range *range)
+{
+    struct open_range *first = first_due(cursor, now);
     if (!first)
         return false;
     first->busy = true;

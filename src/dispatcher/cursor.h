@@ -71,6 +71,7 @@ struct range {
     int64_t upto;
 };
 
+bool cursor_look_is_due(const struct cursor *cursor, int64_t now);
 /* The next range to look at; false when none is due. The range is busy until cursor_looked or
  * cursor_look_failed. */
 bool cursor_next_look(struct cursor *cursor, int64_t now, struct range *range);

@@ -189,15 +189,79 @@ START_TEST(test_a_daily_limit)
     add_vendor("b", peer_port(second), "priority = 2");
     engine_dispatcher(engine, "sms");
     engine_scheduler(engine);
-    /* What a may be asked comes in small leases; what it cannot take in the meantime goes to b. */
-    for (int i = 0; i < 50 && arrivals(first, 1, next) < 30; i++) {
-        insert(10);
-        wait_all_sent();
-    }
-    insert(100);
+    insert(40);
     wait_all_sent();
     ck_assert_uint_eq(arrivals(first, 1, next), 30);
-    ck_assert_uint_eq(arrivals(second, 1, next), (size_t)next - 30);
+    ck_assert_uint_eq(arrivals(second, 1, next), 10);
+    insert(10);
+    wait_all_sent();
+    ck_assert_uint_eq(arrivals(second, 1, next), 20);
+    pg_expect(engine->sql, "SELECT state FROM outbox.provider_health WHERE provider = 'a'", "exhausted");
+}
+END_TEST
+
+/* Small bursts, and what another dispatcher gives back: nothing goes to b while a may be asked. */
+START_TEST(test_a_daily_limit_piece_by_piece)
+{
+    next = 0;
+    add_vendor("a", peer_port(first), "rate_per_day = 60, priority = 1");
+    add_vendor("b", peer_port(second), "priority = 2");
+    struct process *other = engine_dispatcher(engine, "sms");
+    engine_dispatcher(engine, "sms");
+    for (int i = 0; i < 6; i++) {
+        insert(3);
+        wait_all_sent();
+    }
+    ck_assert_int_eq(engine_end(engine, other), 0);
+    engine_wait(engine, "SELECT used_today FROM outbox.provider_budget", "18", DEADLINE_MS);
+    insert(42);
+    wait_all_sent();
+    ck_assert_uint_eq(arrivals(first, 1, next), 60);
+    insert(1);
+    wait_all_sent();
+    ck_assert_uint_eq(arrivals(second, 1, next), 1);
+}
+END_TEST
+
+/* Nobody has anything to send: no lease is written for two seconds. Then there is work again. */
+START_TEST(test_limits_at_rest)
+{
+    next = 0;
+    add_vendor("a", peer_port(first), "rate_per_second = 100, rate_per_day = 1000, max_in_flight = 10");
+    engine_dispatcher(engine, "sms");
+    for (int i = 0; i < 2; i++) {
+        insert(20);
+        wait_all_sent();
+        engine_wait(engine, "SELECT clock_timestamp() - filled_at > '2 seconds' FROM outbox.provider_budget",
+                    "t", DEADLINE_MS);
+        pg_expect(engine->sql,
+                  "SELECT concat_ws(' ', b.used_today, s.slots, s.wanted) FROM outbox.provider_budget AS b, "
+                  "outbox.provider_share AS s",
+                  i == 0 ? "20 0 0" : "40 0 0");
+    }
+}
+END_TEST
+
+/* Nobody else serves these messages. They are not claimed again and again, and a raised limit is seen at
+ * once. */
+START_TEST(test_a_daily_limit_without_another)
+{
+    next = 0;
+    add_vendor("a", peer_port(first), "rate_per_day = 5, regions = '{+8210}'");
+    add_vendor("b", peer_port(second), "regions = '{+1}'");
+    engine_dispatcher(engine, "sms");
+    engine_scheduler(engine);
+    insert(10);
+    engine_wait(engine,
+                "SELECT count(*) FILTER (WHERE status = 'sent') || ' ' || count(*) FILTER (WHERE status = "
+                "'scheduled' AND next_attempt_at > now() + '30 seconds') FROM outbox.message",
+                "5 5", 20000);
+    pg_expect(engine->sql, "SELECT count(*) <= 15 FROM outbox.attempt", "t");
+    pg_expect(engine->sql, "SELECT state FROM outbox.provider_health WHERE provider = 'a'", "exhausted");
+    pg_exec(engine->sql, "UPDATE outbox.provider SET rate_per_day = 100 WHERE name = 'a';"
+                         "UPDATE outbox.message SET next_attempt_at = now() WHERE status = 'scheduled'");
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "10", 10000);
+    ck_assert_uint_eq(arrivals(first, 1, next), 10);
 }
 END_TEST
 
@@ -280,6 +344,9 @@ int main(void)
         {"regions", &test_regions_and_weights},
         {"rate", &test_a_rate_holds_over_dispatchers},
         {"daily limit", &test_a_daily_limit},
+        {"daily limit piece by piece", &test_a_daily_limit_piece_by_piece},
+        {"daily limit without another", &test_a_daily_limit_without_another},
+        {"limits at rest", &test_limits_at_rest},
         {"daily limit and failures", &test_a_daily_limit_used_up_by_failures},
         {"end", &test_the_end_waits_for_one_try_only},
         {"mass death", &test_mass_death_is_a_fault_of_the_configuration},

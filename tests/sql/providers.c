@@ -44,6 +44,14 @@ static int slots(struct db_session *db, int dispatcher, int wanted, int in_fligh
     return lease(db, "slots", dispatcher, wanted, 0, in_flight);
 }
 
+static void expect_lease(struct db_session *db, const char *lease, const char *condition)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT %s FROM outbox.lease_budget%s AS l (tokens, slots, more_in)", condition,
+             lease);
+    pg_expect(db, sql, "t");
+}
+
 /* The bucket was filled at a moment that lies so far before the next lease. */
 static void pass(struct db_session *db, double seconds)
 {
@@ -215,6 +223,39 @@ START_TEST(test_day)
         "UPDATE outbox.provider_budget SET day = day - 2; UPDATE outbox.provider SET rate_per_second = 100");
     pass(db, 1);
     ck_assert_int_le(tokens(db, 1, 30, 0), 21);
+}
+END_TEST
+
+/* Who gets nothing is told when it may ask again. */
+START_TEST(test_when_there_is_more)
+{
+    struct db_session *db = start(", rate_per_second", ", 0.5");
+    expect_lease(db, "('p', 1, 0, 0, 0)", "tokens = 0");
+    stop_clock(db);
+    pg_exec(db, "UPDATE outbox.provider_budget SET tokens = 0.25");
+    expect_lease(db, "('p', 1, 5, 0, 0)", "tokens = 0 AND more_in = '1.5 s'");
+    pass(db, 1.5);
+    expect_lease(db, "('p', 1, 5, 0, 0)", "tokens = 1 AND more_in = '0'");
+    pg_exec(db, "UPDATE outbox.provider SET rate_per_second = NULL, rate_per_day = 7");
+    expect_lease(db, "('p', 1, 10, 0, 0)", "tokens = 6 AND more_in = '0'");
+    expect_lease(
+        db, "('p', 1, 10, 0, 0)",
+        "tokens = 0 AND clock_timestamp() + more_in - (now() AT TIME ZONE 'UTC')::date::timestamp AT "
+        "TIME ZONE 'UTC' BETWEEN '23:59:59' AND '24:00:01'");
+    pg_expect(db, "SELECT state FROM outbox.provider_health", "exhausted");
+    expect_lease(db, "('p', 2, 10, 3, 0)", "tokens = 3 AND more_in = '0'"); /* given back */
+    /* Both limits: the day's is the longer one. */
+    pg_exec(db, "UPDATE outbox.provider SET rate_per_second = 0.5");
+    expect_lease(db, "('p', 1, 10, 0, 0)",
+                 "tokens = 0 AND more_in > '2 s' IS DISTINCT FROM "
+                 "(clock_timestamp() AT TIME ZONE 'UTC')::time >= '23:59:58'");
+    pg_exec(db, "UPDATE outbox.provider SET rate_per_day = 8");
+    stop_clock(db);
+    expect_lease(db, "('p', 1, 10, 0, 0)", "tokens = 0 AND more_in BETWEEN '0.1 s' AND '2 s'");
+    pg_expect(db, "SELECT state FROM outbox.provider_health", "working");
+    pg_exec(db, "UPDATE outbox.provider SET rate_per_second = NULL, rate_per_day = NULL, max_in_flight = 1");
+    expect_lease(db, "('p', 1, 10, 0, 0)", "slots = 1 AND more_in = '0'");
+    expect_lease(db, "('p', 2, 10, 0, 0)", "slots = 0 AND more_in = '0'");
 }
 END_TEST
 
@@ -432,6 +473,7 @@ int main(void)
     pg_case_add(suite, "regions are places", test_regions_are_places);
     pg_case_add(suite, "countries", test_countries);
     pg_case_add(suite, "day", test_day);
+    pg_case_add(suite, "when there is more", test_when_there_is_more);
     pg_case_add(suite, "slots are shared", test_slots_are_shared);
     pg_case_add(suite, "slots never exceed", test_slots_never_exceed);
     pg_case_add(suite, "one slot goes round", test_one_slot_goes_round);
