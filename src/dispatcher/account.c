@@ -209,7 +209,7 @@ void account_stop(struct account *account, const char *reason)
 
 void account_maybe_free_retired(struct account *account)
 {
-    if (account->retired && account->in_the_air == 0 && !account->credential.fetching)
+    if (account->retired && account->in_the_air == 0)
         timer_set(account->unblock, 0);
 }
 

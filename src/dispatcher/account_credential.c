@@ -33,7 +33,6 @@ static void on_credential(void *arg, const struct response *response)
     account->credential.fetching = false;
     if (account->retired) {
         mem_free(fresh.token);
-        account_maybe_free_retired(account);
         return;
     }
     if (verdict.kind == VERDICT_SENT) {

@@ -159,6 +159,8 @@ void account_retire(struct account *account)
     timer_clear(account->unblock);
     account_hand_back(account, NULL);
     account_give_back(account);
+    endpoint_free(account->credential.endpoint); /* a token that is being fetched is of no use */
+    account->credential.endpoint = NULL;
     account_maybe_free_retired(account);
 }
 
