@@ -198,7 +198,7 @@ void account_stop(struct account *account, const char *reason)
 {
     /* A retired account's row has been replaced; what its old credential brings does not concern the new one.
      */
-    if (account_takes_jobs(account)) {
+    if (!account->retired && !(account->stopped && account->blocked_until > 0)) {
         account->stopped = true; /* already now: the stop may be lifted before the configuration is read */
         account->events.stopped(account->events.arg, account->name, reason, STOP_MS);
     }

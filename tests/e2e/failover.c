@@ -287,6 +287,27 @@ START_TEST(test_a_daily_limit_used_up_by_failures)
 }
 END_TEST
 
+/* The breaker opened a moment before the answer that names the true reason: that one stands. */
+START_TEST(test_a_stop_while_the_breaker_is_open)
+{
+    add_vendor("a", peer_port(first),
+               "max_connections = 30, settings = settings || '{\"path\": \"/status/{{payload.n}}\", "
+               "\"response\": {\"sent\": {\"status\": [200]}, \"rules\": [{\"status\": [401], \"verdict\": "
+               "\"stopped\"}]}}'");
+    engine_dispatcher(engine, "sms");
+    pg_exec(engine->sql,
+            "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', '+8210' || i, "
+            "jsonb_build_object('text', 'x', 'n', CASE i WHEN 30 THEN '401' ELSE '503' END) FROM "
+            "generate_series(1, 30) AS i");
+    engine_wait(
+        engine,
+        "SELECT concat_ws(' ', state, open_in_dispatchers) FROM outbox.provider_health WHERE provider = 'a'",
+        "stopped 1", DEADLINE_MS);
+    pg_expect(engine->sql, "SELECT reason LIKE '%401%' FROM outbox.provider_health WHERE provider = 'a'",
+              "t");
+}
+END_TEST
+
 static bool was_called(void *peer)
 {
     return peer_connections(peer) > 0;
@@ -348,6 +369,7 @@ int main(void)
         {"daily limit without another", &test_a_daily_limit_without_another},
         {"limits at rest", &test_limits_at_rest},
         {"daily limit and failures", &test_a_daily_limit_used_up_by_failures},
+        {"stop and breaker", &test_a_stop_while_the_breaker_is_open},
         {"end", &test_the_end_waits_for_one_try_only},
         {"mass death", &test_mass_death_is_a_fault_of_the_configuration},
     };
