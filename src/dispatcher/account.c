@@ -157,13 +157,13 @@ void account_block(struct account *account, int64_t for_ms, const char *why)
     account_hand_back(account, NULL);
 }
 
-static void tell_health(struct account *account, const char *reason)
+void account_tell_health(const struct account *account)
 {
     static const char *const names[] = {
         [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_PROBING] = "probing"};
-    if (!account->retired)
+    if (!account->retired && breaker_has_opened(&account->breaker))
         account->events.health(account->events.arg, account->name, names[breaker_state(&account->breaker)],
-                               reason);
+                               account->fault);
 }
 
 void account_on_unblock(void *arg)
@@ -181,7 +181,7 @@ void account_on_unblock(void *arg)
     account->blocked_until = 0;
     if (breaker_state(&account->breaker) == BREAKER_OPEN) {
         breaker_probe(&account->breaker);
-        tell_health(account, NULL);
+        account_tell_health(account);
     }
     log_event(LOG_INFO, "provider_unblocked", log_text("provider", account->name));
     account->events.capacity(account->events.arg);
@@ -253,7 +253,9 @@ static void watch_health(struct account *account, enum blame blame, const char *
         changed = breaker_bad(&account->breaker, clock_mono(), backoff_random());
     if (!changed)
         return;
-    tell_health(account, blame == PRAISE ? NULL : reason);
+    mem_free(account->fault);
+    account->fault = blame == PRAISE ? NULL : mem_strdup(reason);
+    account_tell_health(account);
     if (breaker_state(&account->breaker) == BREAKER_OPEN)
         account_block(account, breaker_wait(&account->breaker, clock_mono()), reason);
 }

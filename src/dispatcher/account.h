@@ -85,6 +85,8 @@ bool account_inquire(struct account *account, struct inquiry *inquiry);
 void account_demand(struct account *account);
 /* What a lease gave; ok false: the question was lost. more_in_ms: see budget_granted. */
 void account_leased(struct account *account, bool ok, int tokens, int slots, int64_t more_in_ms);
+/* Tells `health` again how its circuit breaker stands, if it has ever opened. */
+void account_tell_health(const struct account *account);
 /* Nothing will be started for now: returns what it has leased of its limits. */
 void account_give_back(struct account *account);
 /* Its row has been read again: its limits may be others now. */

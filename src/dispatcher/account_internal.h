@@ -23,6 +23,7 @@ struct account {
     struct endpoint *endpoint; /* NULL: each request has an origin of its own, in origins */
     struct origins *origins;
     struct breaker breaker;
+    char *fault;               /* why the breaker opened; NULL = it is closed */
     struct budget *budget;     /* NULL = no limits over all dispatchers */
     struct job *first, **last; /* the queue */
     size_t queued, in_the_air;

@@ -188,6 +188,7 @@ void account_free(struct account *account)
         mem_free(account->regions[i]);
     mem_free(account->regions);
     mem_free(account->attachments_dir);
+    mem_free(account->fault);
     budget_free(account->budget);
     mem_free(account->signature);
     mem_free(account);

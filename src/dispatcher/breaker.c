@@ -22,6 +22,11 @@ enum breaker_state breaker_state(const struct breaker *breaker)
     return breaker->state;
 }
 
+bool breaker_has_opened(const struct breaker *breaker)
+{
+    return breaker->openings > 0;
+}
+
 static void note(struct breaker *breaker, bool bad)
 {
     breaker->recent = (breaker->recent << 1 | bad) & ((UINT32_C(1) << WINDOW) - 1);

@@ -29,6 +29,7 @@ struct breaker {
 
 void breaker_init(struct breaker *breaker);
 enum breaker_state breaker_state(const struct breaker *breaker);
+bool breaker_has_opened(const struct breaker *breaker); /* once, at least */
 
 /* An answer that shows that the provider works; a recipient's fault is one. True: the state has changed. */
 bool breaker_good(struct breaker *breaker);

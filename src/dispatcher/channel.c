@@ -266,6 +266,12 @@ void channel_control_lost(struct channel *channel)
     channel->due = true;
 }
 
+void channel_control_back(struct channel *channel)
+{
+    for (size_t i = 0; i < channel->account_count; i++)
+        account_tell_health(channel->accounts[i]);
+}
+
 void channel_scanned(struct channel *channel, const int by_lane[LANES], const int64_t last[LANES],
                      const bool full[LANES])
 {

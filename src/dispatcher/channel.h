@@ -58,6 +58,7 @@ void channel_configured(struct channel *channel);
 
 /* Events. */
 void channel_control_lost(struct channel *channel); /* the control connection is gone, its locks too */
+void channel_control_back(struct channel *channel); /* what it missed must be told again */
 void channel_notified(struct channel *channel);     /* a producer rang */
 void channel_tick(struct channel *channel, int64_t position, const struct snapshot *snapshot);
 void channel_disturb(struct channel *channel);       /* rows that were locked may be free now */

@@ -125,6 +125,8 @@ static void attached(struct control *control)
 {
     control->attached = true;
     control->ticking = false;
+    for (size_t i = 0; i < control->channel_count; i++)
+        channel_control_back(control->channels[i]);
     control_read_config(control);
     timer_set(control->tick, 0);
 }

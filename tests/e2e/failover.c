@@ -308,6 +308,26 @@ START_TEST(test_a_stop_while_the_breaker_is_open)
 }
 END_TEST
 
+/* The breaker opens or closes while the control connection is away: that is told when it has come back. */
+START_TEST(test_health_is_told_again)
+{
+    next = 0;
+    struct peer *unwell = peer_new(certs, &(struct peer_options){.kind = PEER_HTTP1, .status = 503});
+    add_vendor("a", peer_port(unwell), NULL);
+    engine_dispatcher(engine, "sms");
+    insert(5); /* no more: one that is left would be the probe */
+    engine_wait(engine, "SELECT max(state) FROM outbox.provider_state", "probing", DEADLINE_MS);
+    pg_exec(engine->sql,
+            "DELETE FROM outbox.provider_state;" /* as if nothing had been told */
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks AS l WHERE l.locktype = 'advisory' "
+            "AND l.classid = 7302 AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = "
+            "current_database())");
+    engine_wait(engine, "SELECT max(concat_ws(' ', state, reason LIKE '%503%')) FROM outbox.provider_state",
+                "probing t", DEADLINE_MS);
+    peer_free(unwell);
+}
+END_TEST
+
 static bool was_called(void *peer)
 {
     return peer_connections(peer) > 0;
@@ -370,6 +390,7 @@ int main(void)
         {"limits at rest", &test_limits_at_rest},
         {"daily limit and failures", &test_a_daily_limit_used_up_by_failures},
         {"stop and breaker", &test_a_stop_while_the_breaker_is_open},
+        {"health is told again", &test_health_is_told_again},
         {"end", &test_the_end_waits_for_one_try_only},
         {"mass death", &test_mass_death_is_a_fault_of_the_configuration},
     };
