@@ -145,8 +145,8 @@ static bool start_look(struct channel *channel, struct batch *batch, int limit)
 static void demand_room(struct channel *channel)
 {
     bool wanted = channel->due;
-    for (int lane = 0; lane < LANES; lane++)
-        wanted = wanted || cursor_look_is_due(channel->cursors[lane], clock_mono());
+    for (int lane = 0; lane < LANES && !wanted; lane++)
+        wanted = channel->cursors[lane] && cursor_look_is_due(channel->cursors[lane], clock_mono());
     for (size_t i = 0; i < channel->account_count && wanted; i++)
         account_demand(channel->accounts[i]);
 }
