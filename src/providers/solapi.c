@@ -212,37 +212,37 @@ static bool is_ours(struct json_object *item, const char *uuid)
     return id != NULL && strcmp(id, uuid) == 0;
 }
 
-/* The message among the listed ones, or NULL. The list is an object by message id. */
-static struct json_object *find_ours(struct json_object *list, const char *uuid)
-{
-    struct json_object_iter item;
-    json_object_object_foreachC(list, item)
-    {
-        if (is_ours(item.val, uuid))
-            return item.val;
-    }
-    return NULL;
-}
-
+/* The list is an object by message id. Each attempt has an entry of its own; one that was taken is enough.
+ * Codes of 1xxx mean that the vendor did not accept what it lists. */
 static struct verdict judge_list(struct json_object *body, const char *uuid)
 {
     struct json_object *list = json_get(body, "messageList");
     if (!json_object_is_type(list, json_type_object))
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: no messageList");
-    struct json_object *ours = find_ours(list, uuid);
-    if (ours == NULL) {
-        bool whole = json_object_object_length(list) < LIST_MAX && json_get_text(body, "nextKey") == NULL;
-        return whole ? verdict_make(VERDICT_UNSENT, "the vendor's list does not have it")
-                     : verdict_make(VERDICT_IN_DOUBT, "the vendor's list is longer than one page");
+    char code[16], refusal[16] = "";
+    bool untold = false;
+    struct json_object_iter item;
+    json_object_object_foreachC(list, item)
+    {
+        if (!is_ours(item.val, uuid))
+            continue;
+        kr_sms_code(item.val, "statusCode", code, sizeof code);
+        if (code[0] == '1') {
+            snprintf(refusal, sizeof refusal, "%s", code);
+        } else if (code[0] != '\0') {
+            struct verdict verdict = {.kind = VERDICT_SENT};
+            kr_sms_code(item.val, "messageId", verdict.provider_id, sizeof verdict.provider_id);
+            return verdict;
+        } else {
+            untold = true;
+        }
     }
-    /* Codes of 1xxx mean that the vendor did not accept what it lists. */
-    char code[16];
-    kr_sms_code(ours, "statusCode", code, sizeof code);
-    if (code[0] == '1')
-        return verdict_make(VERDICT_UNSENT, "the vendor lists it as refused: %s", code);
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    kr_sms_code(ours, "messageId", verdict.provider_id, sizeof verdict.provider_id);
-    return verdict;
+    if (untold)
+        return verdict_make(VERDICT_IN_DOUBT, "the vendor lists it without a statusCode");
+    if (json_object_object_length(list) >= LIST_MAX || json_get(body, "nextKey") != NULL)
+        return verdict_make(VERDICT_IN_DOUBT, "the vendor's list is longer than one page");
+    return refusal[0] != '\0' ? verdict_make(VERDICT_UNSENT, "the vendor lists it as refused: %s", refusal)
+                              : verdict_make(VERDICT_UNSENT, "the vendor's list does not have it");
 }
 
 static struct verdict inquiry_judge(const void *account, const struct message *message,

@@ -314,6 +314,20 @@ START_TEST(test_inquiry_judge)
         {200, LIST(ITEM("M2", TEST_UUID, "3040")), "sent", "M2"},
         {200, LIST(ITEM("M2", TEST_UUID, "1062")), "unsent", ""},
         {200, LIST(ITEM("M1", OTHER, "4000")), "unsent", ""},
+        /* each attempt has an entry of its own, in any order */
+        {200, LIST(ITEM("M1", TEST_UUID, "1062") "," ITEM("M2", TEST_UUID, "2000")), "sent", "M2"},
+        {200, LIST(ITEM("M2", TEST_UUID, "4000") "," ITEM("M1", TEST_UUID, "1024")), "sent", "M2"},
+        {200, LIST(ITEM("M1", TEST_UUID, "1024") "," ITEM("M2", TEST_UUID, "1062")), "unsent", ""},
+        {200, LIST(ITEM("M1", TEST_UUID, "1024") "," ITEM("M2", OTHER, "4000")), "unsent", ""},
+        {200, LIST(ITEM("M1", TEST_UUID, "1024") "," ITEM("M2", TEST_UUID, "")), "in_doubt", ""},
+        {200, LIST(ITEM("M1", TEST_UUID, "") "," ITEM("M2", TEST_UUID, "3000")), "sent", "M2"},
+        {200, LIST("\"M2\":{\"messageId\":\"M2\",\"customFields\":{\"outbox_id\":\"" TEST_UUID "\"}}"),
+         "in_doubt", ""},
+        /* a refused one, and more pages */
+        {200, "{\"nextKey\":\"M9\",\"messageList\":{" ITEM("M1", TEST_UUID, "1062") "}}", "in_doubt", ""},
+        {200, "{\"nextKey\":\"M9\",\"messageList\":{" ITEM("M1", TEST_UUID, "2000") "}}", "sent", "M1"},
+        {200, "{\"nextKey\":9,\"messageList\":{}}", "in_doubt", ""},
+        {200, "{\"nextKey\":null,\"messageList\":{}}", "unsent", ""},
         {200, LIST("\"M1\":{\"customFields\":{}},\"M3\":null,\"M4\":5"), "unsent", ""},
         {200, LIST(""), "unsent", ""},
         {200, "{\"nextKey\":\"M9\",\"messageList\":{}}", "in_doubt", ""},
@@ -340,6 +354,11 @@ START_TEST(test_inquiry_judge)
         used += (size_t)snprintf(body + used, sizeof body - used, "%s\"M%d\":{}", i > 0 ? "," : "", i);
     snprintf(body + used, sizeof body - used, "}}");
     struct response response = test_answer(200, body);
+    ck_assert_int_eq(provider_solapi.inquiry_judge(account, &message, &response, TEST_SENT).kind,
+                     VERDICT_IN_DOUBT);
+    used -= strlen("\"M19\":{}");
+    snprintf(body + used, sizeof body - used, "%s}}", ITEM("M19", TEST_UUID, "1062"));
+    response = test_answer(200, body);
     ck_assert_int_eq(provider_solapi.inquiry_judge(account, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = test_answer(200, LIST(""));
