@@ -202,6 +202,34 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
     return true;
 }
 
+/* msgStatus of a listed message. */
+static const struct state {
+    const char *code, *name;
+    bool taken;
+} states[] = {
+    {"0", "failed", false},
+    {"1", "requested", true},
+    {"2", "processing", true},
+    {"3", "success", true},
+    {"4", "cancelled", false},
+    {"5", "duplicate", false},
+    {"6", "failed by the advertising limit", false},
+    {"7", "waiting for the advertising limit", true},
+};
+
+static const struct state *find_state(struct json_object *item)
+{
+    char code[16];
+    kr_sms_code(item, "msgStatus", code, sizeof code);
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (strcmp(states[i].code, code) == 0)
+            return &states[i];
+    }
+    return NULL;
+}
+
+/* Each attempt has an entry of its own. One that failed may be an earlier one: it does not tell what became
+ * of the last. */
 static struct verdict judge_list(struct json_object *answer, const char *uuid)
 {
     struct json_object *body = json_get(answer, "body"), *list = json_get(body, "data");
@@ -209,15 +237,22 @@ static struct verdict judge_list(struct json_object *answer, const char *uuid)
         !json_object_is_type(list, json_type_array))
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: no data");
     size_t count = json_object_array_length(list);
+    const char *failure = NULL;
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         const char *key = json_get_text(item, "recipientGroupingKey");
-        if (key != NULL && strcmp(key, uuid) == 0) {
+        if (key == NULL || strcmp(key, uuid) != 0)
+            continue;
+        const struct state *state = find_state(item);
+        if (state != NULL && state->taken) {
             struct verdict verdict = {.kind = VERDICT_SENT};
             kr_sms_code(item, "requestId", verdict.provider_id, sizeof verdict.provider_id);
             return verdict;
         }
+        failure = state != NULL ? state->name : "in no known state";
     }
+    if (failure != NULL)
+        return verdict_make(VERDICT_IN_DOUBT, "the vendor lists it as not taken: %s", failure);
     /* Other messages in a list that was asked for one key: the list is not what it should be. */
     return count == 0 && json_get_int(body, "totalCount", -1) == 0
                ? verdict_make(VERDICT_UNSENT, "the vendor's list does not have it")

@@ -300,7 +300,11 @@ START_TEST(test_inquiry_build)
 }
 END_TEST
 
-#define ITEM(id, key) "{\"requestId\":\"" id "\",\"msgStatus\":\"3\",\"recipientGroupingKey\":\"" key "\"}"
+#define ITEM_WITH(id, key, status) "{\"requestId\":\"" id "\"," status "\"recipientGroupingKey\":\"" key "\"}"
+#define STATUS(digit)              "\"msgStatus\":\"" digit "\","
+#define ITEM(id, key)              ITEM_WITH(id, key, STATUS("3"))
+#define OURS(id, digit)            ITEM_WITH(id, TEST_UUID, STATUS(digit))
+#define LIST(items)                "{" HEADER ",\"body\":{\"totalCount\":2,\"data\":[" items "]}}"
 
 START_TEST(test_inquiry_judge)
 {
@@ -339,6 +343,44 @@ START_TEST(test_inquiry_judge)
 }
 END_TEST
 
+/* Each attempt has an entry of its own, in any order. */
+START_TEST(test_inquiry_states)
+{
+    static const struct {
+        const char *body, *verdict, *reason;
+    } rows[] = {
+        {LIST(OURS("R1", "1")), "sent", ""},
+        {LIST(OURS("R1", "2")), "sent", ""},
+        {LIST(OURS("R1", "3")), "sent", ""},
+        {LIST(OURS("R1", "7")), "sent", ""},
+        {LIST(ITEM_WITH("R1", TEST_UUID, "\"msgStatus\":2,")), "sent", ""},
+        {LIST(OURS("R0", "0")), "in_doubt", "failed"},
+        {LIST(OURS("R0", "4")), "in_doubt", "cancelled"},
+        {LIST(OURS("R0", "5")), "in_doubt", "duplicate"},
+        {LIST(OURS("R0", "6")), "in_doubt", "failed by the advertising limit"},
+        {LIST(OURS("R0", "8")), "in_doubt", "in no known state"},
+        {LIST(OURS("R0", "33")), "in_doubt", "in no known state"},
+        {LIST(ITEM_WITH("R0", TEST_UUID, "")), "in_doubt", "in no known state"},
+        {LIST(ITEM_WITH("R0", TEST_UUID, "\"msgStatus\":null,")), "in_doubt", "in no known state"},
+        {LIST(OURS("R0", "0") "," OURS("R1", "2")), "sent", ""},
+        {LIST(OURS("R1", "3") "," OURS("R0", "0")), "sent", ""},
+        {LIST(ITEM_WITH("R0", TEST_UUID, "") "," OURS("R1", "1")), "sent", ""},
+        {LIST(OURS("R0", "4") "," OURS("R2", "0")), "in_doubt", "failed"},
+        {LIST(OURS("R0", "0") "," ITEM("R2", "x")), "in_doubt", "failed"},
+    };
+    struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct response response = test_answer(200, rows[i].body);
+        struct verdict verdict = provider_nhn.inquiry_judge(account, &message, &response, TEST_SENT);
+        ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
+                      verdict_name(verdict.kind));
+        ck_assert_str_eq(verdict.provider_id, verdict.kind == VERDICT_SENT ? "R1" : "");
+        const char *state = strstr(verdict.reason, ": ");
+        ck_assert_str_eq(state != NULL ? state + 2 : "", rows[i].reason);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nhn");
@@ -352,6 +394,7 @@ int main(void)
     tcase_add_test(tests, test_judge);
     tcase_add_test(tests, test_inquiry_build);
     tcase_add_test(tests, test_inquiry_judge);
+    tcase_add_test(tests, test_inquiry_states);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
