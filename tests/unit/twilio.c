@@ -370,9 +370,11 @@ START_TEST(test_inquiry_request)
 }
 END_TEST
 
-#define ENTRY(date, body)                                                                                    \
-    "{\"sid\":\"" SID "\",\"body\":\"" body "\",\"date_created\":\"" date                                    \
-    "\",\"date_sent\":null,\"status\":\"queued\",\"price\":\"-0.01\",\"price_unit\":\"USD\"}"
+#define ENTRY_WITH(date, body, status)                                                                       \
+    "{\"sid\":\"" SID "\",\"body\":\"" body "\",\"date_created\":\"" date "\",\"date_sent\":null," status    \
+    "\"price\":\"-0.01\",\"price_unit\":\"USD\"}"
+#define ENTRY(date, body)   ENTRY_WITH(date, body, "\"status\":\"queued\",")
+#define OURS(status)        ENTRY_WITH(AT("22:13:20"), "Hi", "\"status\":\"" status "\",")
 #define LIST(entries, next) "{\"messages\":[" entries "],\"page_size\":20,\"next_page_uri\":" next "}"
 #define NEXT                "\"/2010-04-01/Accounts/" ACCOUNT "/Messages.json?Page=1\""
 /* TEST_NOW_MS is Tue, 14 Nov 2023 22:13:20 +0000. */
@@ -386,14 +388,19 @@ START_TEST(test_inquiry)
     } rows[] = {
         {200, LIST("", "null"), "unsent"},
         {200, LIST(ENTRY(AT("22:13:20"), "Hi"), "null"), "sent"},
-        {200, LIST(ENTRY(AT("22:13:10"), "Hi"), "null"), "sent"},
+        {200, LIST(ENTRY(AT("22:13:09"), "Hi"), "null"), "sent"}, /* clocks apart */
+        {200, LIST(ENTRY(AT("22:08:20"), "Hi"), "null"), "sent"},
         {200, LIST(ENTRY(AT("22:15:20"), "Hi"), "null"), "sent"},
         {200, LIST(ENTRY("Wed, 15 Nov 2023 07:13:20 +0900", "Hi"), "null"), "sent"},
         {200, LIST(ENTRY(AT("22:14:00"), "Other") "," ENTRY(AT("22:13:30"), "Hi"), NEXT), "sent"},
-        /* the same text, before or after the time in question */
-        {200, LIST(ENTRY(AT("22:13:09"), "Hi"), "null"), "unsent"},
-        {200, LIST(ENTRY(AT("22:15:21"), "Hi"), "null"), "unsent"},
+        {200, LIST(ENTRY(AT("22:30:00"), "Hi") "," ENTRY(AT("22:13:20"), "Hi"), "null"), "sent"},
+        /* before the time in question */
+        {200, LIST(ENTRY(AT("22:08:19"), "Hi"), "null"), "unsent"},
+        {200, LIST(ENTRY(AT("22:08:19"), "Other"), "null"), "unsent"},
         /* perhaps ours */
+        {200, LIST(ENTRY(AT("22:15:21"), "Hi"), "null"), "in_doubt"},
+        {200, LIST(ENTRY(AT("22:30:00"), "Other"), "null"), "in_doubt"},
+        {200, LIST(ENTRY(AT("22:08:20"), "Other"), "null"), "in_doubt"},
         {200, LIST(ENTRY(AT("22:13:20"), "Sent from a trial account - Hi"), "null"), "in_doubt"},
         {200, LIST(ENTRY("soon", "Hi"), "null"), "in_doubt"},
         {200, LIST(ENTRY(AT("22:13:20") "x", "Hi"), "null"), "in_doubt"},
@@ -402,7 +409,8 @@ START_TEST(test_inquiry)
         /* more pages */
         {200, LIST(ENTRY(AT("22:20:00"), "Hi"), NEXT), "in_doubt"},
         {200, LIST("", NEXT), "in_doubt"},
-        {200, LIST(ENTRY(AT("22:20:00"), "Hi") "," ENTRY(AT("22:00:00"), "Hi"), NEXT), "unsent"},
+        {200, LIST(ENTRY(AT("22:20:00"), "Hi") "," ENTRY(AT("22:00:00"), "Hi"), NEXT), "in_doubt"},
+        {200, LIST(ENTRY(AT("22:00:00"), "Hi"), NEXT), "unsent"},
         /* no list */
         {200, "", "in_doubt"},
         {200, "{\"messages\":{}}", "in_doubt"},
@@ -433,20 +441,58 @@ START_TEST(test_inquiry)
 }
 END_TEST
 
+/* Each attempt has an entry of its own, in any order. */
+START_TEST(test_inquiry_statuses)
+{
+    static const struct {
+        const char *body, *verdict, *reason;
+    } rows[] = {
+        {LIST(OURS("accepted"), "null"), "sent", ""},
+        {LIST(OURS("scheduled"), "null"), "sent", ""},
+        {LIST(OURS("queued"), "null"), "sent", ""},
+        {LIST(OURS("sending"), "null"), "sent", ""},
+        {LIST(OURS("sent"), "null"), "sent", ""},
+        {LIST(OURS("delivered"), "null"), "sent", ""},
+        {LIST(OURS("read"), "null"), "sent", ""},
+        {LIST(OURS("partially_delivered"), "null"), "sent", ""},
+        {LIST(OURS("failed"), "null"), "in_doubt", "failed"},
+        {LIST(OURS("undelivered"), "null"), "in_doubt", "undelivered"},
+        {LIST(OURS("canceled"), "null"), "in_doubt", "canceled"},
+        {LIST(OURS("received"), "null"), "in_doubt", "in no known state"},
+        {LIST(ENTRY_WITH(AT("22:13:20"), "Hi", ""), "null"), "in_doubt", "in no known state"},
+        {LIST(OURS("failed") "," OURS("queued"), "null"), "sent", ""},
+        {LIST(OURS("sent") "," OURS("failed"), "null"), "sent", ""},
+        {LIST(OURS("failed") "," ENTRY(AT("22:13:20"), "Other"), NEXT), "in_doubt", "failed"},
+        /* of another time, whatever its status */
+        {LIST(ENTRY_WITH(AT("22:00:00"), "Hi", "\"status\":\"failed\","), "null"), "unsent", ""},
+    };
+    struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct response response = test_answer(200, rows[i].body);
+        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT);
+        ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
+                      verdict_name(verdict.kind));
+        const char *state = strstr(verdict.reason, ": ");
+        ck_assert_str_eq(state != NULL ? state + 2 : "", rows[i].reason);
+    }
+}
+END_TEST
+
 START_TEST(test_inquiry_span)
 {
     static const struct {
         const char *body, *verdict;
     } rows[] = {
-        {LIST(ENTRY(AT("22:13:10"), "Hi"), "null"), "sent"},
+        {LIST(ENTRY(AT("22:08:20"), "Hi"), "null"), "sent"},
         {LIST(ENTRY(AT("22:18:00"), "Hi"), "null"), "sent"},
         {LIST(ENTRY(AT("22:25:20"), "Hi"), "null"), "sent"},
-        {LIST(ENTRY(AT("22:13:09"), "Hi"), "null"), "unsent"},
-        {LIST(ENTRY(AT("22:25:21"), "Hi"), "null"), "unsent"},
+        {LIST(ENTRY(AT("22:08:19"), "Hi"), "null"), "unsent"},
+        {LIST(ENTRY(AT("22:25:21"), "Hi"), "null"), "in_doubt"},
         {LIST(ENTRY(AT("22:18:00"), "Other"), "null"), "in_doubt"},
         /* more pages: the list must go back to where the span starts */
         {LIST(ENTRY(AT("22:30:00"), "Hi"), NEXT), "in_doubt"},
-        {LIST(ENTRY(AT("22:30:00"), "Hi") "," ENTRY(AT("22:13:09"), "Hi"), NEXT), "unsent"},
+        {LIST(ENTRY(AT("22:08:20"), "Other"), NEXT), "in_doubt"},
+        {LIST(ENTRY(AT("22:08:19"), "Hi"), NEXT), "unsent"},
     };
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -472,6 +518,7 @@ int main(void)
     tcase_add_test(cases, test_answers);
     tcase_add_test(cases, test_inquiry_request);
     tcase_add_test(cases, test_inquiry);
+    tcase_add_test(cases, test_inquiry_statuses);
     tcase_add_test(cases, test_inquiry_span);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
