@@ -213,7 +213,8 @@ static bool is_ours(struct json_object *item, const char *uuid)
 }
 
 /* The list is an object by message id. Each attempt has an entry of its own; one that was taken is enough.
- * Codes of 1xxx mean that the vendor did not accept what it lists. */
+ * Codes of 1xxx mean that the vendor did not accept what it lists; what failed later may be an earlier
+ * attempt. */
 static struct verdict judge_list(struct json_object *body, const char *uuid)
 {
     struct json_object *list = json_get(body, "messageList");
@@ -227,18 +228,18 @@ static struct verdict judge_list(struct json_object *body, const char *uuid)
         if (!is_ours(item.val, uuid))
             continue;
         kr_sms_code(item.val, "statusCode", code, sizeof code);
-        if (code[0] == '1') {
-            snprintf(refusal, sizeof refusal, "%s", code);
-        } else if (code[0] != '\0') {
+        if (find_status(code) == KR_TAKEN) {
             struct verdict verdict = {.kind = VERDICT_SENT};
             kr_sms_code(item.val, "messageId", verdict.provider_id, sizeof verdict.provider_id);
             return verdict;
-        } else {
-            untold = true;
         }
+        if (code[0] == '1')
+            snprintf(refusal, sizeof refusal, "%s", code);
+        else
+            untold = true;
     }
     if (untold)
-        return verdict_make(VERDICT_IN_DOUBT, "the vendor lists it without a statusCode");
+        return verdict_make(VERDICT_IN_DOUBT, "the vendor lists it as failed, or without a known statusCode");
     if (json_object_object_length(list) >= LIST_MAX || json_get(body, "nextKey") != NULL)
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list is longer than one page");
     return refusal[0] != '\0' ? verdict_make(VERDICT_UNSENT, "the vendor lists it as refused: %s", refusal)

@@ -311,7 +311,9 @@ START_TEST(test_inquiry_judge)
     } rows[] = {
         {200, LIST(ITEM("M1", OTHER, "4000") "," ITEM("M2", TEST_UUID, "4000")), "sent", "M2"},
         {200, LIST(ITEM("M2", TEST_UUID, "2000")), "sent", "M2"},
-        {200, LIST(ITEM("M2", TEST_UUID, "3040")), "sent", "M2"},
+        /* failed later: perhaps an earlier attempt */
+        {200, LIST(ITEM("M2", TEST_UUID, "3040")), "in_doubt", ""},
+        {200, LIST(ITEM("M2", TEST_UUID, "2024") "," ITEM("M1", TEST_UUID, "3000")), "sent", "M1"},
         {200, LIST(ITEM("M2", TEST_UUID, "1062")), "unsent", ""},
         {200, LIST(ITEM("M1", OTHER, "4000")), "unsent", ""},
         /* each attempt has an entry of its own, in any order */
