@@ -256,18 +256,19 @@ COMMENT ON FUNCTION outbox.keep_provider_ids(bigint[]) IS
 CREATE TABLE outbox.doubt (
     message_id bigint PRIMARY KEY,
     channel text COLLATE "C" NOT NULL,
-    provider text COLLATE "C",
+    provider text COLLATE "C" NOT NULL,
     sent_from timestamptz NOT NULL,
     sent_upto timestamptz NOT NULL,
+    doubted_at timestamptz NOT NULL DEFAULT now(),
     next_at timestamptz NOT NULL DEFAULT now(),
     asked integer NOT NULL DEFAULT 0
 );
 
-CREATE INDEX doubt_due_idx ON outbox.doubt (channel, next_at);
+CREATE INDEX doubt_due_idx ON outbox.doubt (channel, provider, next_at);
 
 COMMENT ON TABLE outbox.doubt IS
     'Messages in doubt that a provider may yet be asked about; a row whose message is no longer in doubt means nothing';
-COMMENT ON COLUMN outbox.doubt.provider IS 'Whom it was given to; NULL = unknown, because a dispatcher was lost';
+COMMENT ON COLUMN outbox.doubt.provider IS 'Whom it was given to; empty = unknown, because a dispatcher was lost';
 COMMENT ON COLUMN outbox.doubt.sent_from IS 'If it was sent, then between this and sent_upto';
 COMMENT ON COLUMN outbox.doubt.next_at IS 'When the provider is asked next';
 COMMENT ON COLUMN outbox.doubt.asked IS 'Answers that ended nothing';
@@ -382,12 +383,12 @@ BEGIN
         RETURNING d.*
     ), doubted AS (
         INSERT INTO outbox.doubt AS d (message_id, channel, provider, sent_from, sent_upto)
-        SELECT u.id, settle_unsent.channel, u.provider, least(u.as_of, u.at), u.at
+        SELECT u.id, settle_unsent.channel, coalesce(u.provider, ''), least(u.as_of, u.at), greatest(u.at, now())
         FROM updated AS u
         WHERE u.status = 'in_doubt'
         ON CONFLICT (message_id) DO UPDATE
         SET provider = excluded.provider, sent_from = excluded.sent_from, sent_upto = excluded.sent_upto,
-            next_at = excluded.next_at, asked = 0
+            doubted_at = excluded.doubted_at, next_at = excluded.next_at, asked = 0
     ), logged AS (
         INSERT INTO outbox.attempt (message_id, at, dispatcher, attempt, verdict, provider, reason)
         SELECT u.id, u.at, settle_unsent.dispatcher, u.attempts, u.verdict, u.provider, u.reason
@@ -533,8 +534,11 @@ BEGIN
             lost.channel, lost.dispatcher, doubt_ids, array_fill('in_doubt'::text, ARRAY[in_doubt]),
             array_fill(NULL::text, ARRAY[in_doubt]), array_fill(NULL::text, ARRAY[in_doubt]),
             array_fill(recover_flight.reason, ARRAY[in_doubt]),
-            array_fill(least(lost.deadline, now()), ARRAY[in_doubt]),
-            array_fill(NULL::timestamptz, ARRAY[in_doubt]), array_fill(lost.started_at, ARRAY[in_doubt]));
+            array_fill(now(), ARRAY[in_doubt]), array_fill(NULL::timestamptz, ARRAY[in_doubt]),
+            array_fill(lost.started_at, ARRAY[in_doubt]));
+        -- A dispatcher that is only cut off may go on until then.
+        UPDATE outbox.doubt AS d SET sent_upto = greatest(d.sent_upto, lost.deadline)
+        WHERE d.message_id = ANY (doubt_ids);
         UPDATE outbox.message AS m
         SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL
         WHERE m.id = ANY (doubt_ids) AND m.status = 'scheduled';

@@ -72,14 +72,14 @@ size_t account_room(const struct account *account);
 /* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
 void account_submit(struct account *account, struct job *job);
 
-struct inquiry;
+struct question;
 
-/* Whether the provider can tell if it took a message whose answer was lost. */
+/* Whether the provider can tell if it took a message whose answer was lost; and whether it has time for that
+ * now. */
 bool account_can_be_asked(const struct account *account);
-/* Asks it; the answer comes later. False: it is not asked now (too early, or the account is not open or
- * busy).
- */
-bool account_inquire(struct account *account, struct inquiry *inquiry);
+bool account_has_time_to_answer(struct account *account);
+/* Asks; the answer comes later. False: it is not asked, because it has no time or it is too early. */
+bool account_ask(struct account *account, struct question *question);
 
 /* Messages may be waiting that it had no room for: leases more of its limits. */
 void account_demand(struct account *account);

@@ -41,7 +41,7 @@ struct channel {
     size_t retiring_count;
     struct batch **batches;
     int batch_count;
-    struct inquiries *inquiries;
+    struct inquiry *inquiry;
     struct template_cache *templates; /* versions that its messages were rendered by lately */
     bool scanning, looking;
     bool due;    /* a fresh scan is wanted */
@@ -411,12 +411,6 @@ static struct route_message route_message(const struct job *job)
                                   .country = country_of_phone(job->message.recipient)};
 }
 
-bool channel_serves(const struct account *account, const struct job *job)
-{
-    struct route_message message = route_message(job);
-    return route_serves(account_rules(account), &message);
-}
-
 static bool was_tried(const struct job *job, const struct account *account)
 {
     for (int i = 0; i < job->tried_count; i++)
@@ -575,7 +569,7 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
     channel->batches = mem_array((size_t)options->connections, sizeof *channel->batches);
     for (int i = 0; i < channel->batch_count; i++)
         channel->batches[i] = batch_new(channel, options->conninfo, options->application_name);
-    channel->inquiries = inquiries_new(channel);
+    channel->inquiry = inquiry_new(channel);
     return channel;
 }
 
@@ -616,7 +610,7 @@ void channel_free(struct channel *channel)
     for (size_t i = 0; i < channel->account_count; i++)
         account_free(channel->accounts[i]);
     channel->account_count = 0;
-    inquiries_free(channel->inquiries);
+    inquiry_free(channel->inquiry);
     for (int i = 0; i < channel->batch_count; i++)
         batch_free(channel->batches[i]);
     mem_free(channel->batches);

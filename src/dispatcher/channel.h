@@ -91,8 +91,6 @@ int64_t channel_not_before(const struct channel *channel, const struct job *job)
 size_t channel_accounts(const struct channel *channel, struct account *const **accounts);
 struct account *channel_account(const struct channel *channel,
                                 const char *name); /* NULL: none has this name */
-/* Whether the account's rules let it take the job at all. */
-bool channel_serves(const struct account *account, const struct job *job);
 
 /* See account_distrusts_gone; the account may be gone itself. */
 bool channel_distrusts_gone(struct channel *channel, const struct job *job, char *reason, size_t size);

@@ -20,7 +20,7 @@ struct claimed {
 
 enum { CLAIM_COLUMNS = 16 };
 
-/* The columns of claim.sql, which reclaim.sql and take_doubts.sql begin with too. A first row without an id
+/* The columns of claim.sql, which reclaim.sql and take_doubt.sql begin with too. A first row without an id
  * is a look that took none. */
 void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
                 struct claimed *claimed);

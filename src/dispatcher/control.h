@@ -12,7 +12,6 @@
 #include "core/loop.h"
 #include "db/db.h"
 #include "dispatcher/channel.h"
-#include "dispatcher/settle.h"
 
 struct control;
 
@@ -62,13 +61,13 @@ void control_report_provider(struct control *control, const char *name, const ch
 void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
                    int in_flight);
 
-/* For inquiries; the callbacks read the results of take_doubts.sql, read_templates.sql and settle_doubts.sql.
+/* For inquiries; the callbacks read the results of take_doubt.sql, read_templates.sql and settle_doubt.sql.
  */
-void control_take_doubts(struct control *control, const char *channel, const char *providers, int limit,
-                         db_result_fn *taken, void *arg);
+void control_take_doubt(struct control *control, const char *channel, const char *askable, const char *ready,
+                        db_result_fn *taken, void *arg);
 void control_read_templates(struct control *control, const char *ids, db_result_fn *read, void *arg);
-void control_settle_doubts(struct control *control, const char *channel,
-                           const char *const settled[SETTLE_COLUMNS], db_result_fn *done, void *arg);
+void control_settle_doubt(struct control *control, const struct job *job, const char *turn,
+                          db_result_fn *settled, void *arg);
 
 void control_stop_provider(struct control *control, const char *name, const char *reason, int64_t for_ms);
 

@@ -1,12 +1,11 @@
 /*
  * Messages in doubt: held because nobody knows whether the provider took them. Where the provider can be
- * asked, it is, and the doubt ends by itself: sent, or sent now. Each channel of a dispatcher has one of
- * these; what is to be asked, and who asks it, is agreed upon in outbox.doubt.
+ * asked, it is, and the doubt ends by itself: sent, or sent now. Each channel of a dispatcher asks one
+ * question at a time; what is to be asked, and whose turn it is, stands in outbox.doubt.
  */
 #ifndef PGOUTBOX_DISPATCHER_INQUIRY_H
 #define PGOUTBOX_DISPATCHER_INQUIRY_H
 
-#include "core/loop.h"
 #include "core/mem.h"
 #include "providers/provider.h"
 
@@ -14,20 +13,21 @@ struct account;
 struct channel;
 
 /* One question to one account. The caller keeps all of it until the answer has come. */
-struct inquiry {
+struct question {
     const struct message *message;
     struct sent_span sent;
     struct arena *arena; /* for the request */
-    /* SENT, UNSENT or IN_DOUBT. Called once if account_inquire said true. */
-    void (*answered)(struct inquiry *inquiry, const struct verdict *verdict);
+    /* SENT, UNSENT or IN_DOUBT. Called once if account_ask said true. */
+    void (*answered)(void *arg, const struct verdict *verdict);
+    void *arg;
     struct account *account; /* the rest belongs to the account */
     struct request request;
 };
 
-struct inquiries;
+struct inquiry;
 
 /* Asks from time to time until it is freed, while the channel's control connection is ready. */
-struct inquiries *inquiries_new(struct channel *channel);
-void inquiries_free(struct inquiries *inquiries); /* after the channel's accounts; NULL is allowed */
+struct inquiry *inquiry_new(struct channel *channel);
+void inquiry_free(struct inquiry *inquiry); /* after the channel's accounts; NULL is allowed */
 
 #endif

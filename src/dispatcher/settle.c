@@ -13,7 +13,7 @@ void settle_start(struct settle_arrays *arrays)
     }
 }
 
-static const char *verdict_word(const struct job *job)
+const char *settle_word(const struct job *job)
 {
     switch (job->state) {
     case JOB_EXPIRED:
@@ -50,19 +50,23 @@ static size_t character(const unsigned char *text)
     return 0;
 }
 
-/* What a peer said, perhaps in Latin-1. The server would refuse it, and the whole batch with it. */
-static void add_peer_text(struct buf *out, const char *text)
+void settle_clean(const char *text, char clean[SETTLE_TEXT_SIZE])
 {
-    char clean[sizeof(((struct verdict *)NULL)->reason)];
     size_t used = 0;
-    for (const char *p = text; *p != '\0' && used + 4 < sizeof clean;) {
+    for (const char *p = text; *p != '\0' && used + 4 < SETTLE_TEXT_SIZE;) {
         size_t size = character((const unsigned char *)p);
         for (size_t i = 0; i < (size ? size : 1); i++)
             clean[used++] = size ? p[i] : '?';
         p += size ? size : 1;
     }
     clean[used] = '\0';
-    db_array_text(out, used > 0 ? clean : NULL);
+}
+
+static void add_peer_text(struct buf *out, const char *text)
+{
+    char clean[SETTLE_TEXT_SIZE];
+    settle_clean(text, clean);
+    db_array_text(out, clean[0] != '\0' ? clean : NULL);
 }
 
 static void add_time(struct buf *out, int64_t ms)
@@ -89,7 +93,7 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
         return;
     struct buf *columns = arrays->columns;
     db_array_int(&columns[SETTLE_IDS], job->message.id);
-    db_array_text(&columns[SETTLE_VERDICTS], verdict_word(job));
+    db_array_text(&columns[SETTLE_VERDICTS], settle_word(job));
     db_array_text(&columns[SETTLE_PROVIDERS], job->provider);
     add_peer_text(&columns[SETTLE_PROVIDER_IDS], job->verdict.provider_id);
     add_peer_text(&columns[SETTLE_REASONS], job->verdict.reason);

@@ -24,10 +24,17 @@ enum settle_column {
     SETTLE_COLUMNS
 };
 
+enum { SETTLE_TEXT_SIZE = sizeof(((struct verdict *)NULL)->reason) };
+
 struct settle_arrays {
     struct buf columns[SETTLE_COLUMNS];
     bool charged; /* some vendor named a price */
 };
+
+/* What the statements call the job's state or verdict. */
+const char *settle_word(const struct job *job);
+/* What a peer said, made UTF-8: Postgres would refuse anything else, and a whole batch with it. */
+void settle_clean(const char *text, char clean[SETTLE_TEXT_SIZE]);
 
 void settle_start(struct settle_arrays *arrays);
 /* JOB_HANDED_BACK is left out: such a row stays as it is. */

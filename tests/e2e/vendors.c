@@ -230,6 +230,24 @@ END_TEST
     "{\"from\": \"0212345678\", \"service_id\": \"ncp:sms:kr:1:sandbox\", \"access_key\": \"sandbox\", "     \
     "\"secret_key_file\": \"@\", \"abroad\": true, \"inquire_after\": 0}"
 
+/* The providers of sms as if they had been there for long: else what they do not have proves nothing. */
+static void providers_are_old(void)
+{
+    pg_exec(engine->sql, "UPDATE outbox.provider SET account_since = now() - interval '1 hour';"
+                         "UPDATE outbox.channel SET provider_removed_at = NULL");
+}
+
+static void add_http_provider(const char *name, bool enabled)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO outbox.provider (name, channel, adapter, priority, enabled, settings) VALUES "
+             "('%s', 'sms', 'http', 999, %s, '{\"url\": \"https://127.0.0.1:1\", \"path\": \"/\", "
+             "\"response\": {\"sent\": {\"status\": [200]}}}')",
+             name, enabled ? "true" : "false");
+    pg_exec(engine->sql, sql);
+}
+
 /* Its answer was lost: the vendor's list has it, with its id. */
 START_TEST(test_a_doubt_that_was_sent)
 {
@@ -255,6 +273,7 @@ END_TEST
 START_TEST(test_a_doubt_that_was_not_sent)
 {
     use_provider("nhn", "sms", NHN);
+    providers_are_old();
     insert("sms", "+9990009017702", "{\"text\": \"Hello\"}", "k");
     expect_status("k", "sent");
     pg_expect(engine->sql, "SELECT string_agg(verdict, ',' ORDER BY id) FROM outbox.attempt",
@@ -277,29 +296,99 @@ START_TEST(test_a_doubt_that_stays)
 }
 END_TEST
 
-static bool all_arrived(void *count)
+/* The vendor is asked only when its list is complete. */
+START_TEST(test_a_doubt_that_waits)
 {
-    return sandbox_count(engine->sandbox, "sms", "arrived") == *(const int *)count;
+    use_provider("nhn", "sms",
+                 "{\"from\": \"0212345678\", \"app_key\": \"sandbox\", \"secret_key_file\": \"@\", "
+                 "\"abroad\": true, \"inquire_after\": 2}");
+    insert("sms", "+9990005007704", "{\"text\": \"Hello\"}", "k");
+    expect_status("k", "sent");
+    pg_expect(
+        engine->sql,
+        "SELECT max(at) - min(at) >= '2 seconds' FROM outbox.attempt WHERE verdict IN ('in_doubt', 'sent')",
+        "t");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), 1);
+}
+END_TEST
+
+struct arrivals {
+    const char *channel;
+    int count;
+};
+
+static bool have_arrived(void *arg)
+{
+    const struct arrivals *arrivals = arg;
+    return sandbox_count(engine->sandbox, arrivals->channel, "arrived") == arrivals->count;
 }
 
-/* Killed while the answers are on their way: who had the messages is asked, and none goes out twice. */
+/* Messages with slow answers, and a dispatcher that is killed while they are on their way. */
+static void lose_a_dispatcher(int count)
+{
+    struct arrivals all = {"sms", count};
+    char sql[512];
+    pg_exec(engine->sql, "UPDATE outbox.channel SET batch_deadline = '10 seconds' WHERE name = 'sms'");
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', "
+        "'+999000100' || lpad(i::text, 4, '0'), '{\"text\": \"Hello\"}' FROM generate_series(1, %d) AS i",
+        count);
+    pg_exec(engine->sql, sql);
+    ck_assert(wait_until(have_arrived, &all, DEADLINE_MS));
+    engine_kill(engine, dispatcher);
+    engine_dispatcher(engine, "sms");
+}
+
+/* Who had the messages is asked, and none goes out twice. */
 START_TEST(test_doubts_of_a_lost_dispatcher)
 {
     int count = 20;
     use_provider("nhn", "sms", NHN);
-    pg_exec(engine->sql, "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', "
-                         "'+999000100' || lpad(i::text, 4, '0'), '{\"text\": \"Hello\"}'"
-                         " FROM generate_series(1, 20) AS i");
-    ck_assert(wait_until(all_arrived, &count, DEADLINE_MS));
-    engine_kill(engine, dispatcher);
-    engine_dispatcher(engine, "sms");
+    lose_a_dispatcher(count);
     engine_wait(engine, "SELECT string_agg(DISTINCT status::text, ',') FROM outbox.delivery", "sent",
-                DEADLINE_MS);
+                2 * DEADLINE_MS);
     ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), count);
     ck_assert_int_gt(
         pg_int(engine->sql,
                "SELECT count(*) FROM outbox.attempt WHERE verdict = 'sent' AND provider = 'nhn'"),
         0);
+}
+END_TEST
+
+/* The account they went to is another one by now, and one that was disabled meanwhile cannot be asked: that
+ * the rest do not have them proves nothing. */
+START_TEST(test_doubts_that_nobody_can_end)
+{
+    int count = 4;
+    pg_exec(engine->sql, "UPDATE outbox.channel SET max_attempts = 2 WHERE name = 'sms'");
+    use_provider("nhn", "sms", NHN);
+    if (_i == 1)
+        add_http_provider("other", false);
+    providers_are_old();
+    lose_a_dispatcher(count);
+    if (_i == 0)
+        pg_exec(engine->sql,
+                "UPDATE outbox.provider SET settings = settings || '{\"app_key\": \"another\"}'");
+    else
+        sandbox_reset(engine->sandbox); /* nobody knows them any more */
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'in_doubt'", "4",
+                2 * DEADLINE_MS);
+    engine_wait(engine, "SELECT count(*) FROM outbox.doubt", "0", 2 * DEADLINE_MS);
+    pg_expect(engine->sql, "SELECT count(*) FROM outbox.message WHERE status = 'in_doubt'", "4");
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), _i == 0 ? count : 0);
+}
+END_TEST
+
+/* The process ends while a question is open. */
+START_TEST(test_the_end_does_not_wait_for_an_answer)
+{
+    use_provider("nhn", "sms", NHN);
+    pg_exec(engine->sql, "BEGIN; LOCK outbox.doubt");
+    pg_exec(engine->sql, "COMMIT");
+    insert("sms", "+9990005007705", "{\"text\": \"Hello\"}", "k");
+    engine_wait(engine, "SELECT count(*) FROM outbox.doubt", "1", DEADLINE_MS);
+    ck_assert_int_eq(engine_end(engine, dispatcher), 0);
 }
 END_TEST
 
@@ -319,11 +408,14 @@ int main(void)
     suite_add_tcase(suite, own);
     TCase *doubts = tcase_create("doubts");
     tcase_add_checked_fixture(doubts, setup, teardown);
-    tcase_set_timeout(doubts, 30);
+    tcase_set_timeout(doubts, 60);
     tcase_add_test(doubts, test_a_doubt_that_was_sent);
     tcase_add_test(doubts, test_a_doubt_that_was_not_sent);
     tcase_add_test(doubts, test_a_doubt_that_stays);
+    tcase_add_test(doubts, test_a_doubt_that_waits);
     tcase_add_test(doubts, test_doubts_of_a_lost_dispatcher);
+    tcase_add_loop_test(doubts, test_doubts_that_nobody_can_end, 0, 2);
+    tcase_add_test(doubts, test_the_end_does_not_wait_for_an_answer);
     suite_add_tcase(suite, doubts);
     return suite_run(suite);
 }
