@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
+#include "dispatcher/roster.h"
 #include "dispatcher/settle.h"
 #include "statements.h"
 
@@ -24,6 +25,7 @@ enum batch_state { BATCH_IDLE, BATCH_CLAIMING, BATCH_BOARDING, BATCH_FLYING, BAT
 struct batch {
     struct channel *channel;
     struct control *control;
+    struct roster *roster;
     struct db *db;
     struct arena *arena;
     enum batch_state state;
@@ -145,7 +147,7 @@ static void doubt_gone(struct batch *batch)
     char reason[sizeof(((struct verdict *)NULL)->reason)];
     for (size_t i = 0; i < batch->claimed.count; i++) {
         struct job *job = &batch->claimed.jobs[i];
-        if (is_gone(job) && channel_distrusts_gone(batch->channel, job, reason, sizeof reason))
+        if (is_gone(job) && roster_distrusts_gone(batch->roster, job, reason, sizeof reason))
             job->verdict = verdict_make(VERDICT_STOPPED, "%s", reason);
     }
 }
@@ -181,7 +183,7 @@ static void maybe_land(struct batch *batch)
 
 static void route(struct batch *batch, struct job *job)
 {
-    struct account *account = batch->withdrawn ? NULL : channel_route(batch->channel, job);
+    struct account *account = batch->withdrawn ? NULL : roster_route(batch->roster, job);
     if (account) {
         account_submit(account, job);
         return;
@@ -196,7 +198,7 @@ static void route(struct batch *batch, struct job *job)
     if (job->tried_count > 0) /* what the last one said stands */
         return;
     job->verdict = verdict_make(VERDICT_UNSENT, "no provider takes it now");
-    job->verdict.not_before_ms = channel_not_before(batch->channel, job);
+    job->verdict.not_before_ms = roster_not_before(batch->roster, job);
 }
 
 void batch_job_done(struct batch *batch, struct job *job)
@@ -556,7 +558,7 @@ void batch_withdraw(struct batch *batch)
         return;
     batch->withdrawn = true;
     if (batch->state == BATCH_FLYING) {
-        channel_withdraw(batch->channel, batch);
+        roster_withdraw(batch->roster, batch);
         maybe_land(batch);
     }
 }
@@ -567,6 +569,7 @@ struct batch *batch_new(struct channel *channel, const char *conninfo, const cha
     struct batch *batch = mem_alloc(sizeof *batch);
     batch->channel = channel;
     batch->control = channel_control(channel);
+    batch->roster = channel_roster(channel);
     batch->arena = arena_new();
     batch->watchdog = timer_new(channel_loop(channel), on_watchdog, batch);
     batch->note_timer = timer_new(channel_loop(channel), on_note_timer, batch);

@@ -1,17 +1,13 @@
 #include "dispatcher/channel.h"
 
-#include <string.h>
-
 #include "core/backoff.h"
 #include "core/clock.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "dispatcher/batch.h"
 #include "dispatcher/control.h"
 #include "dispatcher/inquiry.h"
-#include "dispatcher/route.h"
+#include "dispatcher/roster.h"
 #include "dispatcher/template.h"
-#include "providers/country.h"
 
 enum {
     POLL_MS = 2,            /* between looks for new rows while there were some lately */
@@ -20,25 +16,17 @@ enum {
     POLL_ASLEEP_MS = 1000,  /* a missed ring costs at most this */
     LOOKING_MS = 100,       /* how often ranges are checked for being due */
     REST_MS = 1000,         /* after the database refused a claim or a flight */
-    BAD_ROW_MS = 60000,     /* a provider row that cannot be used is looked at again after this */
-    UNSERVED_MS = 60000,    /* a message of an app without provider is looked at again after this */
-    ACCOUNTS_MAX = 64,
-    TEMPLATES_MAX = 5000 /* no fewer than a claim has rows: what it has just read must still be there */
+    TEMPLATES_MAX = 5000    /* no fewer than a claim has rows: what it has just read must still be there */
 };
 
 struct channel {
     struct loop *loop;
-    struct transport *transport;
     struct control *control;
     char *name;
     struct channel_row row;
     bool configured;
     struct cursor *cursors[LANES];
-    struct account *accounts[ACCOUNTS_MAX];
-    int64_t stopped_ms[ACCOUNTS_MAX]; /* of their rows, while these are read */
-    size_t account_count;
-    struct account *retiring[ACCOUNTS_MAX]; /* of the configuration before, while the new one is read */
-    size_t retiring_count;
+    struct roster *roster;
     struct batch **batches;
     int batch_count;
     struct inquiry *inquiry;
@@ -55,8 +43,6 @@ struct channel {
     struct timer *poll;
     struct timer *look;
 };
-
-static void step(struct channel *channel);
 
 const char *lane_name(enum lane lane)
 {
@@ -89,6 +75,11 @@ const struct channel_row *channel_settings(const struct channel *channel)
     return &channel->row;
 }
 
+struct roster *channel_roster(const struct channel *channel)
+{
+    return channel->roster;
+}
+
 struct template_cache *channel_templates(const struct channel *channel)
 {
     return channel->templates;
@@ -117,9 +108,7 @@ static struct batch *idle_batch(const struct channel *channel)
 /* Budget first, then claim: nothing is taken that could not be sent. */
 static int budget(const struct channel *channel)
 {
-    size_t room = 0, promised = 0;
-    for (size_t i = 0; i < channel->account_count; i++)
-        room += account_room(channel->accounts[i]);
+    size_t room = roster_room(channel->roster), promised = 0;
     for (int i = 0; i < channel->batch_count; i++)
         promised += batch_promised(channel->batches[i]);
     room = room > promised ? room - promised : 0;
@@ -147,8 +136,8 @@ static void demand_room(struct channel *channel)
     bool wanted = channel->due;
     for (int lane = 0; lane < LANES && !wanted; lane++)
         wanted = channel->cursors[lane] && cursor_look_is_due(channel->cursors[lane], clock_mono());
-    for (size_t i = 0; i < channel->account_count && wanted; i++)
-        account_demand(channel->accounts[i]);
+    if (wanted)
+        roster_demand(channel->roster);
 }
 
 /* Bulk's guaranteed share of so many rows. What is less than a row adds up: with few slots each claim is
@@ -210,6 +199,11 @@ static void on_poll(void *arg)
     scan_now(arg);
 }
 
+static void on_capacity(void *arg)
+{
+    step(arg);
+}
+
 static void on_look_timer(void *arg)
 {
     struct channel *channel = arg;
@@ -264,12 +258,6 @@ void channel_control_lost(struct channel *channel)
     channel->asleep = false;
     channel->dozing = false;
     channel->due = true;
-}
-
-void channel_control_back(struct channel *channel)
-{
-    for (size_t i = 0; i < channel->account_count; i++)
-        account_tell_health(channel->accounts[i]);
 }
 
 void channel_scanned(struct channel *channel, const int by_lane[LANES], const int64_t last[LANES],
@@ -346,129 +334,7 @@ void channel_disturb(struct channel *channel)
     step(channel);
 }
 
-/* ---- Accounts ---- */
-
-static void on_job_done(void *arg, struct job *job)
-{
-    (void)arg;
-    batch_job_done(job->batch, job);
-}
-
-static void on_capacity(void *arg)
-{
-    step(arg);
-}
-
-static void on_stopped(void *arg, const char *name, const char *reason, int64_t for_ms)
-{
-    struct channel *channel = arg;
-    log_event(LOG_ERROR, "provider_stopped", log_text("channel", channel->name), log_text("provider", name),
-              log_text("reason", reason));
-    control_stop_provider(channel->control, name, reason, for_ms);
-}
-
-static void on_health(void *arg, const char *name, const char *state, const char *reason)
-{
-    struct channel *channel = arg;
-    log_event(LOG_INFO, "provider_health", log_text("channel", channel->name), log_text("provider", name),
-              log_text("state", state), log_text("reason", reason ? reason : ""));
-    control_report_provider(channel->control, name, state, reason);
-}
-
-static void on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
-{
-    struct channel *channel = arg;
-    control_lease(channel->control, channel, name, wanted, unused, in_flight);
-}
-
-size_t channel_accounts(const struct channel *channel, struct account *const **accounts)
-{
-    *accounts = channel->accounts;
-    return channel->account_count;
-}
-
-struct account *channel_account(const struct channel *channel, const char *name)
-{
-    for (size_t i = 0; i < channel->account_count; i++)
-        if (strcmp(account_name(channel->accounts[i]), name) == 0)
-            return channel->accounts[i];
-    return NULL;
-}
-
-void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots,
-                    int64_t more_in_ms)
-{
-    struct account *account = channel_account(channel, name);
-    if (account)
-        account_leased(account, ok, tokens, slots, more_in_ms);
-}
-
-static struct route_message route_message(const struct job *job)
-{
-    return (struct route_message){.app = job->app,
-                                  .environment = job->environment,
-                                  .recipient = job->message.recipient,
-                                  .country = country_of_phone(job->message.recipient)};
-}
-
-static bool was_tried(const struct job *job, const struct account *account)
-{
-    for (int i = 0; i < job->tried_count; i++)
-        if (job->tried[i] == account)
-            return true;
-    return false;
-}
-
-bool channel_distrusts_gone(struct channel *channel, const struct job *job, char *reason, size_t size)
-{
-    for (size_t i = 0; i < channel->account_count; i++)
-        if (channel->accounts[i] == job->account)
-            return account_distrusts_gone(channel->accounts[i], reason, size);
-    return false;
-}
-
-static struct account *choose(const struct channel *channel, const struct job *job,
-                              bool takes(const struct account *account))
-{
-    struct route_candidate candidates[ACCOUNTS_MAX];
-    for (size_t i = 0; i < channel->account_count; i++) {
-        const struct account *account = channel->accounts[i];
-        candidates[i] = (struct route_candidate){.rules = account_rules(account),
-                                                 .open = takes(account) && !was_tried(job, account),
-                                                 .room = account_room(account)};
-    }
-    struct route_message message = route_message(job);
-    int chosen = route_choose(candidates, channel->account_count, &message, backoff_random());
-    return chosen < 0 ? NULL : channel->accounts[chosen];
-}
-
-struct account *channel_route(struct channel *channel, const struct job *job)
-{
-    if (job->tried_count == JOB_TRIED_MAX)
-        return NULL; /* a further one could not be remembered, and would be tried for ever */
-    struct account *account = choose(channel, job, account_is_open);
-    return account ? account : choose(channel, job, account_opens_soon);
-}
-
-/* Without this, the messages of one app without provider would go round every few seconds for ever. */
-int64_t channel_not_before(const struct channel *channel, const struct job *job)
-{
-    int64_t wait = UNSERVED_MS;
-    struct route_message message = route_message(job);
-    for (size_t i = 0; i < channel->account_count; i++) {
-        const struct account *account = channel->accounts[i];
-        int64_t closed = account_closed_for(account);
-        if (closed < wait && route_serves(account_rules(account), &message))
-            wait = closed;
-    }
-    return clock_ms() + wait + 1000 + backoff_random() % 4000;
-}
-
-void channel_withdraw(struct channel *channel, const struct batch *batch)
-{
-    for (size_t i = 0; i < channel->account_count; i++)
-        account_withdraw(channel->accounts[i], batch);
-}
+/* ---- Configuration ---- */
 
 void channel_configure(struct channel *channel, const struct channel_row *row)
 {
@@ -486,66 +352,8 @@ void channel_configure(struct channel *channel, const struct channel_row *row)
             cursor_disturb(channel->cursors[lane], clock_mono());
 }
 
-void channel_reload(struct channel *channel)
-{
-    memcpy(channel->retiring, channel->accounts, sizeof channel->retiring);
-    channel->retiring_count = channel->account_count;
-    channel->account_count = 0;
-}
-
-static struct account *keep_account(struct channel *channel, const struct account_row *row)
-{
-    for (size_t i = 0; i < channel->retiring_count; i++) {
-        struct account *account = channel->retiring[i];
-        if (account && account_is_same(account, row)) {
-            channel->retiring[i] = NULL;
-            return account;
-        }
-    }
-    return NULL;
-}
-
-void channel_provider(struct channel *channel, const struct account_row *row)
-{
-    if (channel->account_count == ACCOUNTS_MAX)
-        return;
-    struct account *account = keep_account(channel, row);
-    if (!account) {
-        struct account_events events = {.done = on_job_done,
-                                        .capacity = on_capacity,
-                                        .stopped = on_stopped,
-                                        .health = on_health,
-                                        .lease = on_lease,
-                                        .arg = channel};
-        struct error err;
-        account = account_new(channel->loop, channel->transport, row, &events, &err);
-        if (!account) {
-            if (row->stopped_ms == 0)
-                on_stopped(channel, row->name, err.text, BAD_ROW_MS);
-            return;
-        }
-        for (size_t i = 0; i < channel->retiring_count; i++)
-            if (channel->retiring[i] && strcmp(account_name(channel->retiring[i]), row->name) == 0)
-                account_inherit(account, channel->retiring[i]);
-        log_event(LOG_INFO, "provider_loaded", log_text("channel", channel->name),
-                  log_text("provider", row->name), log_text("adapter", row->adapter));
-    }
-    channel->stopped_ms[channel->account_count] = row->stopped_ms;
-    channel->accounts[channel->account_count++] = account;
-}
-
 void channel_configured(struct channel *channel)
 {
-    /* Now that all accounts are known, what a stopped one hands back goes to the next; what a
-     * retired one does, to one that is not stopped. */
-    for (size_t i = 0; i < channel->account_count; i++) {
-        account_set_stopped(channel->accounts[i], channel->stopped_ms[i]);
-        account_limits_read(channel->accounts[i]);
-    }
-    for (size_t i = 0; i < channel->retiring_count; i++)
-        if (channel->retiring[i])
-            account_retire(channel->retiring[i]);
-    channel->retiring_count = 0;
     channel->configured = true;
     step(channel);
 }
@@ -557,9 +365,14 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
 {
     struct channel *channel = mem_alloc(sizeof *channel);
     channel->loop = loop;
-    channel->transport = transport;
     channel->control = control;
     channel->name = mem_strdup(options->name);
+    channel->roster = roster_new(&(struct roster_options){.loop = loop,
+                                                          .transport = transport,
+                                                          .control = control,
+                                                          .channel = channel->name,
+                                                          .capacity = on_capacity,
+                                                          .arg = channel});
     channel->templates = template_cache_new(TEMPLATES_MAX);
     channel->poll_ms = POLL_MS;
     channel->poll = timer_new(loop, on_poll, channel);
@@ -590,8 +403,7 @@ void channel_stop(struct channel *channel)
     timer_clear(channel->look);
     for (int i = 0; i < channel->batch_count; i++)
         batch_withdraw(channel->batches[i]);
-    for (size_t i = 0; i < channel->account_count; i++)
-        account_give_back(channel->accounts[i]);
+    roster_give_back(channel->roster);
 }
 
 bool channel_is_done(const struct channel *channel)
@@ -607,9 +419,7 @@ void channel_free(struct channel *channel)
     if (!channel)
         return;
     channel->stopping = true;
-    for (size_t i = 0; i < channel->account_count; i++)
-        account_free(channel->accounts[i]);
-    channel->account_count = 0;
+    roster_free(channel->roster);
     inquiry_free(channel->inquiry);
     for (int i = 0; i < channel->batch_count; i++)
         batch_free(channel->batches[i]);

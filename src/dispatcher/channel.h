@@ -1,5 +1,6 @@
 /*
  * One channel of a dispatcher: decides when to claim and how much, keeps the two cursors, wakes and sleeps.
+ * Its accounts are in its roster.
  */
 #ifndef PGOUTBOX_DISPATCHER_CHANNEL_H
 #define PGOUTBOX_DISPATCHER_CHANNEL_H
@@ -7,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dispatcher/account.h"
+#include "core/loop.h"
 #include "dispatcher/cursor.h"
-#include "dispatcher/job.h"
+#include "transport/transport.h"
 
 enum lane { LANE_TRANSACTIONAL, LANE_BULK, LANES };
 
@@ -17,6 +18,7 @@ const char *lane_name(enum lane lane);
 
 struct channel;
 struct control;
+struct roster;
 struct template_cache;
 
 /* A row of outbox.channel. */
@@ -45,20 +47,18 @@ int channel_id(const struct channel *channel);
 struct loop *channel_loop(const struct channel *channel);
 struct control *channel_control(const struct channel *channel);
 const struct channel_row *channel_settings(const struct channel *channel);
+struct roster *channel_roster(const struct channel *channel);
 struct template_cache *channel_templates(const struct channel *channel);
 bool channel_is_stopping(const struct channel *channel);
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane);
 
-/* Configuration has been read (again). */
+/* Its row has been read (again). */
 void channel_configure(struct channel *channel, const struct channel_row *row);
-/* All provider rows of the channel follow one by one, then the end, without a turn of the loop in between. */
-void channel_reload(struct channel *channel);
-void channel_provider(struct channel *channel, const struct account_row *row);
+/* After that, its roster has been read (again) too: there may be claims. */
 void channel_configured(struct channel *channel);
 
 /* Events. */
 void channel_control_lost(struct channel *channel); /* the control connection is gone, its locks too */
-void channel_control_back(struct channel *channel); /* what it missed must be told again */
 void channel_notified(struct channel *channel);     /* a producer rang */
 void channel_tick(struct channel *channel, int64_t position, const struct snapshot *snapshot);
 void channel_disturb(struct channel *channel);       /* rows that were locked may be free now */
@@ -76,26 +76,5 @@ void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int
 void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range);
 void channel_batch_ended(struct channel *channel);
 void channel_rest(struct channel *channel); /* the database is unwell: no claims for a moment */
-
-/* From its control: what a lease for the provider of this name gave. */
-void channel_leased(struct channel *channel, const char *name, bool ok, int tokens, int slots,
-                    int64_t more_in_ms);
-
-/* Takes back from the accounts what the batch has not on the wire yet. */
-void channel_withdraw(struct channel *channel, const struct batch *batch);
-
-/* When it is worth the while to claim a job again that no account took, Unix ms. */
-int64_t channel_not_before(const struct channel *channel, const struct job *job);
-
-/* Its accounts, borrowed until the loop turns; returns how many. */
-size_t channel_accounts(const struct channel *channel, struct account *const **accounts);
-struct account *channel_account(const struct channel *channel,
-                                const char *name); /* NULL: none has this name */
-
-/* See account_distrusts_gone; the account may be gone itself. */
-bool channel_distrusts_gone(struct channel *channel, const struct job *job, char *reason, size_t size);
-
-/* The account for a job, NULL when none takes it now. */
-struct account *channel_route(struct channel *channel, const struct job *job);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "dispatcher/roster.h"
 #include "statements.h"
 
 struct channel *control_channel(const struct control *control, const char *name)
@@ -88,7 +89,7 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
     if (status != DB_OK)
         return;
     for (size_t i = 0; i < control->channel_count; i++)
-        channel_reload(control->channels[i]);
+        roster_reload(channel_roster(control->channels[i]));
     for (int row = 0; row < db_rows(result); row++) {
         struct regions regions;
         read_regions(db_text(result, row, REGIONS), &regions);
@@ -108,13 +109,15 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
             .stopped_ms = db_int(result, row, STOPPED),
             .limited = db_bool(result, row, LIMITED),
             .gone_limit = (int)db_int(result, row, GONE_LIMIT)};
-        channel_provider(control_channel(control, db_text(result, row, CHANNEL)), &account);
+        roster_read(channel_roster(control_channel(control, db_text(result, row, CHANNEL))), &account);
         mem_free(regions.text);
     }
     bool first = !control->configured;
     control->configured = true;
-    for (size_t i = 0; i < control->channel_count; i++)
+    for (size_t i = 0; i < control->channel_count; i++) {
+        roster_reloaded(channel_roster(control->channels[i]));
         channel_configured(control->channels[i]);
+    }
     log_event(first ? LOG_INFO : LOG_DEBUG, "configured", log_int("providers", db_rows(result)));
 }
 

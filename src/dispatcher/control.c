@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "dispatcher/roster.h"
 #include "statements.h"
 
 enum { REGISTER_AGAIN_MS = 1000 };
@@ -76,7 +77,7 @@ void control_report_provider(struct control *control, const char *name, const ch
 }
 
 struct lease {
-    struct channel *channel;
+    struct roster *roster;
     char name[];
 };
 
@@ -85,20 +86,20 @@ static void on_leased(void *arg, enum db_status status, const struct db_result *
     struct lease *lease = arg;
     control_report("lease_failed", status, result);
     bool ok = status == DB_OK;
-    channel_leased(lease->channel, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
-                   ok ? (int)db_int(result, 0, 1) : 0, ok ? db_int(result, 0, 2) : 0);
+    roster_leased(lease->roster, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
+                  ok ? (int)db_int(result, 0, 1) : 0, ok ? db_int(result, 0, 2) : 0);
     mem_free(lease);
 }
 
-void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
+void control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
                    int in_flight)
 {
-    if (control->leaving) /* the answer would find the channel freed */
+    if (control->leaving) /* the answer would find the roster freed */
         return;
     struct lease *lease = NULL;
     if (wanted > 0) {
         lease = mem_alloc(sizeof *lease + strlen(name) + 1);
-        lease->channel = channel;
+        lease->roster = roster;
         memcpy(lease->name, name, strlen(name) + 1);
     }
     db_send(control->db, &sql_lease_budget, 5,
@@ -126,7 +127,7 @@ static void attached(struct control *control)
     control->attached = true;
     control->ticking = false;
     for (size_t i = 0; i < control->channel_count; i++)
-        channel_control_back(control->channels[i]);
+        roster_tell_health(channel_roster(control->channels[i]));
     control_read_config(control);
     timer_set(control->tick, 0);
 }

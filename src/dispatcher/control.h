@@ -14,6 +14,8 @@
 #include "dispatcher/channel.h"
 
 struct control;
+struct job;
+struct roster;
 
 struct control_options {
     const char *conninfo;
@@ -56,9 +58,9 @@ void control_awake(struct control *control, int channel_id);
 void control_report_provider(struct control *control, const char *name, const char *state,
                              const char *reason);
 
-/* Leases requests of a provider's limits; answered by channel_leased. wanted = 0 only gives back: no answer.
+/* Leases requests of a provider's limits; answered by roster_leased. wanted = 0 only gives back: no answer.
  */
-void control_lease(struct control *control, struct channel *channel, const char *name, int wanted, int unused,
+void control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
                    int in_flight);
 
 /* For inquiries; the callbacks read the results of take_doubt.sql, read_templates.sql and settle_doubt.sql.

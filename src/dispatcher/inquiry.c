@@ -4,9 +4,9 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "dispatcher/account.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
+#include "dispatcher/roster.h"
 
 enum {
     LOOK_MS = 2000, /* between looks for messages to ask about */
@@ -17,6 +17,7 @@ enum {
 struct inquiry {
     struct channel *channel;
     struct control *control;
+    struct roster *roster;
     struct timer *timer;
     /* Of the message at hand. */
     struct arena *arena;
@@ -85,7 +86,7 @@ static void ask_next(struct inquiry *inquiry)
         settle(inquiry, JOB_JUDGED, &verdict);
         return;
     }
-    struct account *account = channel_account(inquiry->channel, inquiry->suspects[inquiry->next++]);
+    struct account *account = roster_find(inquiry->roster, inquiry->suspects[inquiry->next++]);
     if (!account || !account_ask(account, &inquiry->question)) {
         verdict = verdict_make(VERDICT_IN_DOUBT, "not asked yet");
         settle(inquiry, JOB_DEFERRED, &verdict);
@@ -151,7 +152,7 @@ static struct sent_span read_span(const struct db_result *result)
 static void find_suspects(struct inquiry *inquiry, const char *provider)
 {
     struct account *const *accounts;
-    size_t count = channel_accounts(inquiry->channel, &accounts);
+    size_t count = roster_accounts(inquiry->roster, &accounts);
     inquiry->suspects = arena_alloc(inquiry->arena, (count + 1) * sizeof *inquiry->suspects);
     inquiry->suspect_count = inquiry->next = 0;
     if (provider)
@@ -192,7 +193,7 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
 static bool list_accounts(const struct inquiry *inquiry, struct buf *askable, struct buf *ready)
 {
     struct account *const *accounts;
-    size_t count = channel_accounts(inquiry->channel, &accounts), askable_count = 0, ready_count = 0;
+    size_t count = roster_accounts(inquiry->roster, &accounts), askable_count = 0, ready_count = 0;
     db_array_start(askable);
     db_array_start(ready);
     for (size_t i = 0; i < count; i++) {
@@ -232,6 +233,7 @@ struct inquiry *inquiry_new(struct channel *channel)
     struct inquiry *inquiry = mem_alloc(sizeof *inquiry);
     inquiry->channel = channel;
     inquiry->control = channel_control(channel);
+    inquiry->roster = channel_roster(channel);
     inquiry->arena = arena_new();
     inquiry->timer = timer_new(channel_loop(channel), on_timer, inquiry);
     timer_set(inquiry->timer, LOOK_MS);

@@ -1,0 +1,264 @@
+#include "dispatcher/roster.h"
+
+#include <string.h>
+
+#include "core/backoff.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "dispatcher/batch.h"
+#include "dispatcher/control.h"
+#include "dispatcher/route.h"
+#include "providers/country.h"
+
+enum {
+    BAD_ROW_MS = 60000,  /* a provider row that cannot be used is looked at again after this */
+    UNSERVED_MS = 60000, /* a message of an app without provider is looked at again after this */
+    ACCOUNTS_MAX = 64
+};
+
+struct roster {
+    struct roster_options options;
+    struct account *accounts[ACCOUNTS_MAX];
+    int64_t stopped_ms[ACCOUNTS_MAX]; /* of their rows, while these are read */
+    size_t count;
+    struct account *retiring[ACCOUNTS_MAX]; /* of the configuration before, while the new one is read */
+    size_t retiring_count;
+};
+
+size_t roster_accounts(const struct roster *roster, struct account *const **accounts)
+{
+    *accounts = roster->accounts;
+    return roster->count;
+}
+
+struct account *roster_find(const struct roster *roster, const char *name)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        if (strcmp(account_name(roster->accounts[i]), name) == 0)
+            return roster->accounts[i];
+    return NULL;
+}
+
+/* ---- Events of the accounts ---- */
+
+static void on_job_done(void *arg, struct job *job)
+{
+    (void)arg;
+    batch_job_done(job->batch, job);
+}
+
+static void on_capacity(void *arg)
+{
+    struct roster *roster = arg;
+    roster->options.capacity(roster->options.arg);
+}
+
+static void on_stopped(void *arg, const char *name, const char *reason, int64_t for_ms)
+{
+    struct roster *roster = arg;
+    log_event(LOG_ERROR, "provider_stopped", log_text("channel", roster->options.channel),
+              log_text("provider", name), log_text("reason", reason));
+    control_stop_provider(roster->options.control, name, reason, for_ms);
+}
+
+static void on_health(void *arg, const char *name, const char *state, const char *reason)
+{
+    struct roster *roster = arg;
+    log_event(LOG_INFO, "provider_health", log_text("channel", roster->options.channel),
+              log_text("provider", name), log_text("state", state), log_text("reason", reason ? reason : ""));
+    control_report_provider(roster->options.control, name, state, reason);
+}
+
+static void on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
+{
+    struct roster *roster = arg;
+    control_lease(roster->options.control, roster, name, wanted, unused, in_flight);
+}
+
+void roster_leased(struct roster *roster, const char *name, bool ok, int tokens, int slots,
+                   int64_t more_in_ms)
+{
+    struct account *account = roster_find(roster, name);
+    if (account)
+        account_leased(account, ok, tokens, slots, more_in_ms);
+}
+
+/* ---- Their rows ---- */
+
+void roster_reload(struct roster *roster)
+{
+    memcpy(roster->retiring, roster->accounts, sizeof roster->retiring);
+    roster->retiring_count = roster->count;
+    roster->count = 0;
+}
+
+static struct account *keep_account(struct roster *roster, const struct account_row *row)
+{
+    for (size_t i = 0; i < roster->retiring_count; i++) {
+        struct account *account = roster->retiring[i];
+        if (account && account_is_same(account, row)) {
+            roster->retiring[i] = NULL;
+            return account;
+        }
+    }
+    return NULL;
+}
+
+void roster_read(struct roster *roster, const struct account_row *row)
+{
+    if (roster->count == ACCOUNTS_MAX)
+        return;
+    struct account *account = keep_account(roster, row);
+    if (!account) {
+        struct account_events events = {.done = on_job_done,
+                                        .capacity = on_capacity,
+                                        .stopped = on_stopped,
+                                        .health = on_health,
+                                        .lease = on_lease,
+                                        .arg = roster};
+        struct error err;
+        account = account_new(roster->options.loop, roster->options.transport, row, &events, &err);
+        if (!account) {
+            if (row->stopped_ms == 0)
+                on_stopped(roster, row->name, err.text, BAD_ROW_MS);
+            return;
+        }
+        for (size_t i = 0; i < roster->retiring_count; i++)
+            if (roster->retiring[i] && strcmp(account_name(roster->retiring[i]), row->name) == 0)
+                account_inherit(account, roster->retiring[i]);
+        log_event(LOG_INFO, "provider_loaded", log_text("channel", roster->options.channel),
+                  log_text("provider", row->name), log_text("adapter", row->adapter));
+    }
+    roster->stopped_ms[roster->count] = row->stopped_ms;
+    roster->accounts[roster->count++] = account;
+}
+
+void roster_reloaded(struct roster *roster)
+{
+    /* Now that all accounts are known, what a stopped one hands back goes to the next; what a
+     * retired one does, to one that is not stopped. */
+    for (size_t i = 0; i < roster->count; i++) {
+        account_set_stopped(roster->accounts[i], roster->stopped_ms[i]);
+        account_limits_read(roster->accounts[i]);
+    }
+    for (size_t i = 0; i < roster->retiring_count; i++)
+        if (roster->retiring[i])
+            account_retire(roster->retiring[i]);
+    roster->retiring_count = 0;
+}
+
+/* ---- Which of them ---- */
+
+static struct route_message route_message(const struct job *job)
+{
+    return (struct route_message){.app = job->app,
+                                  .environment = job->environment,
+                                  .recipient = job->message.recipient,
+                                  .country = country_of_phone(job->message.recipient)};
+}
+
+static bool was_tried(const struct job *job, const struct account *account)
+{
+    for (int i = 0; i < job->tried_count; i++)
+        if (job->tried[i] == account)
+            return true;
+    return false;
+}
+
+static struct account *choose(const struct roster *roster, const struct job *job,
+                              bool takes(const struct account *account))
+{
+    struct route_candidate candidates[ACCOUNTS_MAX];
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct account *account = roster->accounts[i];
+        candidates[i] = (struct route_candidate){.rules = account_rules(account),
+                                                 .open = takes(account) && !was_tried(job, account),
+                                                 .room = account_room(account)};
+    }
+    struct route_message message = route_message(job);
+    int chosen = route_choose(candidates, roster->count, &message, backoff_random());
+    return chosen < 0 ? NULL : roster->accounts[chosen];
+}
+
+struct account *roster_route(const struct roster *roster, const struct job *job)
+{
+    if (job->tried_count == JOB_TRIED_MAX)
+        return NULL; /* a further one could not be remembered, and would be tried for ever */
+    struct account *account = choose(roster, job, account_is_open);
+    return account ? account : choose(roster, job, account_opens_soon);
+}
+
+/* Without this, the messages of one app without provider would go round every few seconds for ever. */
+int64_t roster_not_before(const struct roster *roster, const struct job *job)
+{
+    int64_t wait = UNSERVED_MS;
+    struct route_message message = route_message(job);
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct account *account = roster->accounts[i];
+        int64_t closed = account_closed_for(account);
+        if (closed < wait && route_serves(account_rules(account), &message))
+            wait = closed;
+    }
+    return clock_ms() + wait + 1000 + backoff_random() % 4000;
+}
+
+bool roster_distrusts_gone(struct roster *roster, const struct job *job, char *reason, size_t size)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        if (roster->accounts[i] == job->account)
+            return account_distrusts_gone(roster->accounts[i], reason, size);
+    return false;
+}
+
+/* ---- All of them ---- */
+
+size_t roster_room(const struct roster *roster)
+{
+    size_t room = 0;
+    for (size_t i = 0; i < roster->count; i++)
+        room += account_room(roster->accounts[i]);
+    return room;
+}
+
+void roster_demand(struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        account_demand(roster->accounts[i]);
+}
+
+void roster_tell_health(const struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        account_tell_health(roster->accounts[i]);
+}
+
+void roster_withdraw(struct roster *roster, const struct batch *batch)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        account_withdraw(roster->accounts[i], batch);
+}
+
+void roster_give_back(struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        account_give_back(roster->accounts[i]);
+}
+
+/* ---- Life ---- */
+
+struct roster *roster_new(const struct roster_options *options)
+{
+    struct roster *roster = mem_alloc(sizeof *roster);
+    roster->options = *options;
+    return roster;
+}
+
+void roster_free(struct roster *roster)
+{
+    if (!roster)
+        return;
+    for (size_t i = 0; i < roster->count; i++)
+        account_free(roster->accounts[i]);
+    mem_free(roster);
+}
