@@ -46,19 +46,20 @@ static bool twilio_url_matches(const char *auth_token, const struct buf *url, co
     return equal;
 }
 
-/* Twilio signs the URL with or without the scheme's own port, whichever it was given. */
+/* Twilio signs the URL with or without a port (its own or the scheme's), whichever it was given. */
 static void other_port(const char *url, struct buf *out)
 {
     const char *start = strstr(url, "://");
     if (start == NULL)
         return;
-    const char *host = start + 3, *port = strncmp(url, "https:", 6) == 0 ? ":443" : ":80";
-    size_t host_size = strcspn(host, "/?#"), port_size = strlen(port);
-    const char *rest = host + host_size;
-    bool has_it = host_size > port_size && strncmp(rest - port_size, port, port_size) == 0;
-    buf_append(out, url, (size_t)(rest - url) - (has_it ? port_size : 0));
-    if (!has_it)
-        buf_text(out, port);
+    const char *host = start + 3, *rest = host + strcspn(host, "/?#");
+    const char *digits = rest;
+    while (digits > host && isdigit((unsigned char)digits[-1]))
+        digits--;
+    const char *port = digits > host && digits[-1] == ':' ? digits - 1 : rest;
+    buf_append(out, url, (size_t)(port - url));
+    if (port == rest)
+        buf_text(out, strncmp(url, "https:", 6) == 0 ? ":443" : ":80");
     buf_text(out, rest);
 }
 

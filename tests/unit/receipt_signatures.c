@@ -75,7 +75,9 @@ START_TEST(test_twilio_ports)
     } rows[] = {
         {"https://mycompany.com/myapp.php?foo=1&bar=2", true},
         {"https://mycompany.com:443/myapp.php?foo=1&bar=2", true},
-        {"https://mycompany.com:80/myapp.php?foo=1&bar=2", false},
+        {"https://mycompany.com:8443/myapp.php?foo=1&bar=2", true},
+        {"https://mycompany.com:x/myapp.php?foo=1&bar=2", false},
+        {"https://mycompany.com443/myapp.php?foo=1&bar=2", false},
         {"http://mycompany.com/myapp.php?foo=1&bar=2", false},
         {"mycompany.com/myapp.php?foo=1&bar=2", false},
     };
