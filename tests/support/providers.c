@@ -52,6 +52,23 @@ const char *test_text(struct json_object *value, const char *path)
     return json_object_is_type(found, json_type_string) ? json_object_get_string(found) : "(none)";
 }
 
+void test_answer_cases(const char *(*answer)(struct json_object *entry, struct arena *arena))
+{
+    const char *path = getenv("PGOUTBOX_CASES");
+    if (path == NULL)
+        return;
+    struct json_object *cases = json_object_from_file(path);
+    ck_assert_msg(json_object_is_type(cases, json_type_array), "cannot read %s", path);
+    struct arena *arena = arena_new();
+    FILE *file = fopen(arena_printf(arena, "%s.answers", path), "w");
+    ck_assert_ptr_nonnull(file);
+    for (size_t i = 0; i < json_object_array_length(cases); i++)
+        fprintf(file, "%s\n", answer(json_object_array_get_idx(cases, i), arena));
+    ck_assert_int_eq(fclose(file), 0);
+    arena_free(arena);
+    json_object_put(cases);
+}
+
 void *test_account_new(const struct provider *provider, const char *settings,
                        const char *const secrets[PROVIDER_MAX_SECRETS], struct error *err)
 {

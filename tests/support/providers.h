@@ -31,6 +31,11 @@ void *test_account(const struct provider *provider, const char *settings, const 
 /* The error of an account that must be refused. */
 const char *test_account_error(const struct provider *provider, const char *settings, const char *secret);
 
+/* Writes what answer says to each case of the JSON list that PGOUTBOX_CASES names, a line each, to that name
+ * and
+ * ".answers"; without the variable nothing. See tools/scripts/interop-signatures. */
+void test_answer_cases(const char *(*answer)(struct json_object *entry, struct arena *arena));
+
 /* A first attempt of message TEST_UUID, created at TEST_NOW_MS. Its payload lives until the next call. */
 struct message test_message(const char *recipient, const char *payload);
 

@@ -107,6 +107,27 @@ START_TEST(test_twilio_order)
 }
 END_TEST
 
+static const char *twilio_accepts(struct json_object *entry, struct arena *arena)
+{
+    struct json_object *params = json_get(entry, "params");
+    size_t count = json_object_array_length(params);
+    struct receipt_field *fields = arena_alloc(arena, (count + 1) * sizeof *fields);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *pair = json_object_array_get_idx(params, i);
+        fields[i] = (struct receipt_field){test_text(pair, "0"), test_text(pair, "1")};
+    }
+    const char *body = test_text(entry, "body");
+    bool valid = twilio_signature_valid(test_text(entry, "token"), test_text(entry, "url"), fields, count,
+                                        body, strlen(body), test_text(entry, "signature"));
+    return valid ? "true" : "false";
+}
+
+START_TEST(test_cases)
+{
+    test_answer_cases(twilio_accepts);
+}
+END_TEST
+
 static const struct {
     const char *method, *vector;
 } methods[] = {
@@ -187,5 +208,6 @@ int main(void)
     tcase_add_test(cases, test_vonage_separators);
     tcase_add_test(cases, test_vonage_timestamp);
     suite_add_tcase(suite, cases);
+    suite_add(suite, test_cases);
     return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base64.h"
 #include "providers/digest.h"
 #include "support/providers.h"
 #include "support/suite.h"
@@ -143,6 +144,40 @@ START_TEST(test_iam_example)
 }
 END_TEST
 
+static const char *authorization(struct json_object *entry, struct arena *memory)
+{
+    struct buf body;
+    buf_init(&body, 65536);
+    const char *text = test_text(entry, "body");
+    ck_assert(base64_decode(&body, text, strlen(text)));
+    struct sigv4 sigv4 = {
+        .url = test_text(entry, "url"),
+        .region = test_text(entry, "region"),
+        .service = test_text(entry, "service"),
+        .access_key_id = test_text(entry, "access_key_id"),
+        .secret_access_key = test_text(entry, "secret_access_key"),
+        .session_token = json_get_text(entry, "session_token"),
+    };
+    struct request request = {
+        .method = test_text(entry, "method"),
+        .path = test_text(entry, "path"),
+        .body = buf_string(&body),
+        .body_size = body.size,
+    };
+    struct json_object_iter header;
+    json_object_object_foreachC(json_get(entry, "headers"), header)
+        add_header(&request, header.key, json_object_get_string(header.val));
+    ck_assert(sigv4_sign(&sigv4, json_get_int(entry, "now_ms", 0), memory, &request));
+    buf_free(&body);
+    return test_header(&request, "authorization");
+}
+
+START_TEST(test_cases)
+{
+    test_answer_cases(authorization);
+}
+END_TEST
+
 static const char *signature_of(const char *url, const char *path)
 {
     struct sigv4 sigv4 = signer("", json_object_array_get_idx(test_at(vectors, "suite"), 0));
@@ -218,5 +253,6 @@ int main(void)
     tcase_add_test(cases, test_same);
     tcase_add_test(cases, test_limits);
     suite_add_tcase(suite, cases);
+    suite_add(suite, test_cases);
     return suite_run(suite);
 }

@@ -115,6 +115,31 @@ START_TEST(test_build)
 }
 END_TEST
 
+static const char *signatures_and_body(struct json_object *entry, struct arena *memory)
+{
+    struct error err;
+    struct request request;
+    struct verdict verdict;
+    const char *secrets[PROVIDER_MAX_SECRETS] = {test_text(entry, "key"), json_get_text(entry, "former")};
+    void *account = test_account_new(&provider_webhook, "{}", secrets, &err);
+    ck_assert_ptr_nonnull(account);
+    struct message message = test_message(URL, "{}");
+    message.uuid = test_text(entry, "id");
+    message.payload = json_get(entry, "payload");
+    message.created_ms = json_get_int(entry, "created_ms", 0);
+    int64_t now_ms = json_get_int(entry, "now_ms", 0);
+    ck_assert(provider_webhook.build(account, &message, NULL, now_ms, memory, &request, &verdict));
+    provider_webhook.account_free(account);
+    return arena_printf(memory, "%s\t%s\t%s", test_header(&request, "webhook-timestamp"),
+                        test_header(&request, "webhook-signature"), request.body);
+}
+
+START_TEST(test_cases)
+{
+    test_answer_cases(signatures_and_body);
+}
+END_TEST
+
 START_TEST(test_type_is_optional)
 {
     struct error err;
@@ -292,5 +317,6 @@ int main(void)
     tcase_add_test(tests, test_urls);
     tcase_add_test(tests, test_judge);
     suite_add_tcase(suite, tests);
+    suite_add(suite, test_cases);
     return suite_run(suite);
 }
