@@ -383,7 +383,7 @@ BEGIN
         RETURNING d.*
     ), doubted AS (
         INSERT INTO outbox.doubt AS d (message_id, channel, provider, sent_from, sent_upto)
-        SELECT u.id, settle_unsent.channel, coalesce(u.provider, ''), least(u.as_of, u.at), greatest(u.at, now())
+        SELECT u.id, settle_unsent.channel, coalesce(u.provider, ''), least(u.as_of, u.at, now()), greatest(u.at, now())
         FROM updated AS u
         WHERE u.status = 'in_doubt'
         ON CONFLICT (message_id) DO UPDATE

@@ -1,58 +1,62 @@
--- Doubts that end by asking the provider. "It does not have the message" sends it again, so it must come from the account
--- that the message may have gone to, and from each of them if it is unknown which one that was.
+-- Doubts that end by asking the provider. "It does not have the message" sends it again, so it must come from the
+-- account that the message may have gone to, and from each of them if it is unknown which one that was.
 
-ALTER TABLE outbox.provider ADD COLUMN account_since timestamptz NOT NULL DEFAULT now();
+ALTER TABLE outbox.provider ADD COLUMN account_since timestamptz NOT NULL DEFAULT clock_timestamp();
 ALTER TABLE outbox.channel ADD COLUMN provider_removed_at timestamptz;
 
-COMMENT ON COLUMN outbox.provider.account_since IS 'Since when this name stands for this account';
+COMMENT ON COLUMN outbox.provider.account_since IS
+    'Since when this name stands for this account. Who puts another account''s key into the same file sets it to now()';
 COMMENT ON COLUMN outbox.channel.provider_removed_at IS 'When the channel last lost a provider; NULL = never';
 
+-- Deferred, because the old account is used until the change is committed; whose rights hold then is not known.
 CREATE FUNCTION outbox.note_account() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    NEW.account_since := clock_timestamp();
-    RETURN NEW;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.note_account() IS 'Trigger: what was sent before was perhaps sent through another account';
-
-CREATE TRIGGER note_account BEFORE UPDATE OF name, channel, adapter, settings ON outbox.provider
-    FOR EACH ROW EXECUTE FUNCTION outbox.note_account();
-
-CREATE FUNCTION outbox.note_removed_provider() RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    UPDATE outbox.channel AS c SET provider_removed_at = clock_timestamp() WHERE c.name = OLD.channel;
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        UPDATE outbox.provider AS p SET account_since = clock_timestamp() WHERE p.name = NEW.name;
+    END IF;
+    IF TG_OP IN ('DELETE', 'UPDATE') THEN
+        UPDATE outbox.channel AS c SET provider_removed_at = clock_timestamp()
+        WHERE c.name = OLD.channel AND OLD.channel IS DISTINCT FROM NEW.channel;
+    ELSIF TG_OP = 'TRUNCATE' THEN
+        UPDATE outbox.channel AS c SET provider_removed_at = clock_timestamp();
+    END IF;
     RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION outbox.note_removed_provider() IS 'Trigger: nobody is left to ask whether it has a message';
+COMMENT ON FUNCTION outbox.note_account() IS
+    'Trigger: what was sent before was perhaps sent through another account, and one that is gone cannot be asked';
 
-CREATE TRIGGER note_removed_provider AFTER DELETE OR UPDATE OF channel ON outbox.provider
-    FOR EACH ROW EXECUTE FUNCTION outbox.note_removed_provider();
+CREATE CONSTRAINT TRIGGER note_account AFTER INSERT OR DELETE ON outbox.provider
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox.note_account();
+CREATE CONSTRAINT TRIGGER note_other_account AFTER UPDATE OF name, channel, adapter, settings ON outbox.provider
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (ROW (OLD.name, OLD.channel, OLD.adapter, OLD.settings)
+        IS DISTINCT FROM ROW (NEW.name, NEW.channel, NEW.adapter, NEW.settings))
+    EXECUTE FUNCTION outbox.note_account();
+CREATE TRIGGER note_no_account AFTER TRUNCATE ON outbox.provider
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_account();
 
--- A dispatcher may use an account for a moment after its row has changed.
+-- Rows that are due go in the order of their time, whoever is to be asked, or those of one provider that are too early
+-- would keep out all others.
 CREATE FUNCTION outbox.take_doubt(
-    channel text, askable text[], ready text[],
+    channel text, ready text[],
     OUT message_id bigint, OUT provider text, OUT sent_from timestamptz, OUT sent_upto timestamptz,
-    OUT waited interval, OUT certain boolean, OUT turn timestamptz
+    OUT waited interval, OUT turn bigint
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    slack CONSTANT interval := '1 minute';
     doubt outbox.doubt;
+    is_open boolean := false;
 BEGIN
-    FOR i IN 1..1000 LOOP
+    FOR i IN 1..20 LOOP
         SELECT d.* INTO doubt
         FROM unnest(take_doubt.ready) AS r (name)
             CROSS JOIN LATERAL (
@@ -60,49 +64,57 @@ BEGIN
                 WHERE o.channel = take_doubt.channel AND o.provider = r.name AND o.next_at <= now()
                 ORDER BY o.next_at LIMIT 1
                 FOR UPDATE SKIP LOCKED) AS d
+        ORDER BY d.next_at
         LIMIT 1;
         IF NOT FOUND THEN
             RETURN;
         END IF;
-        EXIT WHEN EXISTS (SELECT FROM outbox.message AS m WHERE m.id = doubt.message_id AND m.status = 'in_doubt');
+        is_open := EXISTS (SELECT FROM outbox.message AS m WHERE m.id = doubt.message_id AND m.status = 'in_doubt');
+        EXIT WHEN is_open;
         DELETE FROM outbox.doubt AS d WHERE d.message_id = doubt.message_id;
-        doubt := NULL;
     END LOOP;
-    IF doubt.message_id IS NULL THEN
+    IF NOT is_open THEN
         RETURN;
     END IF;
     UPDATE outbox.doubt AS d SET next_at = clock_timestamp() + interval '5 minutes'
     WHERE d.message_id = doubt.message_id
-    RETURNING d.next_at INTO turn;
+    RETURNING extract(epoch FROM d.next_at) * 1000000 INTO turn;
     message_id := doubt.message_id;
     provider := nullif(doubt.provider, '');
     sent_from := doubt.sent_from;
     sent_upto := doubt.sent_upto;
     waited := clock_timestamp() - doubt.doubted_at;
-    IF provider IS NOT NULL THEN
-        certain := EXISTS (SELECT FROM outbox.provider AS p
-                           WHERE p.name = doubt.provider AND p.account_since + slack < doubt.sent_from);
-    ELSE
-        certain := NOT EXISTS (
-                SELECT FROM outbox.provider AS p
-                WHERE p.channel = doubt.channel
-                    AND (p.name <> ALL (take_doubt.askable) OR p.account_since + slack >= doubt.sent_from))
-            AND NOT EXISTS (
-                SELECT FROM outbox.channel AS c
-                WHERE c.name = doubt.channel AND c.provider_removed_at + slack >= doubt.sent_from);
-    END IF;
 END
 $$;
 
-COMMENT ON FUNCTION outbox.take_doubt(text, text[], text[]) IS
-    'A message in doubt to ask about, for five minutes nobody else''s. askable: the accounts that can be asked at all; '
-    'ready: of these, in turn, whose messages are wanted, and an empty name for those that all must be asked about. '
-    'certain: that none of them has it means that it was not sent; turn: for outbox.settle_doubt';
+COMMENT ON FUNCTION outbox.take_doubt(text, text[]) IS
+    'A message in doubt to ask about, for five minutes nobody else''s. ready: the accounts whose messages are wanted, '
+    'and an empty name for those that all accounts must be asked about; turn: for outbox.settle_doubt';
+
+-- A dispatcher may use an account until its batch ends, and learns of a change a moment later.
+CREATE FUNCTION outbox.is_surely_unsent(doubt outbox.doubt, asked text[]) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE
+            WHEN doubt.provider <> '' THEN EXISTS (SELECT FROM outbox.provider AS p WHERE p.name = doubt.provider)
+            ELSE coalesce(c.provider_removed_at < doubt.sent_from - s.slack, true)
+        END
+        AND NOT EXISTS (
+            SELECT FROM outbox.provider AS p
+            WHERE (p.name = doubt.provider OR (doubt.provider = '' AND p.channel = doubt.channel))
+                AND (p.name <> ALL (asked) OR p.account_since >= doubt.sent_from - s.slack))
+    FROM outbox.channel AS c CROSS JOIN LATERAL (SELECT c.batch_deadline + interval '2 minutes' AS slack) AS s
+    WHERE c.name = doubt.channel;
+END;
+
+COMMENT ON FUNCTION outbox.is_surely_unsent(outbox.doubt, text[]) IS
+    'Whether a message was not sent when all of these accounts say that they do not have it';
 
 -- Nothing waits here: the dispatcher's control connection has other work.
 CREATE FUNCTION outbox.settle_doubt(
-    message_id bigint, turn timestamptz, dispatcher integer, verdict text, provider text, provider_id text,
-    reason text, cost numeric DEFAULT NULL, currency text DEFAULT NULL
+    message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text,
+    reason text, asked text[], cost numeric DEFAULT NULL, currency text DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -117,12 +129,13 @@ DECLARE
     used integer;
 BEGIN
     SELECT d.* INTO doubt FROM outbox.doubt AS d
-    WHERE d.message_id = settle_doubt.message_id AND d.next_at = settle_doubt.turn
+    WHERE d.message_id = settle_doubt.message_id
+        AND (extract(epoch FROM d.next_at) * 1000000)::bigint = settle_doubt.turn
     FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN false; -- somebody else's turn, or a doubt about a later attempt
     END IF;
-    PERFORM FROM outbox.message AS m
+    SELECT m.attempts INTO used FROM outbox.message AS m
     WHERE m.id = settle_doubt.message_id AND m.status = 'in_doubt'
     FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -130,12 +143,23 @@ BEGIN
     END IF;
     SELECT c.* INTO STRICT rules FROM outbox.channel AS c WHERE c.name = doubt.channel;
 
-    -- Vendors that are asked by text and number cannot tell two equal messages apart.
-    IF outcome = 'sent' AND EXISTS (
-        SELECT FROM outbox.provider_message AS p
-        WHERE p.provider = settle_doubt.provider AND p.provider_message_id = settle_doubt.provider_id
-            AND p.message_id <> settle_doubt.message_id) THEN
-        outcome := 'in_doubt';
+    IF outcome = 'sent' THEN
+        IF NOT pg_try_advisory_xact_lock(hashtextextended(settle_doubt.provider_id, 0)) THEN
+            RETURN false;
+        END IF;
+        -- Vendors that are asked by text and number cannot tell two equal messages apart: what another message has, or
+        -- may have because ids are not kept, is not this one.
+        IF NOT rules.receipts OR EXISTS (
+            SELECT FROM outbox.provider AS o
+                JOIN outbox.provider_message AS p
+                    ON p.provider = o.name AND p.provider_message_id = settle_doubt.provider_id
+            WHERE o.channel = doubt.channel AND p.message_id <> settle_doubt.message_id) THEN
+            outcome := 'in_doubt';
+        END IF;
+    ELSIF outcome = 'unsent' THEN
+        IF used >= rules.max_attempts OR NOT outbox.is_surely_unsent(doubt, settle_doubt.asked) THEN
+            outcome := 'in_doubt';
+        END IF;
     END IF;
     CASE outcome
         WHEN 'sent' THEN
@@ -145,17 +169,13 @@ BEGIN
                 provider_message_id = nullif(settle_doubt.provider_id, ''), sent_at = least(doubt.sent_upto, now()),
                 last_error = NULL, cost = settle_doubt.cost,
                 currency = CASE WHEN settle_doubt.cost IS NOT NULL THEN settle_doubt.currency END
-            WHERE m.id = settle_doubt.message_id
-            RETURNING m.attempts INTO used;
-            IF rules.receipts THEN
-                PERFORM outbox.keep_provider_ids(ARRAY[settle_doubt.message_id]);
-            END IF;
+            WHERE m.id = settle_doubt.message_id;
+            PERFORM outbox.keep_provider_ids(ARRAY[settle_doubt.message_id]);
         WHEN 'unsent' THEN
             UPDATE outbox.message AS m
             SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL, finished_at = NULL,
-                attempts = greatest(m.attempts - 1, 0), last_error = why
-            WHERE m.id = settle_doubt.message_id
-            RETURNING m.attempts INTO used;
+                last_error = why
+            WHERE m.id = settle_doubt.message_id;
             PERFORM outbox.wake(rules.id, rules.name);
         WHEN 'deferred' THEN
             UPDATE outbox.doubt AS d SET next_at = now() + rules.backoff_base
@@ -179,16 +199,16 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.settle_doubt(
-    bigint, timestamptz, integer, text, text, text, text, numeric, text) IS
-    'What providers said about a message in doubt: sent, unsent (it is sent now, and its attempt does not count), '
-    'deferred (none was asked) or anything else (asked again later, as often as the channel allows attempts); false '
-    'when the doubt goes on';
+    bigint, bigint, integer, text, text, text, text, text[], numeric, text) IS
+    'What the asked accounts said about a message in doubt: sent, unsent (all of them; it is sent now while attempts '
+    'are left), deferred (one was not asked) or anything else (asked again later, as often as the channel allows '
+    'attempts); false when the doubt goes on';
 
 REVOKE ALL ON FUNCTION
-    outbox.note_account(), outbox.note_removed_provider(), outbox.take_doubt(text, text[], text[]),
-    outbox.settle_doubt(bigint, timestamptz, integer, text, text, text, text, numeric, text)
+    outbox.note_account(), outbox.take_doubt(text, text[]), outbox.is_surely_unsent(outbox.doubt, text[]),
+    outbox.settle_doubt(bigint, bigint, integer, text, text, text, text, text[], numeric, text)
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-    outbox.take_doubt(text, text[], text[]),
-    outbox.settle_doubt(bigint, timestamptz, integer, text, text, text, text, numeric, text)
+    outbox.take_doubt(text, text[]), outbox.is_surely_unsent(outbox.doubt, text[]),
+    outbox.settle_doubt(bigint, bigint, integer, text, text, text, text, text[], numeric, text)
     TO outbox_dispatcher, outbox_admin;

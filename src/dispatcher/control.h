@@ -65,10 +65,10 @@ void control_lease(struct control *control, struct roster *roster, const char *n
 
 /* For inquiries; the callbacks read the results of take_doubt.sql, read_templates.sql and settle_doubt.sql.
  */
-void control_take_doubt(struct control *control, const char *channel, const char *askable, const char *ready,
-                        db_result_fn *taken, void *arg);
+void control_take_doubt(struct control *control, const char *channel, const char *ready, db_result_fn *taken,
+                        void *arg);
 void control_read_templates(struct control *control, const char *ids, db_result_fn *read, void *arg);
-void control_settle_doubt(struct control *control, const struct job *job, const char *turn,
+void control_settle_doubt(struct control *control, const struct job *job, const char *turn, const char *asked,
                           db_result_fn *settled, void *arg);
 
 void control_stop_provider(struct control *control, const char *name, const char *reason, int64_t for_ms);

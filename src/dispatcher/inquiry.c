@@ -26,7 +26,6 @@ struct inquiry {
     const char *turn;
     const char **suspects; /* names: an account may go while another one answers */
     size_t suspect_count, next;
-    bool certain; /* what no suspect has was not sent */
     struct question question;
 };
 
@@ -71,7 +70,15 @@ static void settle(struct inquiry *inquiry, enum job_state state, const struct v
     }
     inquiry->job->state = state;
     inquiry->job->verdict = *verdict;
-    control_settle_doubt(inquiry->control, inquiry->job, inquiry->turn, on_settled, inquiry);
+    struct buf asked;
+    buf_init(&asked, NAMES_MAX);
+    db_array_start(&asked);
+    for (size_t i = 0; i < inquiry->next; i++)
+        db_array_text(&asked, inquiry->suspects[i]);
+    db_array_finish(&asked);
+    control_settle_doubt(inquiry->control, inquiry->job, inquiry->turn, buf_string(&asked), on_settled,
+                         inquiry);
+    buf_free(&asked);
 }
 
 /* ---- The questions ---- */
@@ -80,9 +87,7 @@ static void ask_next(struct inquiry *inquiry)
 {
     struct verdict verdict;
     if (inquiry->next == inquiry->suspect_count) {
-        verdict = inquiry->certain
-                      ? verdict_make(VERDICT_UNSENT, "the provider was asked and does not have it")
-                      : verdict_make(VERDICT_IN_DOUBT, "another account may have it");
+        verdict = verdict_make(VERDICT_UNSENT, "the provider was asked and does not have it");
         settle(inquiry, JOB_JUDGED, &verdict);
         return;
     }
@@ -139,7 +144,7 @@ static void on_template(void *arg, enum db_status status, const struct db_result
 }
 
 /* Columns of take_doubt.sql, after those of claim.sql. */
-enum doubt_column { PROVIDER = CLAIM_COLUMNS, SENT_FROM, SENT_UPTO, WAITED, CERTAIN, TURN };
+enum doubt_column { PROVIDER = CLAIM_COLUMNS, SENT_FROM, SENT_UPTO, WAITED, TURN };
 
 /* By the clock of this machine, too, the answer was lost before now: what is too early is told by both. */
 static struct sent_span read_span(const struct db_result *result)
@@ -173,7 +178,6 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
     claim_read(result, NULL, inquiry->arena, &inquiry->claimed);
     inquiry->job = inquiry->claimed.jobs;
     inquiry->turn = arena_strdup(inquiry->arena, db_text(result, 0, TURN));
-    inquiry->certain = db_bool(result, 0, CERTAIN);
     inquiry->question = (struct question){.message = &inquiry->job->message,
                                           .sent = read_span(result),
                                           .arena = inquiry->arena,
@@ -188,43 +192,40 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
     buf_free(&missing);
 }
 
-/* The names of the accounts that can be asked, and of those that have time for it; if all have, then also the
- * empty name. False: none has. */
-static bool list_accounts(const struct inquiry *inquiry, struct buf *askable, struct buf *ready)
+/* The names of the accounts that have time to answer, and if all have that can be asked, the empty name too.
+ * False: none has. */
+static bool list_ready(const struct inquiry *inquiry, struct buf *names)
 {
     struct account *const *accounts;
-    size_t count = roster_accounts(inquiry->roster, &accounts), askable_count = 0, ready_count = 0;
-    db_array_start(askable);
-    db_array_start(ready);
+    size_t count = roster_accounts(inquiry->roster, &accounts), ready = 0;
+    bool all = true;
+    db_array_start(names);
     for (size_t i = 0; i < count; i++) {
         if (!account_can_be_asked(accounts[i]))
             continue;
-        askable_count++;
-        db_array_text(askable, account_name(accounts[i]));
-        if (!account_has_time_to_answer(accounts[i]))
+        if (!account_has_time_to_answer(accounts[i])) {
+            all = false;
             continue;
-        ready_count++;
-        db_array_text(ready, account_name(accounts[i]));
+        }
+        ready++;
+        db_array_text(names, account_name(accounts[i]));
     }
-    if (ready_count == askable_count)
-        db_array_text(ready, "");
-    db_array_finish(askable);
-    db_array_finish(ready);
-    return ready_count > 0;
+    if (all)
+        db_array_text(names, "");
+    db_array_finish(names);
+    return ready > 0;
 }
 
 static void on_timer(void *arg)
 {
     struct inquiry *inquiry = arg;
-    struct buf askable, ready;
-    buf_init(&askable, NAMES_MAX);
+    struct buf ready;
     buf_init(&ready, NAMES_MAX);
-    if (may_go_on(inquiry) && list_accounts(inquiry, &askable, &ready))
-        control_take_doubt(inquiry->control, channel_name(inquiry->channel), buf_string(&askable),
-                           buf_string(&ready), on_taken, inquiry);
+    if (may_go_on(inquiry) && list_ready(inquiry, &ready))
+        control_take_doubt(inquiry->control, channel_name(inquiry->channel), buf_string(&ready), on_taken,
+                           inquiry);
     else
         timer_set(inquiry->timer, LOOK_MS);
-    buf_free(&askable);
     buf_free(&ready);
 }
 

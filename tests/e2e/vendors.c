@@ -278,7 +278,7 @@ START_TEST(test_a_doubt_that_was_not_sent)
     expect_status("k", "sent");
     pg_expect(engine->sql, "SELECT string_agg(verdict, ',' ORDER BY id) FROM outbox.attempt",
               "in_doubt,unsent");
-    pg_expect(engine->sql, "SELECT attempts FROM outbox.delivery", "1");
+    pg_expect(engine->sql, "SELECT attempts FROM outbox.delivery", "2");
     ck_assert_int_eq(sandbox_count(engine->sandbox, "sms", "arrived"), 1);
 }
 END_TEST

@@ -1,6 +1,6 @@
 -- A message in doubt whose provider can be asked. The columns are those of claim.sql, then: the account that was at it
--- (null = unknown), when (ms), for how long it is in doubt (ms), whether absence proves anything, and whose turn it is.
--- Parameters: 1 channel, 2 accounts that can be asked, 3 those whose turn it may be (empty name = unknown account).
+-- (null = unknown), when (ms), for how long it is in doubt (ms), and the number of its turn.
+-- Parameters: 1 channel, 2 accounts whose turn it may be (empty name = unknown account).
 SELECT
     m.id,
     coalesce(m.queue_pos, 0) AS queue_pos,
@@ -22,7 +22,6 @@ SELECT
     floor(extract(epoch FROM t.sent_from) * 1000)::bigint AS sent_from_ms,
     ceil(extract(epoch FROM t.sent_upto) * 1000)::bigint AS sent_upto_ms,
     floor(extract(epoch FROM t.waited) * 1000)::bigint AS waited_ms,
-    t.certain,
     t.turn
-FROM outbox.take_doubt(channel => $1, askable => $2::text[], ready => $3::text[]) AS t
+FROM outbox.take_doubt(channel => $1, ready => $2::text[]) AS t
 JOIN outbox.message AS m ON m.id = t.message_id
