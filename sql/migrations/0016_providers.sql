@@ -150,12 +150,8 @@ BEGIN
         WHEN budget.tokens < 1 AND limits.rate_per_second IS NOT NULL
             THEN make_interval(secs => (1 - budget.tokens) / limits.rate_per_second::double precision)
         ELSE '0' END;
-    UPDATE outbox.provider_budget AS b
-    SET tokens = CASE WHEN limits.rate_per_second IS NULL THEN 0 ELSE budget.tokens - lease_budget.tokens END,
-        filled_at = at, day = budget.day, used_today = budget.used_today + lease_budget.tokens
-    WHERE b.provider = lease_budget.provider;
 
-    slots := wanted + in_flight;
+    slots := tokens + in_flight; -- a slot without a request to begin would only keep another dispatcher waiting
     IF limits.max_in_flight IS NOT NULL THEN
         DELETE FROM outbox.provider_share AS s
         WHERE s.provider = lease_budget.provider
@@ -178,9 +174,16 @@ BEGIN
             slots, limits.max_in_flight - taken, greatest(part, limits.max_in_flight - kept)));
         INSERT INTO outbox.provider_share AS s (provider, dispatcher, slots, wanted)
         VALUES (lease_budget.provider, lease_budget.dispatcher, lease_budget.slots,
-                lease_budget.wanted + lease_budget.in_flight)
+                lease_budget.tokens + lease_budget.in_flight)
         ON CONFLICT (provider, dispatcher) DO UPDATE SET slots = excluded.slots, wanted = excluded.wanted;
+        IF slots = 0 THEN
+            tokens := 0; -- nor a request without a slot
+        END IF;
     END IF;
+    UPDATE outbox.provider_budget AS b
+    SET tokens = CASE WHEN limits.rate_per_second IS NULL THEN 0 ELSE budget.tokens - lease_budget.tokens END,
+        filled_at = at, day = budget.day, used_today = budget.used_today + lease_budget.tokens
+    WHERE b.provider = lease_budget.provider;
 END
 $$;
 
