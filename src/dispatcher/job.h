@@ -43,6 +43,7 @@ struct job {
     struct job *next;        /* in the queue of its account */
     const struct account *tried[JOB_TRIED_MAX]; /* those that could not take it */
     int tried_count;
+    int64_t waits_since;       /* steady clock: when first no provider had room for it; 0 = not yet */
     struct endpoint *endpoint; /* of its request's own origin; NULL = its account's */
     int sends;                 /* times it was given to the transport */
     int64_t sent_ms;           /* Unix ms of the last time */

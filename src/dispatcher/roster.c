@@ -13,6 +13,7 @@
 
 enum {
     BAD_ROW_MS = 60000,  /* a provider row that cannot be used is looked at again after this */
+    WAIT_MS = 1000,      /* a job waits no longer for providers that open soon */
     UNSERVED_MS = 60000, /* a message of an app without provider is looked at again after this */
     ACCOUNTS_MAX = 64
 };
@@ -181,12 +182,17 @@ static struct account *choose(const struct roster *roster, const struct job *job
     return chosen < 0 ? NULL : roster->accounts[chosen];
 }
 
-struct account *roster_route(const struct roster *roster, const struct job *job)
+struct account *roster_route(const struct roster *roster, struct job *job)
 {
     if (job->tried_count == JOB_TRIED_MAX)
         return NULL; /* a further one could not be remembered, and would be tried for ever */
     struct account *account = choose(roster, job, account_is_open);
-    return account ? account : choose(roster, job, account_opens_soon);
+    if (account)
+        return account;
+    /* The next lease may give nothing either: it would wait, and its batch with it, from lease to lease. */
+    if (job->waits_since == 0)
+        job->waits_since = clock_mono();
+    return clock_mono() - job->waits_since < WAIT_MS ? choose(roster, job, account_opens_soon) : NULL;
 }
 
 /* Without this, the messages of one app without provider would go round every few seconds for ever. */

@@ -47,7 +47,7 @@ size_t roster_accounts(const struct roster *roster, struct account *const **acco
 struct account *roster_find(const struct roster *roster, const char *name);
 
 /* The account for a job, NULL when none takes it now. */
-struct account *roster_route(const struct roster *roster, const struct job *job);
+struct account *roster_route(const struct roster *roster, struct job *job);
 /* When it is worth the while to claim a job again that no account took, Unix ms. */
 int64_t roster_not_before(const struct roster *roster, const struct job *job);
 /* See account_distrusts_gone, of the job's last account; that may be gone itself: then false. */
