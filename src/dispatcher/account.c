@@ -273,6 +273,10 @@ static void watch_gone(struct account *account, const struct verdict *verdict)
 
 void account_inherit(struct account *account, const struct account *former)
 {
+    if (account->budget && former->budget) {
+        budget_free(account->budget);
+        account->budget = budget_share(former->budget);
+    }
     if (former->blocked_until > 0 || strcmp(former->signature, account->signature) != 0)
         return;
     account->judged = former->judged;

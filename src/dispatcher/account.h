@@ -37,8 +37,8 @@ struct account_events {
                     int64_t for_ms); /* every message would fail */
     /* Its circuit breaker changed: "open", "probing" or "closed". reason may be NULL. */
     void (*health)(void *arg, const char *name, const char *state, const char *reason);
-    /* Wants requests of its limits; answered by account_leased. wanted = 0 only gives back: no answer. */
-    void (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
+    /* Wants requests of its limits; see budget_events; answered by account_leased. */
+    bool (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
 

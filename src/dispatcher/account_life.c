@@ -107,12 +107,6 @@ static void copy_rules(struct account *account, const struct route_rules *rules)
                                           .weight = rules->weight};
 }
 
-static void on_lease(void *arg, int wanted, int unused, int in_flight)
-{
-    struct account *account = arg;
-    account->events.lease(account->events.arg, account->name, wanted, unused, in_flight);
-}
-
 struct account *account_new(struct loop *loop, struct transport *transport, const struct account_row *row,
                             const struct account_events *events, struct error *err)
 {
@@ -135,7 +129,8 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
     account->gone_limit = row->gone_limit;
     account->attachments_dir = mem_strdup(json_get_text(settings, "attachments_dir"));
     if (row->limited)
-        account->budget = budget_new(loop, &(struct budget_events){.lease = on_lease, .arg = account});
+        account->budget = budget_new(loop, row->name,
+                                     &(struct budget_events){.lease = events->lease, .arg = events->arg});
     account->signature = signature(row);
     account->request_timeout_ms = row->request_timeout_ms;
     account->last = &account->first;

@@ -7,19 +7,22 @@ enum {
     LEASE_MS = 100,
     LONGEST_WAIT_MS = 60000, /* what others give back, and a limit raised meanwhile, is noticed after this */
     IDLE_LEASES = 3,
-    WANTED_MIN = 16,
     WANTED_MAX = 10000
 };
 
 struct budget {
     struct budget_events events;
+    char *name;
+    int holders; /* accounts: one that was replaced may still have requests in the air */
     struct timer *timer;
     int tokens, slots, in_flight;
     int wanted;
     int started;  /* since the last lease */
     int waiting;  /* that found no room since the last lease */
     int idle;     /* leases in a row that nobody needed */
+    int unused;   /* to be given back */
     bool leasing; /* the timer runs, or a question is open; else it rests */
+    bool telling; /* at rest: what it gives back, or what has ended since, is not told yet */
     bool asking;  /* a question is open */
     bool spent;   /* the last answer had fewer tokens than wanted */
     bool full;    /* or fewer slots */
@@ -37,42 +40,74 @@ static void lease_in(struct budget *budget, int64_t delay_ms)
     timer_set(budget->timer, delay_ms);
 }
 
+static bool tell(struct budget *budget, int wanted)
+{
+    bool told =
+        budget->events.lease(budget->events.arg, budget->name, wanted, budget->unused, budget->in_flight);
+    if (told)
+        budget->unused = 0;
+    return told;
+}
+
+static void tell_at_rest(struct budget *budget)
+{
+    budget->telling = !tell(budget, 0);
+    if (budget->telling)
+        timer_set(budget->timer, LEASE_MS);
+}
+
+/* What it holds, nobody else may use: so it wants little more than it needs. */
 static void on_timer(void *arg)
 {
     struct budget *budget = arg;
+    if (!budget->leasing) {
+        tell_at_rest(budget);
+        return;
+    }
     bool needed = budget->started > 0 || budget->waiting > 0;
     budget->idle = needed ? 0 : budget->idle + 1;
-    if (budget->idle >= IDLE_LEASES && budget->in_flight == 0) {
+    if (budget->idle >= IDLE_LEASES) {
         budget_rest(budget);
         return;
     }
-    int unused = budget->tokens;
-    if (unused == 0 && budget->started > 0)
+    if (budget->tokens == 0 && budget->started > 0 && !budget->spent)
         budget->wanted = at_most(budget->wanted * 2, WANTED_MAX);
-    else if (budget->started < unused)
-        budget->wanted = budget->wanted / 2 > WANTED_MIN ? budget->wanted / 2 : WANTED_MIN;
+    else if (budget->started < budget->tokens)
+        budget->wanted = budget->wanted / 2 > 1 ? budget->wanted / 2 : 1;
     if (budget->wanted < budget->waiting)
         budget->wanted = budget->waiting;
+    budget->unused += budget->tokens;
     budget->tokens = budget->started = budget->waiting = 0;
     budget->spent = budget->full = false;
     budget->asking = true;
-    budget->events.lease(budget->events.arg, budget->wanted, unused, budget->in_flight);
+    tell(budget, budget->wanted);
 }
 
-struct budget *budget_new(struct loop *loop, const struct budget_events *events)
+struct budget *budget_new(struct loop *loop, const char *name, const struct budget_events *events)
 {
     struct budget *budget = mem_alloc(sizeof *budget);
     budget->events = *events;
-    budget->wanted = WANTED_MIN;
+    budget->name = mem_strdup(name);
+    budget->holders = 1;
+    budget->wanted = 1;
     budget->timer = timer_new(loop, on_timer, budget);
+    return budget;
+}
+
+struct budget *budget_share(struct budget *budget)
+{
+    budget->holders++;
     return budget;
 }
 
 void budget_free(struct budget *budget)
 {
-    if (!budget)
+    if (!budget || --budget->holders > 0)
         return;
+    if (budget->telling)
+        tell(budget, 0);
     timer_free(budget->timer);
+    mem_free(budget->name);
     mem_free(budget);
 }
 
@@ -106,6 +141,7 @@ void budget_demand(struct budget *budget, size_t waiting)
         return;
     /* From the loop: the caller may be in the middle of a decision. */
     budget->leasing = true;
+    budget->telling = false;
     lease_in(budget, 0);
 }
 
@@ -119,12 +155,17 @@ void budget_started(struct budget *budget)
 void budget_ended(struct budget *budget)
 {
     budget->in_flight--;
+    if (budget->leasing || budget->telling)
+        return;
+    budget->telling = true;
+    timer_set(budget->timer, LEASE_MS);
 }
 
 void budget_granted(struct budget *budget, int tokens, int slots, int64_t more_in_ms)
 {
     if (!budget->leasing) { /* it went to rest meanwhile */
-        budget->events.lease(budget->events.arg, 0, tokens, budget->in_flight);
+        budget->unused += tokens;
+        tell_at_rest(budget);
         return;
     }
     budget->asking = false;
@@ -156,9 +197,10 @@ void budget_rest(struct budget *budget)
 {
     if (!budget->leasing)
         return;
-    int unused = budget->tokens;
+    budget->unused += budget->tokens;
     budget->tokens = budget->started = budget->waiting = budget->idle = 0;
+    budget->wanted = 1;
     budget->leasing = budget->asking = budget->spent = budget->full = false;
     timer_clear(budget->timer);
-    budget->events.lease(budget->events.arg, 0, unused, budget->in_flight);
+    tell_at_rest(budget);
 }

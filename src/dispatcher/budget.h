@@ -15,12 +15,15 @@
 struct budget;
 
 struct budget_events {
-    /* Asks the database; answered by budget_granted or budget_lost. wanted = 0 only gives back: no answer. */
-    void (*lease)(void *arg, int wanted, int unused, int in_flight);
+    /* Asks the database; answered by budget_granted or budget_lost. wanted = 0 only gives back: no answer.
+     * false: it was not asked, and nothing is given back; if wanted > 0, budget_lost has been called. */
+    bool (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
 
-struct budget *budget_new(struct loop *loop, const struct budget_events *events);
+struct budget *budget_new(struct loop *loop, const char *name, const struct budget_events *events);
+/* For the account that follows one of the same name: what is in the air of that one counts. Each frees it. */
+struct budget *budget_share(struct budget *budget);
 void budget_free(struct budget *budget); /* NULL is allowed */
 
 /* How many more requests may be started now. */

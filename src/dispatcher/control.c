@@ -91,11 +91,11 @@ static void on_leased(void *arg, enum db_status status, const struct db_result *
     mem_free(lease);
 }
 
-void control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
+bool control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
                    int in_flight)
 {
-    if (control->leaving) /* the answer would find the roster freed */
-        return;
+    if (!control->attached || control->leaving) /* then the answer would find the roster freed */
+        return false;
     struct lease *lease = NULL;
     if (wanted > 0) {
         lease = mem_alloc(sizeof *lease + strlen(name) + 1);
@@ -107,6 +107,7 @@ void control_lease(struct control *control, struct roster *roster, const char *n
                                   INT_TEXT(in_flight)},
             lease ? on_leased : control_reported, lease ? (void *)lease : control_event("lease_failed"));
     db_sync(control->db);
+    return true;
 }
 
 /* ---- Connection ---- */

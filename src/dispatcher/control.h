@@ -60,7 +60,7 @@ void control_report_provider(struct control *control, const char *name, const ch
 
 /* Leases requests of a provider's limits; answered by roster_leased. wanted = 0 only gives back: no answer.
  */
-void control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
+bool control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
                    int in_flight);
 
 /* For inquiries; the callbacks read the results of take_doubt.sql, read_templates.sql and settle_doubt.sql.

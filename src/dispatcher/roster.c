@@ -71,10 +71,13 @@ static void on_health(void *arg, const char *name, const char *state, const char
     control_report_provider(roster->options.control, name, state, reason);
 }
 
-static void on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
+static bool on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
 {
     struct roster *roster = arg;
-    control_lease(roster->options.control, roster, name, wanted, unused, in_flight);
+    bool asked = control_lease(roster->options.control, roster, name, wanted, unused, in_flight);
+    if (!asked && wanted > 0)
+        roster_leased(roster, name, false, 0, 0, 0);
+    return asked;
 }
 
 void roster_leased(struct roster *roster, const char *name, bool ok, int tokens, int slots,

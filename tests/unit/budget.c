@@ -15,19 +15,24 @@ static struct world {
     int leases, wanted, unused, in_flight; /* the last one's */
     bool running;
     bool answered_at_once; /* each question, with all it wants */
+    bool away;             /* nobody can be asked */
 } world;
 
-static void on_lease(void *arg, int wanted, int unused, int in_flight)
+static bool on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
 {
     (void)arg;
+    (void)name;
     world.leases++;
     world.wanted = wanted;
     world.unused = unused;
     world.in_flight = in_flight;
-    if (world.answered_at_once && wanted > 0)
+    if (world.answered_at_once && wanted > 0 && !world.away)
         budget_granted(world.budget, wanted, wanted + in_flight, 0);
     else if (world.running)
         loop_stop(world.loop);
+    if (world.away && wanted > 0)
+        budget_lost(world.budget);
+    return !world.away;
 }
 
 static void on_deadline(void *arg)
@@ -40,7 +45,7 @@ static void setup(void)
 {
     world = (struct world){.loop = loop_new()};
     world.deadline = timer_new(world.loop, on_deadline, NULL);
-    world.budget = budget_new(world.loop, &(struct budget_events){.lease = on_lease});
+    world.budget = budget_new(world.loop, "a", &(struct budget_events){.lease = on_lease});
 }
 
 static void teardown(void)
@@ -85,7 +90,7 @@ START_TEST(test_it_asks_only_for_somebody)
     ck_assert_int_eq(budget_wait(world.budget), 0);
     ck_assert(!leased_within(300)); /* these questions were no demand */
     demand(1);
-    ck_assert_int_gt(world.wanted, 1);
+    ck_assert_int_eq(world.wanted, 1); /* what it holds, others may not use */
     ck_assert_uint_eq(budget_prospect(world.budget), 0); /* the answer tells soon */
     ck_assert(!budget_is_short(world.budget));
     budget_granted(world.budget, world.wanted, world.wanted, 0);
@@ -105,20 +110,27 @@ START_TEST(test_it_comes_to_rest)
     ck_assert_uint_eq(budget_room(world.budget), 0);
     ck_assert_uint_eq(budget_prospect(world.budget), 1);
     ck_assert(!leased_within(300));
-    /* Not while something is in the air: the others must know of it. */
+    /* Also while something is in the air; that this has ended is told, at once or when it can be. */
     world.answered_at_once = false;
-    demand(1);
-    budget_granted(world.budget, world.wanted, world.wanted, 0);
-    start(1);
-    for (int i = 0; i < 6; i++) {
-        ck_assert(leased_within(DEADLINE_MS));
-        ck_assert_int_gt(world.wanted, 0);
-        ck_assert_int_eq(world.in_flight, 1);
-        budget_granted(world.budget, world.wanted, world.wanted + 1, 0);
-    }
-    budget_ended(world.budget);
+    demand(3);
+    budget_granted(world.budget, 3, 3, 0);
+    start(2);
+    world.answered_at_once = true;
     ck_assert(leased_within(DEADLINE_MS));
     ck_assert_int_eq(world.wanted, 0);
+    ck_assert_int_eq(world.in_flight, 2);
+    ck_assert(!leased_within(300));
+    budget_ended(world.budget);
+    ck_assert(leased_within(DEADLINE_MS));
+    ck_assert_int_eq(world.in_flight, 1);
+    budget_ended(world.budget);
+    world.away = true;
+    ck_assert(leased_within(DEADLINE_MS));
+    world.away = false;
+    ck_assert(leased_within(DEADLINE_MS));
+    ck_assert_int_eq(world.wanted, 0);
+    ck_assert_int_eq(world.in_flight, 0);
+    ck_assert(!leased_within(300));
 }
 END_TEST
 
@@ -184,7 +196,7 @@ END_TEST
 
 START_TEST(test_slots)
 {
-    demand(1);
+    demand(16);
     int wanted = world.wanted;
     budget_granted(world.budget, wanted, 2, 0);
     ck_assert(budget_is_short(world.budget));
@@ -209,7 +221,7 @@ START_TEST(test_nothing_is_kept_back)
 {
     budget_rest(world.budget); /* it has nothing */
     ck_assert_int_eq(world.leases, 0);
-    demand(1);
+    demand(16);
     budget_granted(world.budget, world.wanted, world.wanted, 0);
     int given = world.wanted;
     start(1);
@@ -227,6 +239,40 @@ START_TEST(test_nothing_is_kept_back)
     ck_assert_int_eq(world.unused, 16);
     ck_assert_uint_eq(budget_room(world.budget), 0);
     ck_assert(!leased_within(300));
+}
+END_TEST
+
+/* What could not be given back is given back later. */
+START_TEST(test_nothing_is_lost)
+{
+    demand(16);
+    budget_granted(world.budget, 16, 16, 0);
+    start(6);
+    world.away = true;
+    for (int i = 0; i < 2; i++)
+        ck_assert(leased_within(DEADLINE_MS));
+    ck_assert(budget_is_short(world.budget));
+    world.away = false;
+    ck_assert(leased_within(DEADLINE_MS));
+    ck_assert_int_eq(world.unused, 10);
+    budget_granted(world.budget, world.wanted, 16, 0);
+    ck_assert(leased_within(DEADLINE_MS));
+    ck_assert_int_lt(world.unused, 10);
+}
+END_TEST
+
+START_TEST(test_two_accounts)
+{
+    struct budget *other = budget_share(world.budget);
+    demand(2);
+    budget_granted(world.budget, 2, 2, 0);
+    start(2);
+    budget_free(world.budget); /* one of them goes */
+    world.budget = other;
+    ck_assert_uint_eq(budget_room(other), 0);
+    budget_ended(other);
+    demand(1);
+    ck_assert_int_eq(world.in_flight, 1);
 }
 END_TEST
 
@@ -255,6 +301,8 @@ int main(void)
     tcase_add_test(tcase, test_what_is_used_up);
     tcase_add_test(tcase, test_slots);
     tcase_add_test(tcase, test_nothing_is_kept_back);
+    tcase_add_test(tcase, test_nothing_is_lost);
+    tcase_add_test(tcase, test_two_accounts);
     tcase_add_test(tcase, test_a_lost_question);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
