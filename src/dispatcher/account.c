@@ -87,6 +87,14 @@ int64_t account_closed_for(const struct account *account)
     return blocked > spent ? blocked : spent;
 }
 
+int64_t account_turn(struct account *account, int64_t longest)
+{
+    int64_t closed = account_closed_for(account);
+    int64_t turn =
+        account->budget && budget_is_short(account->budget) ? budget_turn(account->budget, longest) : 0;
+    return closed > turn ? closed : turn;
+}
+
 size_t account_room(const struct account *account)
 {
     size_t limit = account_takes_jobs(account) ? most(account) : 0;

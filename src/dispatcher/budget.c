@@ -27,6 +27,8 @@ struct budget {
     bool spent;   /* the last answer had fewer tokens than wanted */
     bool full;    /* or fewer slots */
     int64_t next; /* steady clock: when the timer ends */
+    int64_t pace; /* ms from token to token, at the last lease; 0 = there were enough */
+    int64_t turn; /* steady clock: of the last one that was turned away */
 };
 
 static int at_most(int value, int most)
@@ -133,6 +135,17 @@ int64_t budget_wait(const struct budget *budget)
     return left > 0 ? left : 0;
 }
 
+int64_t budget_turn(struct budget *budget, int64_t longest)
+{
+    int64_t now = clock_mono();
+    if (budget->turn < now + budget_wait(budget))
+        budget->turn = now + budget_wait(budget);
+    budget->turn += budget->pace / 4; /* rather too many than a token that nobody takes */
+    if (budget->turn > now + longest)
+        budget->turn = now + longest;
+    return budget->turn - now;
+}
+
 void budget_demand(struct budget *budget, size_t waiting)
 {
     if (waiting > (size_t)budget->waiting)
@@ -173,6 +186,7 @@ void budget_granted(struct budget *budget, int tokens, int slots, int64_t more_i
     budget->slots = slots;
     budget->spent = tokens < budget->wanted;
     budget->full = slots - budget->in_flight < budget->wanted;
+    budget->pace = !budget->spent ? 0 : tokens > 0 ? LEASE_MS / tokens : more_in_ms;
     if (more_in_ms < LEASE_MS)
         more_in_ms = LEASE_MS;
     lease_in(budget, more_in_ms < LONGEST_WAIT_MS ? more_in_ms : LONGEST_WAIT_MS);

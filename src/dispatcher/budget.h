@@ -36,6 +36,8 @@ size_t budget_prospect(const struct budget *budget);
 bool budget_is_short(const struct budget *budget);
 /* ms until there may be room again; 0 = there is, or nobody knows. */
 int64_t budget_wait(const struct budget *budget);
+/* ms until the next one that was turned away should come again, at most so many: each later than the last. */
+int64_t budget_turn(struct budget *budget, int64_t longest);
 
 /* So many requests wait for room. */
 void budget_demand(struct budget *budget, size_t waiting);

@@ -202,13 +202,18 @@ struct account *roster_route(const struct roster *roster, struct job *job)
 int64_t roster_not_before(const struct roster *roster, const struct job *job)
 {
     int64_t wait = UNSERVED_MS;
+    struct account *soonest = NULL;
     struct route_message message = route_message(job);
     for (size_t i = 0; i < roster->count; i++) {
-        const struct account *account = roster->accounts[i];
+        struct account *account = roster->accounts[i];
         int64_t closed = account_closed_for(account);
-        if (closed < wait && route_serves(account_rules(account), &message))
-            wait = closed;
+        if (closed > wait || !route_serves(account_rules(account), &message))
+            continue;
+        wait = closed;
+        soonest = account;
     }
+    if (soonest)
+        wait = account_turn(soonest, UNSERVED_MS);
     return clock_ms() + wait + 1000 + backoff_random() % 4000;
 }
 

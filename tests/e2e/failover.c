@@ -223,6 +223,48 @@ START_TEST(test_a_daily_limit_piece_by_piece)
 }
 END_TEST
 
+/* One dispatcher holds requests that are not answered, the other one has the work: it may use all of the limit. */
+START_TEST(test_a_limit_is_not_kept_by_who_waits)
+{
+    next = 0;
+    add_vendor("a", peer_port(first),
+               "rate_per_second = 50, max_connections = 2, max_streams = 1, request_timeout = '8 seconds', "
+               "settings = settings || '{\"path\": \"/{{payload.n}}\"}'");
+    struct process *stuck = engine_dispatcher(engine, "sms");
+    pg_exec(engine->sql,
+            "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', '+4915112345' || i, "
+            "'{\"text\": \"x\", \"n\": \"silent\"}' FROM generate_series(1, 2) AS i");
+    engine_wait(engine, "SELECT count(*) FROM outbox.in_the_air", "2", DEADLINE_MS);
+    engine_dispatcher(engine, "sms");
+    pg_exec(engine->sql,
+            "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', '+8210' || i, "
+            "'{\"text\": \"x\", \"n\": \"answer\"}' FROM generate_series(1, 150) AS i");
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "150", 6000);
+    engine_kill(engine, stuck);
+}
+END_TEST
+
+/* The row is edited while requests are in the air: they count for the account that is made anew, too. */
+START_TEST(test_slots_outlive_an_edit)
+{
+    next = 0;
+    add_vendor("a", peer_port(first),
+               "max_in_flight = 3, request_timeout = '3 seconds', settings = settings || '{\"path\": "
+               "\"/silent?{{payload.n}}\"}'");
+    engine_dispatcher(engine, "sms");
+    insert(10);
+    engine_wait(engine, "SELECT sum(messages) FROM outbox.in_the_air", "3", DEADLINE_MS);
+    pg_exec(engine->sql, "UPDATE outbox.provider SET weight = 50; SELECT pg_sleep(1)");
+    size_t asked = 0;
+    for (int i = 1; i <= next; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/silent?%d", i);
+        asked += peer_count(first, path);
+    }
+    ck_assert_uint_eq(asked, 3);
+}
+END_TEST
+
 /* Nobody has anything to send: no lease is written for two seconds. Then there is work again. */
 START_TEST(test_limits_at_rest)
 {
@@ -387,6 +429,8 @@ int main(void)
         {"daily limit", &test_a_daily_limit},
         {"daily limit piece by piece", &test_a_daily_limit_piece_by_piece},
         {"daily limit without another", &test_a_daily_limit_without_another},
+        {"a limit is not kept", &test_a_limit_is_not_kept_by_who_waits},
+        {"slots outlive an edit", &test_slots_outlive_an_edit},
         {"limits at rest", &test_limits_at_rest},
         {"daily limit and failures", &test_a_daily_limit_used_up_by_failures},
         {"stop and breaker", &test_a_stop_while_the_breaker_is_open},

@@ -326,6 +326,24 @@ START_TEST(test_one_slot_goes_round)
 }
 END_TEST
 
+/* Who may not begin anything does not keep the one slot, and who has no slot keeps no request. */
+START_TEST(test_a_slot_needs_a_request)
+{
+    struct db_session *db = start(", rate_per_second, max_in_flight", ", 0.1, 1");
+    expect_lease(db, "('p', 1, 0, 0, 0)", "tokens = 0");
+    stop_clock(db);
+    pg_exec(db, "UPDATE outbox.provider_budget SET tokens = 0.5");
+    expect_lease(db, "('p', 1, 5, 0, 0)", "tokens = 0 AND slots = 0 AND more_in = '5 s'");
+    pass(db, 5);
+    expect_lease(db, "('p', 2, 5, 0, 0)", "tokens = 1 AND slots = 1");
+    pg_exec(db, "UPDATE outbox.provider SET rate_per_second = NULL, rate_per_day = 100");
+    pg_exec(db, "UPDATE outbox.provider_budget SET used_today = 1");
+    expect_lease(db, "('p', 2, 5, 0, 1)", "tokens = 5 AND slots = 1");
+    expect_lease(db, "('p', 1, 5, 0, 0)", "tokens = 0 AND slots = 0 AND more_in = '0'");
+    pg_expect(db, "SELECT used_today FROM outbox.provider_budget", "6");
+}
+END_TEST
+
 #define WAITS                                                                                                \
     "DO $$ DECLARE until timestamptz := clock_timestamp() + interval '15 s'; BEGIN "                         \
     "WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP "                                        \
@@ -336,7 +354,7 @@ END_TEST
 START_TEST(test_two_sessions)
 {
     enum { RATE = 500 };
-    struct db_session *db = start(", rate_per_second, max_in_flight", ", 500, 10");
+    struct db_session *db = start(", rate_per_second, max_in_flight", ", 500, 1000");
     struct db_session *other = pg_session(pg_case_conninfo());
     /* Who waits for the other one sees what is left after it. */
     tokens(db, 1, 0, 0);
@@ -477,6 +495,7 @@ int main(void)
     pg_case_add(suite, "slots are shared", test_slots_are_shared);
     pg_case_add(suite, "slots never exceed", test_slots_never_exceed);
     pg_case_add(suite, "one slot goes round", test_one_slot_goes_round);
+    pg_case_add(suite, "a slot needs a request", test_a_slot_needs_a_request);
     pg_case_add(suite, "two sessions", test_two_sessions);
     pg_case_add(suite, "health", test_health);
     pg_case_add(suite, "privileges", test_privileges);
