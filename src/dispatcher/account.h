@@ -65,8 +65,8 @@ bool account_is_open(const struct account *account);
 bool account_opens_soon(const struct account *account);
 /* ms until it opens again; 0 = it is open, or full for the moment. */
 int64_t account_closed_for(const struct account *account);
-/* ms after which a message that it was closed to should come again: so that not all come at once, and are turned
- * away again, when its limits let only some through. */
+/* ms after which a message that it was closed to should come again: so that not all come at once, and are
+ * turned away again, when its limits let only some through. */
 int64_t account_turn(struct account *account, int64_t longest);
 /* How many more jobs it could well use now; 0 while it is full or not open. One, while nobody knows what is
  * left of its limits. */

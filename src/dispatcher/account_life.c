@@ -129,8 +129,8 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
     account->gone_limit = row->gone_limit;
     account->attachments_dir = mem_strdup(json_get_text(settings, "attachments_dir"));
     if (row->limited)
-        account->budget = budget_new(loop, row->name,
-                                     &(struct budget_events){.lease = events->lease, .arg = events->arg});
+        account->budget =
+            budget_new(loop, row->name, &(struct budget_events){.lease = events->lease, .arg = events->arg});
     account->signature = signature(row);
     account->request_timeout_ms = row->request_timeout_ms;
     account->last = &account->first;

@@ -223,7 +223,8 @@ START_TEST(test_a_daily_limit_piece_by_piece)
 }
 END_TEST
 
-/* One dispatcher holds requests that are not answered, the other one has the work: it may use all of the limit. */
+/* One dispatcher holds requests that are not answered, the other one has the work: it may use all of the
+ * limit. */
 START_TEST(test_a_limit_is_not_kept_by_who_waits)
 {
     next = 0;
@@ -254,7 +255,8 @@ START_TEST(test_slots_outlive_an_edit)
     engine_dispatcher(engine, "sms");
     insert(10);
     engine_wait(engine, "SELECT sum(messages) FROM outbox.in_the_air", "3", DEADLINE_MS);
-    pg_exec(engine->sql, "UPDATE outbox.provider SET weight = 50; SELECT pg_sleep(1)");
+    pg_exec(engine->sql, "UPDATE outbox.provider SET weight = 50");
+    pg_exec(engine->sql, "SELECT pg_sleep(1.5)");
     size_t asked = 0;
     for (int i = 1; i <= next; i++) {
         char path[64];

@@ -90,7 +90,7 @@ START_TEST(test_it_asks_only_for_somebody)
     ck_assert_int_eq(budget_wait(world.budget), 0);
     ck_assert(!leased_within(300)); /* these questions were no demand */
     demand(1);
-    ck_assert_int_eq(world.wanted, 1); /* what it holds, others may not use */
+    ck_assert_int_eq(world.wanted, 1);                   /* what it holds, others may not use */
     ck_assert_uint_eq(budget_prospect(world.budget), 0); /* the answer tells soon */
     ck_assert(!budget_is_short(world.budget));
     budget_granted(world.budget, world.wanted, world.wanted, 0);
