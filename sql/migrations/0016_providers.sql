@@ -94,7 +94,7 @@ CREATE TABLE outbox.provider_share (
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 COMMENT ON TABLE outbox.provider_share IS 'How many requests in the air each dispatcher may have';
-COMMENT ON COLUMN outbox.provider_share.wanted IS 'How many it would have if it were alone';
+COMMENT ON COLUMN outbox.provider_share.wanted IS 'How many it could use';
 
 -- The bucket holds no more than a fifth of a second, so that neither it nor what dispatchers hold adds up to one
 -- percent of a minute; and one token, or the fractions of a slow rate would be lost.
@@ -188,9 +188,10 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.lease_budget(text, integer, integer, integer, integer) IS
-    'Takes requests in advance for a dispatcher and gives back those it did not use; tells how many it may send, '
-    'how many it may have in the air until its next call, and, if it may send none, in how long there may be more. A transaction of its own: it locks the budget. Who '
-    'has no more to send calls it once more, with wanted = 0, or keeps its slots';
+    'Takes requests in advance for a dispatcher and gives back those it did not use; tells how many it may send, how '
+    'many it may have in the air until its next call, and, if it may send none, in how long there may be more. A '
+    'transaction of its own: it locks the budget. Who has no more to send calls it once more, with wanted = 0, or keeps '
+    'its slots';
 
 -- ---- What providers are up to ----
 
