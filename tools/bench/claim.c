@@ -227,7 +227,8 @@ struct outcome {
 
 static void fill(struct db_session *session, int64_t front, int64_t rows)
 {
-    session_run(session, "TRUNCATE outbox.message; DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench;"
+    session_truncate(session, "outbox.message");
+    session_run(session, "DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench;"
                          "CREATE TABLE bench.plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
                          "    created_at timestamptz NOT NULL DEFAULT now(), sent_at timestamptz,"
                          "    status text NOT NULL DEFAULT 'pending', recipient text NOT NULL,"
@@ -342,7 +343,8 @@ void bench_claim(const struct bench *bench)
     report_number("first batch when the cursor begins at 0, empty queue", calm.first_claim_ms, "ms");
     report_number("first batch when the cursor begins at 0, rows in front", behind.first_claim_ms, "ms");
 
-    session_run(session, "TRUNCATE outbox.message; DROP SCHEMA bench CASCADE");
+    session_truncate(session, "outbox.message");
+    session_run(session, "DROP SCHEMA bench CASCADE");
     db_close(holder);
     db_close(session);
 }

@@ -10,7 +10,7 @@ enum { STALLED_MS = 20000, LOOK_EVERY_MS = 2 };
 
 void delivery_begin(const struct bench *bench, struct db_session *session)
 {
-    session_run(session, "TRUNCATE outbox.message, outbox.attempt, outbox.suppression");
+    session_truncate(session, "outbox.message, outbox.attempt, outbox.suppression");
     view_reset(bench->sandbox_url);
 }
 

@@ -113,6 +113,14 @@ void session_run(struct db_session *session, const char *sql, ...)
     va_end(args);
 }
 
+void session_truncate(struct db_session *session, const char *tables)
+{
+    session_run(session,
+                "DO $$ BEGIN LOOP BEGIN TRUNCATE %s CASCADE; RETURN;"
+                " EXCEPTION WHEN deadlock_detected THEN NULL; END; END LOOP; END $$",
+                tables);
+}
+
 int64_t session_int(struct db_session *session, const char *sql, ...)
 {
     va_list args;

@@ -23,6 +23,8 @@ void link_wait(struct link *link);
 /* --- A plain blocking session, for what is not timed. --- */
 struct db_session *session_open(const char *conninfo);
 void session_run(struct db_session *session, const char *sql, ...) PRINTF_LIKE(2, 3);
+/* Again and again while dispatchers or the scheduler hold one table and wait for another. */
+void session_truncate(struct db_session *session, const char *tables);
 int64_t session_int(struct db_session *session, const char *sql, ...) PRINTF_LIKE(2, 3);
 
 double now_us(void); /* wall clock, microseconds: comparable with the sandbox's */

@@ -148,8 +148,9 @@ static void audience(const struct bench *bench, struct db_session *session)
     report_number("from INSERT of the schedule to its last message", took, "s");
     report_number("messages made", (double)messages / took, "/s");
     session_run(session, "SELECT outbox.resume(name) FROM outbox.channel");
-    session_run(session, "TRUNCATE outbox.schedule, outbox.notification, outbox.device, outbox.contact,"
-                         " outbox.template, outbox.message CASCADE");
+    session_truncate(session,
+                     "outbox.schedule, outbox.notification, outbox.device, outbox.contact, outbox.template, "
+                     "outbox.message");
 }
 
 void bench_schedule(const struct bench *bench)
