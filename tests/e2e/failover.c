@@ -239,8 +239,8 @@ START_TEST(test_a_limit_is_not_kept_by_who_waits)
     engine_dispatcher(engine, "sms");
     pg_exec(engine->sql,
             "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', '+8210' || i, "
-            "'{\"text\": \"x\", \"n\": \"answer\"}' FROM generate_series(1, 150) AS i");
-    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "150", 6000);
+            "'{\"text\": \"x\", \"n\": \"answer\"}' FROM generate_series(1, 300) AS i");
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "300", 12000);
     engine_kill(engine, stuck);
 }
 END_TEST
@@ -255,8 +255,12 @@ START_TEST(test_slots_outlive_an_edit)
     engine_dispatcher(engine, "sms");
     insert(10);
     engine_wait(engine, "SELECT sum(messages) FROM outbox.in_the_air", "3", DEADLINE_MS);
-    pg_exec(engine->sql, "UPDATE outbox.provider SET weight = 50");
-    pg_exec(engine->sql, "SELECT pg_sleep(1.5)");
+    pg_exec(engine->sql, "CREATE TABLE public.edited AS SELECT clock_timestamp() AS at;"
+                         "UPDATE outbox.provider SET weight = 50");
+    /* The new account has leased, more than once. */
+    engine_wait(engine,
+                "SELECT filled_at > at + interval '500 ms' FROM outbox.provider_budget, public.edited", "t",
+                DEADLINE_MS);
     size_t asked = 0;
     for (int i = 1; i <= next; i++) {
         char path[64];
