@@ -25,16 +25,16 @@ LIBS        = $(shell pkg-config --libs $(PACKAGES)) -lm
 CHECK_LIBS  = $(shell pkg-config --libs check)
 
 PROGRAMS    = outbox-dispatcher outbox-scheduler outboxctl outbox-sandbox outbox-bench
-LIB_SOURCES = $(wildcard src/core/*.c src/db/*.c src/transport/*.c src/providers/*.c) \
-              $(filter-out %/main.c,$(wildcard src/dispatcher/*.c src/scheduler/*.c))
+sources     = $(sort $(foreach folder,$(1),$(wildcard $(folder)/*.c $(folder)/*/*.c)))
+LIB_SOURCES = $(filter-out %/main.c,$(call sources,$(wildcard src/*)))
 SQL_FILES   = $(wildcard src/*/sql/*.sql tools/*/sql/*.sql)
 TESTS       = $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/sql/*.c tests/e2e/*.c))
 
 outbox-dispatcher_SOURCES = src/dispatcher/main.c
 outbox-scheduler_SOURCES  = src/scheduler/main.c
-outboxctl_SOURCES         = $(wildcard tools/outboxctl/*.c)
-outbox-sandbox_SOURCES    = $(wildcard tools/sandbox/*.c)
-outbox-bench_SOURCES      = $(wildcard tools/bench/*.c)
+outboxctl_SOURCES         = $(call sources,tools/outboxctl)
+outbox-sandbox_SOURCES    = $(call sources,tools/sandbox)
+outbox-bench_SOURCES      = $(call sources,tools/bench)
 
 LIB           = $(B)/libpgoutbox.a
 SUPPORT       = $(B)/libsupport.a
@@ -89,7 +89,7 @@ install: all
 clean:
 	rm -rf build
 
-FORMATTED = $(wildcard src/*/*.[ch] tools/*/*.[ch] tests/*/*.[ch])
+FORMATTED = $(foreach root,src tools tests,$(wildcard $(root)/*/*.[ch] $(root)/*/*/*.[ch]))
 format:
 	clang-format -i $(FORMATTED)
 lint:
