@@ -91,7 +91,7 @@ clean:
 
 FORMATTED = $(foreach root,src tools tests,$(wildcard $(root)/*/*.[ch] $(root)/*/*/*.[ch]))
 format:
-	clang-format -i $(FORMATTED)
+	@clang-format -i $(FORMATTED)
 lint:
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@tools/scripts/lint

@@ -328,7 +328,7 @@ static void on_response(void *arg, const struct response *response)
         budget_ended(account->budget);
     if (job->endpoint)
         origins_give(account->origins, job->endpoint);
-    job->verdict = account->provider->judge(account->settings, &job->message, response, clock_ms());
+    job->verdict = account->adapter->judge(account->settings, &job->message, response, clock_ms());
     const struct verdict *verdict = &job->verdict;
     enum blame blame = who_is_to_blame(account, &job->request, response);
     watch_health(account, blame, verdict->reason);
@@ -399,8 +399,8 @@ static void launch(struct account *account, struct job *job)
         finish(account, job, JOB_JUDGED);
         return;
     }
-    if (!account->provider->build(account->settings, &job->message, token, clock_ms(),
-                                  batch_arena(job->batch), &job->request, &job->verdict)) {
+    if (!account->adapter->build(account->settings, &job->message, token, clock_ms(), batch_arena(job->batch),
+                                 &job->request, &job->verdict)) {
         finish(account, job, JOB_JUDGED);
         return;
     }

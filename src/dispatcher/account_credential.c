@@ -11,7 +11,7 @@ static const struct backoff credential_backoff = {.base_ms = 1000, .cap_ms = 600
 
 bool account_credential_ready(const struct account *account)
 {
-    return !account->provider->credential_build ||
+    return !account->adapter->credential_build ||
            (account->credential.value.token && account->credential.value.expires_ms > clock_ms());
 }
 
@@ -29,7 +29,7 @@ static void on_credential(void *arg, const struct response *response)
     struct account *account = arg;
     struct credential fresh = {0};
     struct verdict verdict =
-        account->provider->credential_judge(account->settings, response, clock_ms(), &fresh);
+        account->adapter->credential_judge(account->settings, response, clock_ms(), &fresh);
     account->credential.fetching = false;
     if (account->retired) {
         mem_free(fresh.token);
@@ -60,8 +60,8 @@ void account_fetch_credential(struct account *account)
     struct request request = empty;
     struct error err;
     arena_reset(account->credential.arena);
-    if (!account->provider->credential_build(account->settings, clock_ms(), account->credential.arena,
-                                             &options, &request, &err)) {
+    if (!account->adapter->credential_build(account->settings, clock_ms(), account->credential.arena,
+                                            &options, &request, &err)) {
         account_stop(account, err.text);
         return;
     }

@@ -5,7 +5,7 @@
 
 bool account_can_be_asked(const struct account *account)
 {
-    return account->provider->inquiry_build && account->endpoint;
+    return account->adapter->inquiry_build && account->endpoint;
 }
 
 /* Messages that wait go first, and a provider that is being tried after a fault is tried by messages only. A
@@ -29,7 +29,7 @@ static void on_answer(void *arg, const struct response *response)
     if (account->budget)
         budget_ended(account->budget);
     struct verdict verdict =
-        account->provider->inquiry_judge(account->settings, question->message, response, &question->sent);
+        account->adapter->inquiry_judge(account->settings, question->message, response, &question->sent);
     question->answered(question->arg, &verdict);
     account_pump(account);
     account_maybe_free_retired(account);
@@ -38,8 +38,8 @@ static void on_answer(void *arg, const struct response *response)
 bool account_ask(struct account *account, struct question *question)
 {
     if (!account_has_time_to_answer(account) ||
-        !account->provider->inquiry_build(account->settings, question->message, &question->sent, clock_ms(),
-                                          question->arena, &question->request))
+        !account->adapter->inquiry_build(account->settings, question->message, &question->sent, clock_ms(),
+                                         question->arena, &question->request))
         return false;
     question->account = account;
     question->request.timeout_ms = account->request_timeout_ms;

@@ -10,7 +10,7 @@
 struct account {
     struct loop *loop;
     struct transport *transport;
-    const struct provider *provider;
+    const struct adapter *adapter;
     struct account_events events;
     char *name;
     char *signature; /* of the row it was made from */

@@ -9,11 +9,11 @@
 
 enum { ORIGINS_MAX = 64 /* hosts at once, for a provider whose recipients bring their own */ };
 
-static bool read_secrets(const struct provider *provider, struct json_object *settings, char **secrets,
+static bool read_secrets(const struct adapter *adapter, struct json_object *settings, char **secrets,
                          struct error *err)
 {
-    for (size_t i = 0; i < PROVIDER_MAX_SECRETS && provider->secrets[i]; i++) {
-        const char *name = provider->secrets[i];
+    for (size_t i = 0; i < ADAPTER_MAX_SECRETS && adapter->secrets[i]; i++) {
+        const char *name = adapter->secrets[i];
         bool optional = name[0] == '?';
         name += optional;
         char setting[64];
@@ -39,13 +39,13 @@ static bool read_secrets(const struct provider *provider, struct json_object *se
 static bool set_up(struct account *account, const struct account_row *row, struct json_object *settings,
                    struct error *err)
 {
-    char *secrets[PROVIDER_MAX_SECRETS] = {0};
-    bool ok = read_secrets(account->provider, settings, secrets, err);
+    char *secrets[ADAPTER_MAX_SECRETS] = {0};
+    bool ok = read_secrets(account->adapter, settings, secrets, err);
     if (ok) {
-        account->settings = account->provider->account_new(settings, (const char *const *)secrets, err);
+        account->settings = account->adapter->account_new(settings, (const char *const *)secrets, err);
         ok = account->settings != NULL;
     }
-    for (size_t i = 0; i < PROVIDER_MAX_SECRETS; i++)
+    for (size_t i = 0; i < ADAPTER_MAX_SECRETS; i++)
         secret_free(secrets[i]);
     if (!ok)
         return false;
@@ -55,7 +55,7 @@ static bool set_up(struct account *account, const struct account_row *row, struc
                                        .timeout_ms = row->request_timeout_ms,
                                        .on_capacity = account_on_slots,
                                        .arg = account};
-    account->provider->endpoint(account->settings, &options);
+    account->adapter->endpoint(account->settings, &options);
     if (!options.url) {
         account->origins = origins_new(account->transport, &options, ORIGINS_MAX);
         return true;
@@ -110,8 +110,8 @@ static void copy_rules(struct account *account, const struct route_rules *rules)
 struct account *account_new(struct loop *loop, struct transport *transport, const struct account_row *row,
                             const struct account_events *events, struct error *err)
 {
-    const struct provider *provider = provider_find(row->adapter);
-    if (!provider) {
+    const struct adapter *adapter = adapter_find(row->adapter);
+    if (!adapter) {
         error_set(err, "adapter: no adapter is called \"%s\"", row->adapter);
         return NULL;
     }
@@ -121,7 +121,7 @@ struct account *account_new(struct loop *loop, struct transport *transport, cons
     struct account *account = mem_alloc(sizeof *account);
     account->loop = loop;
     account->transport = transport;
-    account->provider = provider;
+    account->adapter = adapter;
     account->events = *events;
     account->name = mem_strdup(row->name);
     copy_rules(account, &row->rules);
@@ -175,7 +175,7 @@ void account_free(struct account *account)
     arena_free(account->credential.arena);
     mem_free(account->credential.value.token);
     if (account->settings)
-        account->provider->account_free(account->settings);
+        account->adapter->account_free(account->settings);
     mem_free(account->name);
     mem_free(account->app);
     mem_free(account->environment);

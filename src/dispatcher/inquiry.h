@@ -7,7 +7,7 @@
 #define PGOUTBOX_DISPATCHER_INQUIRY_H
 
 #include "core/mem.h"
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 struct account;
 struct channel;

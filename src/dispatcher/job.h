@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 #include "transport/transport.h"
 
 struct account;

@@ -303,7 +303,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return true;
 }
 
-const struct provider provider_apns = {
+const struct adapter apns_adapter = {
     .name = "apns",
     .channel = "ios",
     .repeat = REPEAT_COLLAPSES,

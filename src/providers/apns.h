@@ -2,7 +2,7 @@
 #ifndef PGOUTBOX_PROVIDERS_APNS_H
 #define PGOUTBOX_PROVIDERS_APNS_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 struct verdict apns_judge(const void *account, const struct message *message, const struct response *response,
                           int64_t now_ms);

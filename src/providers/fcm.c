@@ -271,7 +271,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return ok;
 }
 
-const struct provider provider_fcm = {
+const struct adapter fcm_adapter = {
     .name = "fcm",
     .channel = "android",
     .repeat = REPEAT_COLLAPSES,

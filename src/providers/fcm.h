@@ -2,8 +2,8 @@
 #ifndef PGOUTBOX_PROVIDERS_FCM_H
 #define PGOUTBOX_PROVIDERS_FCM_H
 
+#include "providers/adapter.h"
 #include "providers/jose.h"
-#include "providers/provider.h"
 #include "providers/settings.h"
 
 struct fcm {

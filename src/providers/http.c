@@ -255,7 +255,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return ok;
 }
 
-const struct provider provider_http = {
+const struct adapter http_adapter = {
     .name = "http",
     .channel = NULL,
     .repeat = REPEAT_DOUBLES,

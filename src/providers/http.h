@@ -7,7 +7,7 @@
 #define PGOUTBOX_PROVIDERS_HTTP_H
 
 #include "core/mustache.h"
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 enum { HTTP_MAX_HEADERS = 12, HTTP_PATH_MAX = 2048, HTTP_HEADER_MAX = 4096, HTTP_BODY_MAX = 512 * 1024 };
 
@@ -108,6 +108,6 @@ bool http_path_ok(const char *text);
 struct verdict http_judge(const void *account, const struct message *message, const struct response *response,
                           int64_t now_ms);
 
-extern const struct provider provider_http;
+extern const struct adapter http_adapter;
 
 #endif

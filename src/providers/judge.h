@@ -2,7 +2,7 @@
 #ifndef PGOUTBOX_PROVIDERS_JUDGE_H
 #define PGOUTBOX_PROVIDERS_JUDGE_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 enum { JUDGE_TEXT = 120 };
 

@@ -5,8 +5,8 @@
 #ifndef PGOUTBOX_PROVIDERS_KR_SMS_H
 #define PGOUTBOX_PROVIDERS_KR_SMS_H
 
+#include "providers/adapter.h"
 #include "providers/kr_text.h"
-#include "providers/provider.h"
 #include "providers/settings.h"
 
 enum { KR_BODY_MAX = 32768 };

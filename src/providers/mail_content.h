@@ -7,9 +7,9 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "providers/adapter.h"
 #include "providers/address.h"
 #include "providers/mime.h"
-#include "providers/provider.h"
 
 struct mail_rules {
     struct mailbox from, reply_to; /* reply_to.address is "" when there is none */

@@ -179,7 +179,7 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     return verdict;
 }
 
-const struct provider provider_mailgun = {
+const struct adapter mailgun_adapter = {
     .name = "mailgun",
     .channel = "email",
     .repeat = REPEAT_DOUBLES,

@@ -2,8 +2,8 @@
 #ifndef PGOUTBOX_PROVIDERS_MAILGUN_H
 #define PGOUTBOX_PROVIDERS_MAILGUN_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_mailgun;
+extern const struct adapter mailgun_adapter;
 
 #endif

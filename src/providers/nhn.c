@@ -267,7 +267,7 @@ static struct verdict inquiry_judge(const void *account, const struct message *m
     return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
-const struct provider provider_nhn = {
+const struct adapter nhn_adapter = {
     .name = "nhn",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,

@@ -2,8 +2,8 @@
 #ifndef PGOUTBOX_PROVIDERS_NHN_H
 #define PGOUTBOX_PROVIDERS_NHN_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_nhn;
+extern const struct adapter nhn_adapter;
 
 #endif

@@ -3,7 +3,7 @@
 #define PGOUTBOX_PROVIDERS_PUSH_PAYLOAD_H
 
 #include "core/buf.h"
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 enum {
     PUSH_COLLAPSE_MAX = 64, /* octets; APNs' limit */

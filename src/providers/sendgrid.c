@@ -243,7 +243,7 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     return verdict;
 }
 
-const struct provider provider_sendgrid = {
+const struct adapter sendgrid_adapter = {
     .name = "sendgrid",
     .channel = "email",
     .repeat = REPEAT_DOUBLES,

@@ -2,8 +2,8 @@
 #ifndef PGOUTBOX_PROVIDERS_SENDGRID_H
 #define PGOUTBOX_PROVIDERS_SENDGRID_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_sendgrid;
+extern const struct adapter sendgrid_adapter;
 
 #endif

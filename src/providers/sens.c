@@ -198,7 +198,7 @@ static struct verdict inquiry_judge(const void *account, const struct message *m
     return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
-const struct provider provider_sens = {
+const struct adapter sens_adapter = {
     .name = "sens",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,

@@ -2,8 +2,8 @@
 #ifndef PGOUTBOX_PROVIDERS_SENS_H
 #define PGOUTBOX_PROVIDERS_SENS_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_sens;
+extern const struct adapter sens_adapter;
 
 #endif

@@ -149,7 +149,7 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     return ses_judge_answer(response, message->recipient, now_ms);
 }
 
-const struct provider provider_ses = {
+const struct adapter ses_adapter = {
     .name = "ses",
     .channel = "email",
     .repeat = REPEAT_DOUBLES,

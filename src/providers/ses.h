@@ -2,9 +2,9 @@
 #ifndef PGOUTBOX_PROVIDERS_SES_H
 #define PGOUTBOX_PROVIDERS_SES_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_ses;
+extern const struct adapter ses_adapter;
 
 /* What an answer means; response is answered. */
 struct verdict ses_judge_answer(const struct response *response, const char *recipient, int64_t now_ms);

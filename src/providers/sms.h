@@ -2,7 +2,7 @@
 #ifndef PGOUTBOX_PROVIDERS_SMS_H
 #define PGOUTBOX_PROVIDERS_SMS_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 #include "providers/settings.h"
 #include "providers/sms_text.h"
 

@@ -204,7 +204,7 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     return verdict;
 }
 
-const struct provider provider_smtp = {
+const struct adapter smtp_adapter = {
     .name = "smtp",
     .channel = "email",
     .repeat = REPEAT_DOUBLES,

@@ -2,7 +2,7 @@
 #ifndef PGOUTBOX_PROVIDERS_SMTP_H
 #define PGOUTBOX_PROVIDERS_SMTP_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 /* What the deciding reply of a transaction means; SENT comes without a provider id. response is answered. */
 struct verdict smtp_judge_reply(const struct response *response, const char *recipient, int64_t now_ms);

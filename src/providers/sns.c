@@ -143,7 +143,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return false;
 }
 
-const struct provider provider_sns = {
+const struct adapter sns_adapter = {
     .name = "sns",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,

@@ -2,9 +2,9 @@
 #ifndef PGOUTBOX_PROVIDERS_SNS_H
 #define PGOUTBOX_PROVIDERS_SNS_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_sns;
+extern const struct adapter sns_adapter;
 
 struct verdict sns_judge(const void *account, const struct message *message, const struct response *response,
                          int64_t now_ms);

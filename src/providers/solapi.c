@@ -254,7 +254,7 @@ static struct verdict inquiry_judge(const void *account, const struct message *m
     return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
-const struct provider provider_solapi = {
+const struct adapter solapi_adapter = {
     .name = "solapi",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,

@@ -2,9 +2,9 @@
 #ifndef PGOUTBOX_PROVIDERS_SOLAPI_H
 #define PGOUTBOX_PROVIDERS_SOLAPI_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_solapi;
+extern const struct adapter solapi_adapter;
 
 /* The value of the Authorization header. date: ISO 8601 in UTC; salt: 12 to 64 characters. Solapi takes a
  * signature once in 15 minutes, so each request needs a salt of its own. */

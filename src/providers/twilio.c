@@ -124,7 +124,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return true;
 }
 
-const struct provider provider_twilio = {
+const struct adapter twilio_adapter = {
     .name = "twilio",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,

@@ -2,10 +2,10 @@
 #ifndef PGOUTBOX_PROVIDERS_TWILIO_H
 #define PGOUTBOX_PROVIDERS_TWILIO_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 #include "providers/sms.h"
 
-extern const struct provider provider_twilio;
+extern const struct adapter twilio_adapter;
 
 struct twilio {
     struct sms_account sms;

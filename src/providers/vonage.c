@@ -87,7 +87,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return sms_post_form(request, "/sms/json", &form, arena, verdict);
 }
 
-const struct provider provider_vonage = {
+const struct adapter vonage_adapter = {
     .name = "vonage",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,

@@ -2,9 +2,9 @@
 #ifndef PGOUTBOX_PROVIDERS_VONAGE_H
 #define PGOUTBOX_PROVIDERS_VONAGE_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_vonage;
+extern const struct adapter vonage_adapter;
 
 struct verdict vonage_judge(const void *account, const struct message *message,
                             const struct response *response, int64_t now_ms);

@@ -187,7 +187,7 @@ static struct verdict judge(const void *account, const struct message *message,
     return verdict;
 }
 
-const struct provider provider_webhook = {
+const struct adapter webhook_adapter = {
     .name = "webhook",
     .channel = "webhook",
     .repeat = REPEAT_IDEMPOTENT,

@@ -8,8 +8,8 @@
 #ifndef PGOUTBOX_PROVIDERS_WEBHOOK_H
 #define PGOUTBOX_PROVIDERS_WEBHOOK_H
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
-extern const struct provider provider_webhook;
+extern const struct adapter webhook_adapter;
 
 #endif

@@ -146,7 +146,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     return true;
 }
 
-const struct provider provider_webpush = {
+const struct adapter webpush_adapter = {
     .name = "webpush",
     .channel = "web",
     .repeat = REPEAT_COLLAPSES,

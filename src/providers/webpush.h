@@ -2,11 +2,11 @@
 #ifndef PGOUTBOX_PROVIDERS_WEBPUSH_H
 #define PGOUTBOX_PROVIDERS_WEBPUSH_H
 
+#include "providers/adapter.h"
 #include "providers/ece.h"
-#include "providers/provider.h"
 #include "providers/vapid.h"
 
-extern const struct provider provider_webpush;
+extern const struct adapter webpush_adapter;
 
 enum { WEBPUSH_ENDPOINT_MAX = 2048, WEBPUSH_HOST_MAX = 253, WEBPUSH_ORIGIN_MAX = 8 + WEBPUSH_HOST_MAX + 6 };
 

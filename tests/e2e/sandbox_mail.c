@@ -53,7 +53,7 @@ static void teardown(void)
 
 /* An account at the sandbox and its endpoint. */
 struct mailer {
-    const struct provider *provider;
+    const struct adapter *adapter;
     void *account;
     struct endpoint *endpoint;
     struct message message;
@@ -62,13 +62,13 @@ struct mailer {
 };
 
 static const struct vendor {
-    const struct provider *provider;
+    const struct adapter *adapter;
     const char *url, *channel, *settings; /* settings: without url */
-} ses = {&provider_ses, "VENDORS", "mail",
+} ses = {&ses_adapter, "VENDORS", "mail",
          "\"region\":\"eu-central-1\",\"access_key_id\":\"AKIASANDBOX00000000\"" FROM},
-  sendgrid = {&provider_sendgrid, "VENDORS", "mail", "\"ca_file\":null" FROM},
-  mailgun = {&provider_mailgun, "VENDORS", "mail", "\"domain\":\"mg.example.com\"" FROM},
-  smtp = {&provider_smtp, "SMTP", "smtp", "\"username\":\"sandbox\"" FROM};
+  sendgrid = {&sendgrid_adapter, "VENDORS", "mail", "\"ca_file\":null" FROM},
+  mailgun = {&mailgun_adapter, "VENDORS", "mail", "\"domain\":\"mg.example.com\"" FROM},
+  smtp = {&smtp_adapter, "SMTP", "smtp", "\"username\":\"sandbox\"" FROM};
 
 static const struct vendor *const vendors[] = {&ses, &sendgrid, &mailgun, &smtp};
 
@@ -81,12 +81,12 @@ static void mailer_open(struct mailer *mailer, const struct vendor *vendor, cons
     struct error err = {""};
     const char *whole = arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, vendor->url),
                                      settings != NULL ? settings : vendor->settings);
-    *mailer = (struct mailer){.provider = vendor->provider,
-                              .account = test_account_new(vendor->provider, whole, secrets, &err)};
+    *mailer = (struct mailer){.adapter = vendor->adapter,
+                              .account = test_account_new(vendor->adapter, whole, secrets, &err)};
     ck_assert_msg(mailer->account != NULL, "%s", err.text);
     struct endpoint_options options = {
         .connections = 1, .streams = 1, .connect_timeout_ms = CONNECT_TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};
-    vendor->provider->endpoint(mailer->account, &options);
+    vendor->adapter->endpoint(mailer->account, &options);
     mailer->endpoint = endpoint_new(transport, &options, &err);
     ck_assert_msg(mailer->endpoint != NULL, "%s", err.text);
 }
@@ -94,14 +94,14 @@ static void mailer_open(struct mailer *mailer, const struct vendor *vendor, cons
 static void mailer_close(struct mailer *mailer)
 {
     endpoint_free(mailer->endpoint);
-    mailer->provider->account_free(mailer->account);
+    mailer->adapter->account_free(mailer->account);
 }
 
 /* With the sandbox's own secret. */
 static void mailer_log_in(struct mailer *mailer, const struct vendor *vendor, const char *settings)
 {
     char *secret = sandbox_file(sandbox, vendor == &smtp ? "smtp.password" : "vendor.secret");
-    mailer_open(mailer, vendor, settings, (const char *const[PROVIDER_MAX_SECRETS]){secret});
+    mailer_open(mailer, vendor, settings, (const char *const[ADAPTER_MAX_SECRETS]){secret});
     mem_free(secret);
 }
 
@@ -109,8 +109,8 @@ static struct request built(struct mailer *mailer, const char *recipient, const 
 {
     struct request request;
     mailer->message = test_message(recipient, payload);
-    bool ok = mailer->provider->build(mailer->account, &mailer->message, NULL, clock_ms(), arena, &request,
-                                      &mailer->verdict);
+    bool ok = mailer->adapter->build(mailer->account, &mailer->message, NULL, clock_ms(), arena, &request,
+                                     &mailer->verdict);
     ck_assert_msg(ok, "%s", mailer->verdict.reason);
     return request;
 }
@@ -118,7 +118,7 @@ static struct request built(struct mailer *mailer, const char *recipient, const 
 static void on_response(void *arg, const struct response *response)
 {
     struct mailer *mailer = arg;
-    mailer->verdict = mailer->provider->judge(mailer->account, &mailer->message, response, clock_ms());
+    mailer->verdict = mailer->adapter->judge(mailer->account, &mailer->message, response, clock_ms());
     mailer->done = true;
     loop_stop(loop);
 }
@@ -140,7 +140,7 @@ static struct verdict *send_mail(struct mailer *mailer, const char *recipient, c
 
 static void expect(const struct mailer *mailer, enum verdict_kind kind, const char *what)
 {
-    ck_assert_msg(mailer->verdict.kind == kind, "%s %s: %s, %s", mailer->provider->name, what,
+    ck_assert_msg(mailer->verdict.kind == kind, "%s %s: %s, %s", mailer->adapter->name, what,
                   verdict_name(mailer->verdict.kind), mailer->verdict.reason);
 }
 
@@ -193,7 +193,7 @@ START_TEST(test_good_mail_arrives)
         expect_note(arrival, "reply-to", "help@mg.example.com");
         expect_note(arrival, "subject", vendor == &sendgrid ? "안녕" : "=?UTF-8?B?7JWI64WV?=");
         if (vendor != &smtp)
-            expect_note(arrival, "vendor", vendor->provider->name);
+            expect_note(arrival, "vendor", vendor->adapter->name);
         if (vendor == &sendgrid)
             expect_json(test_at(arrival, "body"));
         else
@@ -226,7 +226,7 @@ START_TEST(test_wrong_secret_stops)
     static const char *const reasons[] = {"ses: bad signature", "sendgrid: bad key", "mailgun: bad key"};
     struct mailer mailer;
     for (size_t i = 0; i < VENDORS; i++) {
-        mailer_open(&mailer, vendors[i], NULL, (const char *const[PROVIDER_MAX_SECRETS]){"wrong"});
+        mailer_open(&mailer, vendors[i], NULL, (const char *const[ADAPTER_MAX_SECRETS]){"wrong"});
         send_mail(&mailer, RECIPIENT, PLAIN);
         expect(&mailer, VERDICT_STOPPED, "with a wrong secret");
         mailer_close(&mailer);
@@ -375,8 +375,8 @@ START_TEST(test_ses_signature)
     expect(&mailer, VERDICT_SENT, "as it was built");
 
     mailer.message = test_message(RECIPIENT, PLAIN);
-    bool ok = provider_ses.build(mailer.account, &mailer.message, NULL, clock_ms() - 301 * 1000, arena,
-                                 &request, &mailer.verdict);
+    bool ok = ses_adapter.build(mailer.account, &mailer.message, NULL, clock_ms() - 301 * 1000, arena,
+                                &request, &mailer.verdict);
     ck_assert(ok);
     send_request(&mailer, &request);
     expect(&mailer, VERDICT_STOPPED, "signed too long ago");
@@ -437,7 +437,7 @@ START_TEST(test_dkim)
     struct json_object *vectors = vectors_load("dkim.json");
     const char *rsa_key = test_text(vectors, "rfc8463/rsa_private_pem");
     char *password = sandbox_file(sandbox, "smtp.password");
-    const char *const secrets[PROVIDER_MAX_SECRETS] = {password, rsa_key, ed25519_key};
+    const char *const secrets[ADAPTER_MAX_SECRETS] = {password, rsa_key, ed25519_key};
     struct mailer mailer;
     for (size_t i = 0; i < 2; i++) {
         const char *settings = arena_printf(arena,

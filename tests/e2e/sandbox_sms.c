@@ -27,7 +27,7 @@
 enum { TWILIO_LIST_MS = 121000 };
 
 static const struct vendor {
-    const struct provider *provider;
+    const struct adapter *adapter;
     const char *settings;
     const char *key; /* the first secret, when the vendor's secret is the second one */
     bool keeps_uuid;
@@ -35,17 +35,17 @@ static const struct vendor {
     int64_t listed_after_ms;
     enum verdict_kind taken; /* what the inquiry says about a message that was taken */
 } vendors[] = {
-    {&provider_twilio, "\"account_sid\":\"AC00000000000000000000000000000001\",\"from\":\"+14155550100\"",
+    {&twilio_adapter, "\"account_sid\":\"AC00000000000000000000000000000001\",\"from\":\"+14155550100\"",
      NULL, false, "", "", TWILIO_LIST_MS, VERDICT_SENT},
-    {&provider_vonage, "\"api_key\":\"sandbox\",\"from\":\"ACME\"", NULL, true, "0.03330000", "EUR", 0, 0},
-    {&provider_sns,
+    {&vonage_adapter, "\"api_key\":\"sandbox\",\"from\":\"ACME\"", NULL, true, "0.03330000", "EUR", 0, 0},
+    {&sns_adapter,
      "\"region\":\"eu-central-1\",\"access_key_id\":\"AKIASANDBOX00000000\",\"from\":\"ACME\","
      "\"max_price\":\"0.50\"",
      NULL, false, "", "", 0, 0},
-    {&provider_solapi, KOREAN, "sandbox", true, "", "", 0, VERDICT_SENT},
-    {&provider_sens, "\"service_id\":\"ncp:sms:kr:1:sandbox\",\"access_key\":\"sandbox\"," KOREAN, NULL,
-     false, "", "", 0, VERDICT_IN_DOUBT},
-    {&provider_nhn, "\"app_key\":\"sandbox\"," KOREAN, NULL, true, "", "", 0, VERDICT_SENT},
+    {&solapi_adapter, KOREAN, "sandbox", true, "", "", 0, VERDICT_SENT},
+    {&sens_adapter, "\"service_id\":\"ncp:sms:kr:1:sandbox\",\"access_key\":\"sandbox\"," KOREAN, NULL, false,
+     "", "", 0, VERDICT_IN_DOUBT},
+    {&nhn_adapter, "\"app_key\":\"sandbox\"," KOREAN, NULL, true, "", "", 0, VERDICT_SENT},
 };
 
 enum { VENDORS = sizeof vendors / sizeof vendors[0] };
@@ -61,15 +61,15 @@ static int attempts;
 static void *account_of(const struct vendor *vendor, const char *password)
 {
     struct error err = {""};
-    const char *secrets[PROVIDER_MAX_SECRETS] = {password};
+    const char *secrets[ADAPTER_MAX_SECRETS] = {password};
     if (vendor->key != NULL) {
         secrets[0] = vendor->key;
         secrets[1] = password;
     }
     const char *settings =
         arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, "VENDORS"), vendor->settings);
-    void *account = test_account_new(vendor->provider, settings, secrets, &err);
-    ck_assert_msg(account != NULL, "%s: %s", vendor->provider->name, err.text);
+    void *account = test_account_new(vendor->adapter, settings, secrets, &err);
+    ck_assert_msg(account != NULL, "%s: %s", vendor->adapter->name, err.text);
     return account;
 }
 
@@ -95,7 +95,7 @@ static void setup(void)
 static void teardown(void)
 {
     for (size_t i = 0; i < VENDORS; i++)
-        vendors[i].provider->account_free(accounts[i]);
+        vendors[i].adapter->account_free(accounts[i]);
     mem_free(secret);
     arena_free(arena);
     vendor_client_free(client);
@@ -109,15 +109,15 @@ static struct request build(size_t i, void *account, const struct message *messa
     struct verdict verdict = {.reason = ""};
     struct message attempt = *message;
     attempt.attempt = ++attempts;
-    bool ok = vendors[i].provider->build(account, &attempt, NULL, now_ms, arena, &request, &verdict);
-    ck_assert_msg(ok, "%s: %s", vendors[i].provider->name, verdict.reason);
+    bool ok = vendors[i].adapter->build(account, &attempt, NULL, now_ms, arena, &request, &verdict);
+    ck_assert_msg(ok, "%s: %s", vendors[i].adapter->name, verdict.reason);
     return request;
 }
 
 static struct verdict post(size_t i, const struct message *message, const struct request *request)
 {
     const struct response *response = vendor_client_send(client, request);
-    return vendors[i].provider->judge(accounts[i], message, response, clock_ms());
+    return vendors[i].adapter->judge(accounts[i], message, response, clock_ms());
 }
 
 static struct verdict send_message(size_t i, const struct message *message)
@@ -128,7 +128,7 @@ static struct verdict send_message(size_t i, const struct message *message)
 
 static void expect(size_t i, const char *what, const struct verdict *verdict, enum verdict_kind kind)
 {
-    ck_assert_msg(verdict->kind == kind, "%s, %s: %s instead of %s: %s", vendors[i].provider->name, what,
+    ck_assert_msg(verdict->kind == kind, "%s, %s: %s instead of %s: %s", vendors[i].adapter->name, what,
                   verdict_name(verdict->kind), verdict_name(kind), verdict->reason);
 }
 
@@ -139,7 +139,7 @@ START_TEST(takes_what_the_adapters_make)
         sandbox_reset(sandbox);
         struct verdict verdict = send_message(i, &message);
         expect(i, "good message", &verdict, VERDICT_SENT);
-        ck_assert_msg(verdict.provider_id[0] != '\0', "%s: no id", vendors[i].provider->name);
+        ck_assert_msg(verdict.provider_id[0] != '\0', "%s: no id", vendors[i].adapter->name);
         ck_assert_str_eq(verdict.cost, vendors[i].cost);
         ck_assert_str_eq(verdict.currency, vendors[i].currency);
         struct json_object *arrival = vendor_arrival(sandbox, "sms");
@@ -147,7 +147,7 @@ START_TEST(takes_what_the_adapters_make)
         ck_assert_int_eq(strcmp(test_text(arrival, "id"), TEST_UUID) == 0, vendors[i].keeps_uuid);
         const char *shown = json_object_to_json_string(arrival);
         ck_assert_msg(strstr(shown, verdict.provider_id) != NULL, "%s", shown);
-        ck_assert_msg(strstr(shown, vendors[i].provider->name) != NULL, "%s", shown);
+        ck_assert_msg(strstr(shown, vendors[i].adapter->name) != NULL, "%s", shown);
         json_object_put(arrival);
         verdict = send_message(i, &message);
         expect(i, "the same again", &verdict, VERDICT_SENT);
@@ -165,7 +165,7 @@ START_TEST(shows_the_text)
         expect(i, "good message", &verdict, VERDICT_SENT);
         struct json_object *arrival = vendor_arrival(sandbox, "sms");
         ck_assert_msg(strcmp(test_text(arrival, "headers/text"), PLAIN_TEXT) == 0, "%s: %s",
-                      vendors[i].provider->name, json_object_to_json_string(arrival));
+                      vendors[i].adapter->name, json_object_to_json_string(arrival));
         json_object_put(arrival);
     }
 }
@@ -199,7 +199,7 @@ START_TEST(refuses_a_wrong_secret)
         struct request request = build(i, account, &message, clock_ms());
         struct verdict verdict = post(i, &message, &request);
         expect(i, "wrong secret", &verdict, VERDICT_STOPPED);
-        vendors[i].provider->account_free(account);
+        vendors[i].adapter->account_free(account);
     }
     ck_assert_int_eq(sandbox_count(sandbox, "sms", "arrived"), 0);
 }
@@ -356,7 +356,7 @@ START_TEST(refuses_an_unknown_service)
     struct verdict verdict = post(SENS, &message, &request);
     expect(SENS, "unknown service", &verdict, VERDICT_STOPPED);
     ck_assert_int_eq(vendor_rejected(sandbox, "sms", "sens: no such service"), 1);
-    provider_sens.account_free(account);
+    sens_adapter.account_free(account);
 }
 END_TEST
 
@@ -409,15 +409,15 @@ END_TEST
 static struct verdict ask(size_t i, const struct message *message, int64_t sent_ms)
 {
     const struct sent_span sent = {sent_ms, sent_ms};
-    const struct provider *provider = vendors[i].provider;
+    const struct adapter *adapter = vendors[i].adapter;
     struct request request;
     int64_t now_ms = clock_ms() + vendors[i].listed_after_ms;
     struct message attempt = *message;
     attempt.attempt = ++attempts;
-    ck_assert_msg(provider->inquiry_build(accounts[i], &attempt, &sent, now_ms, arena, &request),
-                  "%s cannot be asked", provider->name);
+    ck_assert_msg(adapter->inquiry_build(accounts[i], &attempt, &sent, now_ms, arena, &request),
+                  "%s cannot be asked", adapter->name);
     const struct response *response = vendor_client_send(client, &request);
-    return provider->inquiry_judge(accounts[i], message, response, &sent);
+    return adapter->inquiry_judge(accounts[i], message, response, &sent);
 }
 
 /* 0005: taken, the answer is lost. 0009: lost before it was read. 0006: taken, the answer means nothing. */
@@ -436,7 +436,7 @@ START_TEST(tells_whether_it_took_a_message)
             struct verdict verdict = send_message(i, &message);
             expect(i, faults[k].magic, &verdict, VERDICT_IN_DOUBT);
             ck_assert_int_eq(sandbox_count(sandbox, "sms", "arrived"), faults[k].taken);
-            if (vendors[i].provider->inquiry_build == NULL)
+            if (vendors[i].adapter->inquiry_build == NULL)
                 continue;
             verdict = ask(i, &message, sent_ms);
             expect(i, faults[k].magic, &verdict, faults[k].taken ? vendors[i].taken : VERDICT_UNSENT);
@@ -453,7 +453,7 @@ END_TEST
 START_TEST(does_not_find_other_messages)
 {
     for (size_t i = 0; i < VENDORS; i++) {
-        if (vendors[i].provider->inquiry_build == NULL)
+        if (vendors[i].adapter->inquiry_build == NULL)
             continue;
         struct message message = test_message(MOBILE, TEXT);
         int64_t sent_ms = clock_ms();
@@ -514,19 +514,19 @@ END_TEST
 START_TEST(refuses_questions_with_a_wrong_secret)
 {
     for (size_t i = 0; i < VENDORS; i++) {
-        const struct provider *provider = vendors[i].provider;
-        if (provider->inquiry_build == NULL)
+        const struct adapter *adapter = vendors[i].adapter;
+        if (adapter->inquiry_build == NULL)
             continue;
         struct message message = test_message(MOBILE, TEXT);
         struct request request;
         int64_t now_ms = clock_ms(), sent_ms = now_ms - vendors[i].listed_after_ms;
         const struct sent_span sent = {sent_ms, sent_ms};
         void *account = account_of(&vendors[i], other_secret());
-        ck_assert(provider->inquiry_build(account, &message, &sent, now_ms, arena, &request));
+        ck_assert(adapter->inquiry_build(account, &message, &sent, now_ms, arena, &request));
         const struct response *response = vendor_client_send(client, &request);
-        struct verdict verdict = provider->inquiry_judge(account, &message, response, &sent);
+        struct verdict verdict = adapter->inquiry_judge(account, &message, response, &sent);
         expect(i, "question with a wrong secret", &verdict, VERDICT_IN_DOUBT);
-        provider->account_free(account);
+        adapter->account_free(account);
     }
 }
 END_TEST

@@ -24,7 +24,7 @@ static void *account_new(const char *pem)
     const char *settings =
         arena_printf(arena, "{\"subject\":\"mailto:push@example.com\",\"trusted_origins\":[\"%s\"]}",
                      sandbox_url(sandbox, "VENDORS"));
-    return test_account(&provider_webpush, settings, pem);
+    return test_account(&webpush_adapter, settings, pem);
 }
 
 static void setup(void)
@@ -38,7 +38,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    provider_webpush.account_free(account);
+    webpush_adapter.account_free(account);
     json_object_put(jose);
     vendor_client_free(client);
     sandbox_stop(sandbox);
@@ -66,14 +66,14 @@ static struct request build(const void *by, const struct message *message, int64
 {
     struct request request;
     struct verdict verdict;
-    bool ok = provider_webpush.build(by, message, NULL, now_ms, arena, &request, &verdict);
+    bool ok = webpush_adapter.build(by, message, NULL, now_ms, arena, &request, &verdict);
     ck_assert_msg(ok, "%s", verdict.reason);
     return request;
 }
 
 static struct verdict judge(const struct message *message, const struct response *response)
 {
-    return provider_webpush.judge(account, message, response, clock_ms());
+    return webpush_adapter.judge(account, message, response, clock_ms());
 }
 
 static void expect_taken(const char *payload, const char *path, const char *wanted)
@@ -343,7 +343,7 @@ START_TEST(test_knows_a_changed_vapid_key)
     message = message_to("ann", "{\"title\":\"a\"}");
     request = build(changed, &message, clock_ms());
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 201);
-    provider_webpush.account_free(changed);
+    webpush_adapter.account_free(changed);
 }
 END_TEST
 

@@ -36,10 +36,10 @@ static void teardown(void)
 static void *account_new(const char *key, const char *former)
 {
     struct error err;
-    const char *secrets[PROVIDER_MAX_SECRETS] = {key, former};
+    const char *secrets[ADAPTER_MAX_SECRETS] = {key, former};
     const char *settings =
         arena_printf(arena, "{\"trusted_origins\":[\"%s\"]}", sandbox_url(sandbox, "VENDORS"));
-    void *account = test_account_new(&provider_webhook, settings, secrets, &err);
+    void *account = test_account_new(&webhook_adapter, settings, secrets, &err);
     ck_assert_msg(account != NULL, "%s", err.text);
     return account;
 }
@@ -60,16 +60,16 @@ static struct request build(const char *key, const char *former, const char *nam
     struct verdict verdict;
     struct message message = message_to(name);
     void *account = account_new(key, former);
-    bool ok = provider_webhook.build(account, &message, NULL, now_ms, arena, &request, &verdict);
+    bool ok = webhook_adapter.build(account, &message, NULL, now_ms, arena, &request, &verdict);
     ck_assert_msg(ok, "%s", verdict.reason);
-    provider_webhook.account_free(account);
+    webhook_adapter.account_free(account);
     return request;
 }
 
 static struct verdict judge(const struct response *response)
 {
     struct message message = message_to("ann");
-    return provider_webhook.judge(NULL, &message, response, clock_ms());
+    return webhook_adapter.judge(NULL, &message, response, clock_ms());
 }
 
 START_TEST(test_takes_what_the_adapter_makes)

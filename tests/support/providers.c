@@ -69,39 +69,39 @@ void test_answer_cases(const char *(*answer)(struct json_object *entry, struct a
     json_object_put(cases);
 }
 
-void *test_account_new(const struct provider *provider, const char *settings,
-                       const char *const secrets[PROVIDER_MAX_SECRETS], struct error *err)
+void *test_account_new(const struct adapter *adapter, const char *settings,
+                       const char *const secrets[ADAPTER_MAX_SECRETS], struct error *err)
 {
     struct json_object *object = test_json(settings);
-    void *account = provider->account_new(object, secrets, err);
+    void *account = adapter->account_new(object, secrets, err);
     json_object_put(object);
     return account;
 }
 
-void *test_account(const struct provider *provider, const char *settings, const char *secret)
+void *test_account(const struct adapter *adapter, const char *settings, const char *secret)
 {
     struct error err = {""};
-    const char *secrets[PROVIDER_MAX_SECRETS] = {secret};
-    void *account = test_account_new(provider, settings, secrets, &err);
+    const char *secrets[ADAPTER_MAX_SECRETS] = {secret};
+    void *account = test_account_new(adapter, settings, secrets, &err);
     ck_assert_msg(account != NULL, "%s: %s", settings, err.text);
     return account;
 }
 
-const char *test_account_error(const struct provider *provider, const char *settings, const char *secret)
+const char *test_account_error(const struct adapter *adapter, const char *settings, const char *secret)
 {
     static struct error err;
     err.text[0] = '\0';
-    const char *secrets[PROVIDER_MAX_SECRETS] = {secret};
-    ck_assert_msg(test_account_new(provider, settings, secrets, &err) == NULL, "accepted: %s", settings);
+    const char *secrets[ADAPTER_MAX_SECRETS] = {secret};
+    ck_assert_msg(test_account_new(adapter, settings, secrets, &err) == NULL, "accepted: %s", settings);
     return err.text;
 }
 
-struct request test_built(const struct provider *provider, const void *account, const struct message *message,
+struct request test_built(const struct adapter *adapter, const void *account, const struct message *message,
                           struct arena *arena)
 {
     struct request request;
     struct verdict verdict = {.reason = ""};
-    bool ok = provider->build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+    bool ok = adapter->build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
     ck_assert_msg(ok, "%s", verdict.reason);
     return request;
 }

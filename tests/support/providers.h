@@ -3,7 +3,7 @@
 #define PGOUTBOX_TESTS_PROVIDERS_H
 
 #include "core/json.h"
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 #define TEST_UUID "6f1d2c3a-0b4e-4d5f-8a9b-0c1d2e3f4a5b"
 /* 2023-11-14T22:13:20Z */
@@ -15,7 +15,7 @@
 /* A file of test vectors; the folder is PGOUTBOX_VECTORS or tests/vectors. Free with json_object_put. */
 struct json_object *vectors_load(const char *name);
 
-/* Parses JSON that the test wrote or a provider built. Free with json_object_put. */
+/* Parses JSON that the test wrote or an adapter built. Free with json_object_put. */
 struct json_object *test_json(const char *text);
 
 /* Follows member names (and [index] of arrays as digits) separated by '/'; NULL when there is none. */
@@ -24,12 +24,12 @@ struct json_object *test_at(struct json_object *value, const char *path);
 const char *test_text(struct json_object *value, const char *path);
 
 /* An account, or NULL and err. */
-void *test_account_new(const struct provider *provider, const char *settings,
-                       const char *const secrets[PROVIDER_MAX_SECRETS], struct error *err);
-/* An account of the provider, which must accept the settings. */
-void *test_account(const struct provider *provider, const char *settings, const char *secret);
+void *test_account_new(const struct adapter *adapter, const char *settings,
+                       const char *const secrets[ADAPTER_MAX_SECRETS], struct error *err);
+/* An account of the adapter, which must accept the settings. */
+void *test_account(const struct adapter *adapter, const char *settings, const char *secret);
 /* The error of an account that must be refused. */
-const char *test_account_error(const struct provider *provider, const char *settings, const char *secret);
+const char *test_account_error(const struct adapter *adapter, const char *settings, const char *secret);
 
 /* Writes what answer says to each case of the JSON list that PGOUTBOX_CASES names, a line each, to that name
  * and
@@ -39,8 +39,8 @@ void test_answer_cases(const char *(*answer)(struct json_object *entry, struct a
 /* A first attempt of message TEST_UUID, created at TEST_NOW_MS. Its payload lives until the next call. */
 struct message test_message(const char *recipient, const char *payload);
 
-/* The request of a message at TEST_NOW_MS, which the provider must not refuse. */
-struct request test_built(const struct provider *provider, const void *account, const struct message *message,
+/* The request of a message at TEST_NOW_MS, which the adapter must not refuse. */
+struct request test_built(const struct adapter *adapter, const void *account, const struct message *message,
                           struct arena *arena);
 
 /* An answer with a body; its headers are empty. */

@@ -17,7 +17,7 @@ static void *account_of(const char *more)
 {
     char settings[512];
     snprintf(settings, sizeof settings, "{" SETTINGS "%s}", more);
-    return test_account(&provider_apns, settings, test_text(vectors, "rfc7515/2/private_key_pkcs8_pem"));
+    return test_account(&apns_adapter, settings, test_text(vectors, "rfc7515/2/private_key_pkcs8_pem"));
 }
 
 static void setup(void)
@@ -30,7 +30,7 @@ static void setup(void)
 static void teardown(void)
 {
     arena_free(arena);
-    provider_apns.account_free(account);
+    apns_adapter.account_free(account);
     json_object_put(vectors);
 }
 
@@ -42,7 +42,7 @@ static struct message message_of(const char *payload)
 
 static struct request built(const void *for_account, const struct message *message)
 {
-    return test_built(&provider_apns, for_account, message, arena);
+    return test_built(&apns_adapter, for_account, message, arena);
 }
 
 static struct json_object *body_of(const struct request *request)
@@ -55,7 +55,7 @@ static void check_rejected(const void *for_account, const struct message *messag
 {
     struct request request;
     struct verdict verdict = {.kind = VERDICT_SENT};
-    ck_assert_msg(!provider_apns.build(for_account, message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+    ck_assert_msg(!apns_adapter.build(for_account, message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                   "accepted: %s", reason);
     ck_assert_str_eq(verdict_name(verdict.kind), "rejected");
     ck_assert_msg(strstr(verdict.reason, reason) != NULL, "%s", verdict.reason);
@@ -180,7 +180,7 @@ START_TEST(test_build_rejected)
     message.recipient = "";
     struct request request;
     struct verdict verdict;
-    ck_assert(!provider_apns.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!apns_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
 }
 END_TEST
 
@@ -204,7 +204,7 @@ START_TEST(test_payload_limit)
     char settings[] = ",\"push_type\":\"voip\",\"topic\":\"com.example.app.voip\"";
     void *voip = account_of(settings);
     check_limit(voip, 5120, "payload: is 5121 octets, push_type voip allows 5120");
-    provider_apns.account_free(voip);
+    apns_adapter.account_free(voip);
 
     static char payload[70000];
     snprintf(payload, sizeof payload, "{\"aps\":{\"alert\":\"%0*d\"}}", 66000, 0);
@@ -225,12 +225,12 @@ START_TEST(test_bearer)
         struct request request;
         struct verdict verdict;
         ck_assert(
-            provider_apns.build(other, &message, NULL, start_ms + offsets[i], arena, &request, &verdict));
+            apns_adapter.build(other, &message, NULL, start_ms + offsets[i], arena, &request, &verdict));
         const char *bearer = test_header(&request, "authorization");
         if (i == 0)
             snprintf(first, sizeof first, "%s", bearer);
         ck_assert_str_eq(bearer, first);
-        provider_apns.account_free(other);
+        apns_adapter.account_free(other);
     }
     struct buf decoded;
     buf_init(&decoded, 512);
@@ -248,9 +248,9 @@ START_TEST(test_bearer)
     /* The next window has another one; a step back gives the old one again. */
     struct request next, back;
     struct verdict verdict;
-    ck_assert(provider_apns.build(account, &message, NULL, start_ms + 2400000, arena, &next, &verdict));
+    ck_assert(apns_adapter.build(account, &message, NULL, start_ms + 2400000, arena, &next, &verdict));
     ck_assert_str_ne(test_header(&next, "authorization"), first);
-    ck_assert(provider_apns.build(account, &message, NULL, start_ms, arena, &back, &verdict));
+    ck_assert(apns_adapter.build(account, &message, NULL, start_ms, arena, &back, &verdict));
     ck_assert_str_eq(test_header(&back, "authorization"), first);
     ck_assert_str_ne(test_header(&next, "authorization"), first);
 }
@@ -316,7 +316,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = provider_apns.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = apns_adapter.judge(account, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_msg(verdict.renew == rows[i].renew, "%s", rows[i].body);
@@ -331,12 +331,12 @@ START_TEST(test_judge_sent)
 {
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(200, "");
-    struct verdict verdict = provider_apns.judge(account, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = apns_adapter.judge(account, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, TEST_UUID);
     response = test_answer(200, "anything");
     response.headers[response.header_count++] = (struct header){"apns-id", "the-id"};
-    verdict = provider_apns.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = apns_adapter.judge(account, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "the-id");
 }
@@ -356,15 +356,15 @@ START_TEST(test_judge_failures)
         {SEND_UNSENT, FAULT_LOGIN, "stopped"},       {SEND_IN_DOUBT, FAULT_TIMEOUT, "in_doubt"},
         {SEND_IN_DOUBT, FAULT_PROTOCOL, "in_doubt"}, {SEND_IN_DOUBT, FAULT_CONNECT, "in_doubt"},
     };
-    static const struct provider *const providers[] = {&provider_apns, &provider_fcm, &provider_smtp};
+    static const struct adapter *const adapters[] = {&apns_adapter, &fcm_adapter, &smtp_adapter};
     struct message message = message_of("{\"body\":\"x\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = {
             .state = rows[i].state, .fault = rows[i].fault, .body = "", .error = "line one\r\nline two"};
-        for (size_t k = 0; k < sizeof providers / sizeof *providers; k++) {
-            struct verdict verdict = providers[k]->judge(NULL, &message, &response, TEST_NOW_MS);
+        for (size_t k = 0; k < sizeof adapters / sizeof *adapters; k++) {
+            struct verdict verdict = adapters[k]->judge(NULL, &message, &response, TEST_NOW_MS);
             ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s row %zu: %s",
-                          providers[k]->name, i, verdict_name(verdict.kind));
+                          adapters[k]->name, i, verdict_name(verdict.kind));
             ck_assert(strstr(verdict.reason, "line one  line two") != NULL);
         }
     }
@@ -390,33 +390,33 @@ START_TEST(test_settings)
         {"{" SETTINGS ",\"ca_file\":\"\"}", "settings.ca_file: must not be empty"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&provider_apns, rows[i].settings, pem);
+        const char *text = test_account_error(&apns_adapter, rows[i].settings, pem);
         ck_assert_msg(strstr(text, rows[i].error) != NULL, "%s: %s", rows[i].settings, text);
     }
-    ck_assert_str_eq(test_account_error(&provider_apns, "{" SETTINGS "}", "no key"),
+    ck_assert_str_eq(test_account_error(&apns_adapter, "{" SETTINGS "}", "no key"),
                      "secret key: must be a PEM private key without a passphrase");
 
     struct endpoint_options options = {.connections = 3};
-    provider_apns.endpoint(account, &options);
+    apns_adapter.endpoint(account, &options);
     ck_assert_str_eq(options.url, "https://api.push.apple.com");
     ck_assert(options.http2 && options.ca_file == NULL && options.connections == 3);
     void *other = account_of(",\"url\":\"https://127.0.0.1:2197/\",\"ca_file\":\"/tmp/a b.pem\"");
-    provider_apns.endpoint(other, &options);
+    apns_adapter.endpoint(other, &options);
     ck_assert_str_eq(options.url, "https://127.0.0.1:2197");
     ck_assert_str_eq(options.ca_file, "/tmp/a b.pem");
-    provider_apns.account_free(other);
+    apns_adapter.account_free(other);
 }
 END_TEST
 
 START_TEST(test_registry)
 {
-    ck_assert_ptr_eq(provider_find("apns"), &provider_apns);
-    ck_assert_ptr_eq(provider_find("fcm"), &provider_fcm);
-    ck_assert_ptr_eq(provider_find("smtp"), &provider_smtp);
-    ck_assert_ptr_null(provider_find("pager"));
-    for (size_t i = 0; provider_list[i] != NULL; i++) {
-        const struct provider *one = provider_list[i];
-        ck_assert(one->name != NULL && provider_find(one->name) == one);
+    ck_assert_ptr_eq(adapter_find("apns"), &apns_adapter);
+    ck_assert_ptr_eq(adapter_find("fcm"), &fcm_adapter);
+    ck_assert_ptr_eq(adapter_find("smtp"), &smtp_adapter);
+    ck_assert_ptr_null(adapter_find("pager"));
+    for (size_t i = 0; adapter_list[i] != NULL; i++) {
+        const struct adapter *one = adapter_list[i];
+        ck_assert(one->name != NULL && adapter_find(one->name) == one);
         ck_assert(one->account_new != NULL && one->account_free != NULL && one->endpoint != NULL);
         ck_assert(one->build != NULL && one->judge != NULL);
         ck_assert((one->credential_build == NULL) == (one->credential_judge == NULL));

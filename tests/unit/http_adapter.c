@@ -29,31 +29,31 @@ START_TEST(test_settings_refused)
     for (size_t i = 0; i < BAD_HTTP_SETTINGS; i++) {
         bool has_secret = strstr(bad_http_settings[i].settings, "secret_env") != NULL;
         const char *error =
-            test_account_error(&provider_http, bad_http_settings[i].settings, has_secret ? SECRET : NULL);
+            test_account_error(&http_adapter, bad_http_settings[i].settings, has_secret ? SECRET : NULL);
         ck_assert_msg(strcmp(error, bad_http_settings[i].error) == 0, "%s: %s", bad_http_settings[i].settings,
                       error);
     }
     ck_assert_str_eq(
-        test_account_error(&provider_http, HTTP_BAD_BODY("\"headers\":{\"X-A\":\"\",\"x-a\":\"\"}"), NULL),
+        test_account_error(&http_adapter, HTTP_BAD_BODY("\"headers\":{\"X-A\":\"\",\"x-a\":\"\"}"), NULL),
         "settings.headers.x-a: is set twice");
-    ck_assert_str_eq(test_account_error(&provider_http, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), "a\r\nb: c"),
+    ck_assert_str_eq(test_account_error(&http_adapter, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), "a\r\nb: c"),
                      "secret secret: must be one line of printable ASCII");
-    ck_assert_str_eq(test_account_error(&provider_http, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), ""),
+    ck_assert_str_eq(test_account_error(&http_adapter, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), ""),
                      "settings.auth: needs secret_file or secret_env");
 }
 END_TEST
 
 START_TEST(test_settings_accepted)
 {
-    void *account = test_account(&provider_http, GOOD_HTTP_SETTINGS, SECRET);
+    void *account = test_account(&http_adapter, GOOD_HTTP_SETTINGS, SECRET);
     struct endpoint_options options = {0};
-    provider_http.endpoint(account, &options);
+    http_adapter.endpoint(account, &options);
     ck_assert_str_eq(options.url, "https://api.hanbit.example:8443");
     ck_assert_str_eq(options.ca_file, "/etc/ca.pem");
     ck_assert(!options.http2);
-    provider_http.account_free(account);
-    provider_http.account_free(test_account(&provider_http, "{" HTTP_URL "}", NULL));
-    provider_http.account_free(NULL);
+    http_adapter.account_free(account);
+    http_adapter.account_free(test_account(&http_adapter, "{" HTTP_URL "}", NULL));
+    http_adapter.account_free(NULL);
 }
 END_TEST
 
@@ -62,11 +62,11 @@ END_TEST
 /* The message with EVIL in payload.evil; the result lives in the arena. */
 static struct request build(const char *settings, const char *payload)
 {
-    void *account = test_account(&provider_http, settings, SECRET);
+    void *account = test_account(&http_adapter, settings, SECRET);
     struct message message = test_message(PHONE, payload);
     struct request request;
     struct verdict verdict = {.reason = ""};
-    bool ok = provider_http.build(account, &message, NULL, TEST_NOW_MS + 90999, arena, &request, &verdict);
+    bool ok = http_adapter.build(account, &message, NULL, TEST_NOW_MS + 90999, arena, &request, &verdict);
     ck_assert_msg(ok, "%s: %s", settings, verdict.reason);
     /* What the request borrows from the account. */
     request.method = arena_strdup(arena, request.method);
@@ -74,22 +74,22 @@ static struct request build(const char *settings, const char *payload)
         request.headers[i].name = arena_strdup(arena, request.headers[i].name);
         request.headers[i].value = arena_strdup(arena, request.headers[i].value);
     }
-    provider_http.account_free(account);
+    http_adapter.account_free(account);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
 
 static void check_rejected(const char *settings, const char *payload, const char *reason)
 {
-    void *account = test_account(&provider_http, settings, SECRET);
+    void *account = test_account(&http_adapter, settings, SECRET);
     struct message message = test_message(PHONE, payload);
     struct request request;
     struct verdict verdict = {.kind = VERDICT_SENT};
-    bool ok = provider_http.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+    bool ok = http_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
     ck_assert_msg(!ok, "accepted: %s %s", settings, payload);
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, reason);
-    provider_http.account_free(account);
+    http_adapter.account_free(account);
 }
 
 START_TEST(test_values)
@@ -300,13 +300,13 @@ START_TEST(test_hmac)
                  "\"body\":\"{{payload.w}} do\",\"auth\":{\"type\":\"hmac\",\"header\":\"X-S\","
                  "\"sign\":\"{{body}} ya want for nothing?\"%s}}",
                  rows[i].options);
-        void *account = test_account(&provider_http, settings, "Jefe");
+        void *account = test_account(&http_adapter, settings, "Jefe");
         struct message message = test_message(PHONE, "{\"w\":\"what\"}");
         struct request request;
         struct verdict verdict;
-        ck_assert(provider_http.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(http_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         ck_assert_str_eq(test_header(&request, "x-s"), rows[i].value);
-        provider_http.account_free(account);
+        http_adapter.account_free(account);
     }
 }
 END_TEST
@@ -399,13 +399,13 @@ START_TEST(test_judge)
         {503, "", "5", "retry", "HTTP 503", 5000},
         {504, "", NULL, "in_doubt", "HTTP 504", 0},
     };
-    void *account = test_account(&provider_http, vendor, NULL);
+    void *account = test_account(&http_adapter, vendor, NULL);
     struct message message = test_message(PHONE, "{}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = provider_http.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = http_adapter.judge(account, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
@@ -413,13 +413,13 @@ START_TEST(test_judge)
                       "%d %s: %lld", rows[i].status, rows[i].body, (long long)verdict.not_before_ms);
     }
     struct response lost = {.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT, .body = ""};
-    ck_assert_int_eq(provider_http.judge(account, &message, &lost, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(http_adapter.judge(account, &message, &lost, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
     lost = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(provider_http.judge(account, &message, &lost, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(http_adapter.judge(account, &message, &lost, TEST_NOW_MS).kind, VERDICT_UNSENT);
     struct response cut = test_answer(200, "{\"result\":{\"code\":\"0000\"}}");
     cut.body_truncated = true;
-    ck_assert_int_eq(provider_http.judge(account, &message, &cut, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
-    provider_http.account_free(account);
+    ck_assert_int_eq(http_adapter.judge(account, &message, &cut, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    http_adapter.account_free(account);
 }
 END_TEST
 
@@ -437,35 +437,35 @@ START_TEST(test_judge_sent)
         {",\"price\":0.05", "", "0.05", "KRW"},
         {"", "", "", ""},
     };
-    void *account = test_account(&provider_http, vendor, NULL);
+    void *account = test_account(&http_adapter, vendor, NULL);
     struct message message = test_message(PHONE, "{}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char body[256];
         snprintf(body, sizeof body, "{\"result\":{\"code\":\"0000\"}%s}", rows[i].members);
         struct response response = test_answer(200, body);
-        struct verdict verdict = provider_http.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = http_adapter.judge(account, &message, &response, TEST_NOW_MS);
         ck_assert_int_eq(verdict.kind, VERDICT_SENT);
         ck_assert_str_eq(verdict.provider_id, rows[i].id);
         ck_assert_str_eq(verdict.cost, rows[i].cost);
         ck_assert_str_eq(verdict.currency, rows[i].currency);
     }
-    provider_http.account_free(account);
+    http_adapter.account_free(account);
 
     /* Without a word about answers, 2xx is sent. */
-    account = test_account(&provider_http, "{" HTTP_URL "}", NULL);
+    account = test_account(&http_adapter, "{" HTTP_URL "}", NULL);
     struct response response = test_answer(204, "");
-    ck_assert_int_eq(provider_http.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
+    ck_assert_int_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
     response.status = 300;
-    ck_assert_int_eq(provider_http.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_STOPPED);
-    provider_http.account_free(account);
+    ck_assert_int_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_STOPPED);
+    http_adapter.account_free(account);
 
     /* The currency may come from the answer. */
-    account = test_account(&provider_http, HTTP_BAD_SENT("\"cost\":\"$.p\",\"currency\":\"$.c\""), NULL);
+    account = test_account(&http_adapter, HTTP_BAD_SENT("\"cost\":\"$.p\",\"currency\":\"$.c\""), NULL);
     response = test_answer(200, "{\"p\":1,\"c\":\"USD\"}");
-    ck_assert_str_eq(provider_http.judge(account, &message, &response, TEST_NOW_MS).currency, "USD");
+    ck_assert_str_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).currency, "USD");
     response = test_answer(200, "{\"p\":1,\"c\":\"dollars\"}");
-    ck_assert_str_eq(provider_http.judge(account, &message, &response, TEST_NOW_MS).currency, "");
-    provider_http.account_free(account);
+    ck_assert_str_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).currency, "");
+    http_adapter.account_free(account);
 }
 END_TEST
 
@@ -482,7 +482,7 @@ static void *example_account(void)
     page[size] = '\0';
     const char *start = strstr(page, "$json$"), *end = start == NULL ? NULL : strstr(start + 6, "$json$");
     ck_assert_ptr_nonnull(end);
-    return test_account(&provider_http, arena_strndup(arena, start + 6, (size_t)(end - start - 6)),
+    return test_account(&http_adapter, arena_strndup(arena, start + 6, (size_t)(end - start - 6)),
                         "saetbyeol-secret");
 }
 
@@ -492,7 +492,7 @@ START_TEST(test_example_request)
     struct message message = test_message(PHONE, "{\"text\": \"안녕 \\\"you\\\"\"}");
     struct request request;
     struct verdict verdict;
-    ck_assert(provider_http.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(http_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     struct buf text;
     buf_init(&text, 4096);
     buf_printf(&text, "```\n%s %s\n", request.method, request.path);
@@ -501,7 +501,7 @@ START_TEST(test_example_request)
     buf_printf(&text, "\n%s\n```", request.body);
     ck_assert_msg(strstr(page, buf_string(&text)) != NULL, "%s", buf_string(&text));
     buf_free(&text);
-    provider_http.account_free(account);
+    http_adapter.account_free(account);
 }
 END_TEST
 
@@ -530,7 +530,7 @@ START_TEST(test_example_answers)
                  rows[i].status, rows[i].body, rows[i].verdict);
         ck_assert_msg(strstr(page, cell) != NULL, "the page lacks: %s", cell);
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = provider_http.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = http_adapter.judge(account, &message, &response, TEST_NOW_MS);
         ck_assert_str_eq(verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
         ck_assert_int_eq(verdict.not_before_ms, rows[i].wait_ms > 0 ? TEST_NOW_MS + rows[i].wait_ms : 0);
@@ -538,7 +538,7 @@ START_TEST(test_example_answers)
         ck_assert_str_eq(verdict.cost, i == 0 ? "9.5" : "");
         ck_assert_str_eq(verdict.currency, i == 0 ? "KRW" : "");
     }
-    provider_http.account_free(account);
+    http_adapter.account_free(account);
 }
 END_TEST
 

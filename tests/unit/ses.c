@@ -15,8 +15,8 @@ static void *account;
 
 static void *account_of(const char *text, const char *session_token, struct error *err)
 {
-    const char *secrets[PROVIDER_MAX_SECRETS] = {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session_token};
-    return test_account_new(&provider_ses, text, secrets, err);
+    const char *secrets[ADAPTER_MAX_SECRETS] = {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session_token};
+    return test_account_new(&ses_adapter, text, secrets, err);
 }
 
 static void setup(void)
@@ -29,7 +29,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    provider_ses.account_free(account);
+    ses_adapter.account_free(account);
     arena_free(arena);
 }
 
@@ -62,7 +62,7 @@ START_TEST(test_settings)
         ck_assert_msg(strstr(err.text, rows[i].error) == err.text, "%s", err.text);
     }
     struct endpoint_options options = {.http2 = true};
-    provider_ses.endpoint(account, &options);
+    ses_adapter.endpoint(account, &options);
     ck_assert_str_eq(options.url, "https://email.us-east-1.amazonaws.com");
     ck_assert(!options.http2);
     ck_assert_ptr_null(options.ca_file);
@@ -71,7 +71,7 @@ END_TEST
 
 static struct request built(const void *for_account, const struct message *message)
 {
-    struct request request = test_built(&provider_ses, for_account, message, arena);
+    struct request request = test_built(&ses_adapter, for_account, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
@@ -135,18 +135,18 @@ START_TEST(test_build_options)
     ck_assert_str_eq(test_text(body, "ConfigurationSetName"), "news");
     json_object_put(body);
     struct endpoint_options options;
-    provider_ses.endpoint(other, &options);
+    ses_adapter.endpoint(other, &options);
     ck_assert_str_eq(options.url, "https://localhost:8443");
     ck_assert_str_eq(options.ca_file, "/ca.pem");
-    provider_ses.account_free(other);
+    ses_adapter.account_free(other);
 
     struct verdict verdict;
     message = message_of("{\"subject\":\"a\\r\\nBcc: x@y\",\"text\":\"t\"}");
-    ck_assert(!provider_ses.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!ses_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "payload.subject: must not contain control characters");
     message.recipient = "a@b\r\nx";
-    ck_assert(!provider_ses.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!ses_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(verdict.reason, "recipient: must not contain control characters");
 }
 END_TEST
@@ -159,7 +159,7 @@ static struct verdict judged(int status, const char *type, const char *body)
         response.headers[0] = (struct header){"x-amzn-errortype", type};
         response.header_count = 1;
     }
-    return provider_ses.judge(account, &message, &response, TEST_NOW_MS);
+    return ses_adapter.judge(account, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -247,14 +247,14 @@ START_TEST(test_answers)
     struct message message = message_of("{}");
     struct response response = test_answer(200, "{\"MessageId\":\"1\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(provider_ses.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(ses_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
     response = test_answer(429, "{}");
     response.headers[0] = (struct header){"retry-after", "7"};
     response.header_count = 1;
-    verdict = provider_ses.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = ses_adapter.judge(account, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 7000);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT};
-    ck_assert_int_eq(provider_ses.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(ses_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
 }
 END_TEST
 

@@ -14,12 +14,12 @@ static void *account;
 static void setup(void)
 {
     arena = arena_new();
-    account = test_account(&provider_smtp, SETTINGS, NULL);
+    account = test_account(&smtp_adapter, SETTINGS, NULL);
 }
 
 static void teardown(void)
 {
-    provider_smtp.account_free(account);
+    smtp_adapter.account_free(account);
     arena_free(arena);
 }
 
@@ -36,7 +36,7 @@ static struct verdict judged(enum smtp_phase phase, const char *reply)
     sscanf(reply, "%3d", &status);
     struct response response = test_answer(status, reply);
     response.phase = phase;
-    return provider_smtp.judge(account, &message, &response, TEST_NOW_MS);
+    return smtp_adapter.judge(account, &message, &response, TEST_NOW_MS);
 }
 
 /*
@@ -224,14 +224,14 @@ START_TEST(test_judge_sent)
         message_of("{\"subject\":\"s\",\"text\":\"t\",\"from\":\"Other <o@other.example>\"}");
     struct response response = test_answer(250, "250 OK");
     response.phase = SMTP_END_OF_DATA;
-    verdict = provider_smtp.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = smtp_adapter.judge(account, &message, &response, TEST_NOW_MS);
     ck_assert_str_eq(verdict.provider_id, TEST_UUID "@other.example");
 }
 END_TEST
 
 static struct request built(const void *for_account, const struct message *message)
 {
-    struct request request = test_built(&provider_smtp, for_account, message, arena);
+    struct request request = test_built(&smtp_adapter, for_account, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
@@ -271,13 +271,12 @@ START_TEST(test_build)
     check_has(&request, "\r\nContent-Type: text/html; charset=UTF-8\r\n");
     ck_assert(strstr(request.body, "Auto-Submitted") == NULL);
 
-    void *other =
-        test_account(&provider_smtp,
-                     "{\"url\":\"smtps://m.example\",\"from\":\"a@b.c\",\"reply_to\":\"R <r@b.c>\"}", NULL);
+    void *other = test_account(
+        &smtp_adapter, "{\"url\":\"smtps://m.example\",\"from\":\"a@b.c\",\"reply_to\":\"R <r@b.c>\"}", NULL);
     message = message_of("{\"subject\":\"s\",\"text\":\"x\"}");
     request = built(other, &message);
     check_has(&request, "\r\nReply-To: \"R\" <r@b.c>\r\n");
-    provider_smtp.account_free(other);
+    smtp_adapter.account_free(other);
 }
 END_TEST
 
@@ -313,7 +312,7 @@ START_TEST(test_build_rejected)
         message.recipient = rows[i].recipient;
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        ck_assert_msg(!provider_smtp.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+        ck_assert_msg(!smtp_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                       "accepted: %s", rows[i].reason);
         ck_assert_str_eq(verdict_name(verdict.kind), "rejected");
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "%s", verdict.reason);
@@ -343,15 +342,15 @@ START_TEST(test_unsubscribe)
         char payload[300], settings[300];
         snprintf(payload, sizeof payload, "{\"subject\":\"s\",\"text\":\"t\"%s}", rows[i].more);
         snprintf(settings, sizeof settings, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\"%s}", rows[i].settings);
-        void *other = test_account(&provider_smtp, settings, NULL);
+        void *other = test_account(&smtp_adapter, settings, NULL);
         struct message message = message_of(payload);
         message.bulk = true;
         struct request request;
         struct verdict verdict = {.reason = ""};
-        bool ok = provider_smtp.build(other, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+        bool ok = smtp_adapter.build(other, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
         ck_assert_msg(ok == (rows[i].reason == NULL), "%s: %s", payload, verdict.reason);
         ck_assert_msg(ok || strstr(verdict.reason, rows[i].reason) == verdict.reason, "%s", verdict.reason);
-        provider_smtp.account_free(other);
+        smtp_adapter.account_free(other);
     }
     struct message message =
         message_of("{\"subject\":\"s\",\"text\":\"t\",\"unsubscribe_mailto\":\"u@h.c\"}");
@@ -368,14 +367,14 @@ START_TEST(test_attachments)
     struct message message = message_of(item);
     struct request request;
     struct verdict verdict;
-    ck_assert(!provider_smtp.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!smtp_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(verdict.reason, "payload.attachments: the provider has no attachments_dir");
     void *other = test_account(
-        &provider_smtp, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\",\"attachments_dir\":\"/srv/files\"}", NULL);
+        &smtp_adapter, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\",\"attachments_dir\":\"/srv/files\"}", NULL);
     request = built(other, &message);
     check_has(&request, "\r\nContent-Type: application/octet-stream\r\n");
     check_has(&request, "\r\n filename=\"a.txt\"\r\n\r\nYWJj\r\n");
-    provider_smtp.account_free(other);
+    smtp_adapter.account_free(other);
 }
 END_TEST
 
@@ -383,8 +382,8 @@ static void *dkim_account(const char *more, const char *key, const char *key2, s
 {
     char text[400];
     snprintf(text, sizeof text, "{\"url\":\"smtp://h\",\"from\":\"a@mail.example\"%s}", more);
-    const char *secrets[PROVIDER_MAX_SECRETS] = {NULL, key, key2};
-    return test_account_new(&provider_smtp, text, secrets, err);
+    const char *secrets[ADAPTER_MAX_SECRETS] = {NULL, key, key2};
+    return test_account_new(&smtp_adapter, text, secrets, err);
 }
 
 static const char ed25519_key[] =
@@ -436,7 +435,7 @@ START_TEST(test_dkim)
     check_has(&request, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n");
     check_has(&request, " d=mail.example;\r\n s=k1;\r\n t=1700000000;\r\n h=From:From:");
     check_has(&request, "List-Unsubscribe:");
-    provider_smtp.account_free(one);
+    smtp_adapter.account_free(one);
 
     void *two =
         dkim_account(",\"dkim_domain\":\"example\",\"dkim_selector\":\"k1\",\"dkim_selector2\":\"k2\","
@@ -446,7 +445,7 @@ START_TEST(test_dkim)
     request = built(two, &message);
     check_has(&request, "DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple;\r\n d=example;\r\n s=k1;");
     check_has(&request, "DKIM-Signature: v=1; a=ed25519-sha256; c=simple/simple;\r\n d=example;\r\n s=k2;");
-    provider_smtp.account_free(two);
+    smtp_adapter.account_free(two);
     json_object_put(vectors);
 }
 END_TEST
@@ -475,22 +474,22 @@ START_TEST(test_settings)
         {"{" HOST ",\"from\":\"a@b.c\",\"username\":\"u\"}", "p\nq", "secret password: must not contain"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&provider_smtp, rows[i].settings, rows[i].password);
+        const char *text = test_account_error(&smtp_adapter, rows[i].settings, rows[i].password);
         ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].settings, text);
     }
-    void *login = test_account(&provider_smtp,
+    void *login = test_account(&smtp_adapter,
                                "{" HOST ",\"from\":\"a@b.c\",\"username\":\"u@x\",\"helo\":\"me.example\","
                                "\"ca_file\":\"/ca.pem\"}",
                                "pass word");
     struct endpoint_options options = {.http2 = true};
-    provider_smtp.endpoint(login, &options);
+    smtp_adapter.endpoint(login, &options);
     ck_assert_str_eq(options.url, "smtp://h:25");
     ck_assert_str_eq(options.username, "u@x");
     ck_assert_str_eq(options.password, "pass word");
     ck_assert_str_eq(options.helo, "me.example");
     ck_assert_str_eq(options.ca_file, "/ca.pem");
     ck_assert(!options.http2);
-    provider_smtp.account_free(login);
+    smtp_adapter.account_free(login);
 }
 END_TEST
 

@@ -56,16 +56,16 @@ START_TEST(test_settings)
         {PLAIN, "", "secret secret: must have 1 to 256 characters"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&provider_twilio, rows[i].settings, rows[i].secret);
+        const char *error = test_account_error(&twilio_adapter, rows[i].settings, rows[i].secret);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "row %zu: %s", i, error);
     }
-    void *account = test_account(&provider_twilio, WITH(FROM ",\"url\":\"https://localhost:1/\""), SECRET);
+    void *account = test_account(&twilio_adapter, WITH(FROM ",\"url\":\"https://localhost:1/\""), SECRET);
     struct endpoint_options options = {.http2 = true};
-    provider_twilio.endpoint(account, &options);
+    twilio_adapter.endpoint(account, &options);
     ck_assert_str_eq(options.url, "https://localhost:1");
     ck_assert(!options.http2);
-    provider_twilio.account_free(account);
-    provider_twilio.account_free(NULL);
+    twilio_adapter.account_free(account);
+    twilio_adapter.account_free(NULL);
 }
 END_TEST
 
@@ -94,12 +94,12 @@ START_TEST(test_build)
         {PLAIN, "{\"text\":\"x\"}", TEST_NOW_MS + 36000000, "To=%2B15005550001&From=%2B15005550006&Body=x"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        void *account = test_account(&provider_twilio, rows[i].settings, SECRET);
+        void *account = test_account(&twilio_adapter, rows[i].settings, SECRET);
         struct message message = test_message(PHONE, rows[i].payload);
         message.expires_ms = rows[i].expires_ms;
         struct request request;
         struct verdict verdict = {.reason = ""};
-        ck_assert_msg(provider_twilio.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+        ck_assert_msg(twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                       "%s", verdict.reason);
         ck_assert_str_eq(request.method, "POST");
         ck_assert_str_eq(request.path, MESSAGES);
@@ -107,7 +107,7 @@ START_TEST(test_build)
                          "application/x-www-form-urlencoded; charset=utf-8");
         ck_assert_str_eq(request.body, rows[i].body);
         ck_assert_uint_eq(request.body_size, strlen(rows[i].body));
-        provider_twilio.account_free(account);
+        twilio_adapter.account_free(account);
     }
 }
 END_TEST
@@ -119,17 +119,17 @@ START_TEST(test_login)
     struct request request;
     struct verdict verdict;
     ck_assert_str_eq(test_text(vectors, "basic_auth/user"), ACCOUNT);
-    void *account = test_account(&provider_twilio, PLAIN, test_text(vectors, "basic_auth/password"));
-    ck_assert(provider_twilio.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    void *account = test_account(&twilio_adapter, PLAIN, test_text(vectors, "basic_auth/password"));
+    ck_assert(twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(test_header(&request, "authorization"), test_text(vectors, "basic_auth/header"));
-    provider_twilio.account_free(account);
+    twilio_adapter.account_free(account);
     json_object_put(vectors);
 
-    account = test_account(&provider_twilio, WITH(FROM ",\"api_key\":\"" API_KEY "\""), "s");
-    ck_assert(provider_twilio.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    account = test_account(&twilio_adapter, WITH(FROM ",\"api_key\":\"" API_KEY "\""), "s");
+    ck_assert(twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(test_header(&request, "authorization"),
                      "Basic U0swMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMjpz");
-    provider_twilio.account_free(account);
+    twilio_adapter.account_free(account);
 }
 END_TEST
 
@@ -154,26 +154,26 @@ START_TEST(test_build_rejected)
         {"", "{\"text\":\"x\"}", "recipient: must be"},
         {"+1500555&To=+1", "{\"text\":\"x\"}", "recipient: must be"},
     };
-    void *account = test_account(&provider_twilio, WITH(FROM ",\"max_segments\":3"), SECRET);
+    void *account = test_account(&twilio_adapter, WITH(FROM ",\"max_segments\":3"), SECRET);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = test_message(rows[i].recipient, rows[i].payload);
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        bool built = provider_twilio.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+        bool built = twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
         ck_assert_msg(built == (rows[i].reason == NULL), "row %zu: %s", i, verdict.reason);
         if (built)
             continue;
         ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "row %zu: %s", i, verdict.reason);
     }
-    provider_twilio.account_free(account);
+    twilio_adapter.account_free(account);
 }
 END_TEST
 
 static struct verdict judged(const struct response *response, const char *payload)
 {
     struct message message = test_message(PHONE, payload);
-    return provider_twilio.judge(NULL, &message, response, TEST_NOW_MS);
+    return twilio_adapter.judge(NULL, &message, response, TEST_NOW_MS);
 }
 
 #define TO_NEXT_DAY_MS ((24 * 3600 - (22 * 3600 + 13 * 60 + 20)) * 1000)
@@ -347,26 +347,26 @@ END_TEST
 
 START_TEST(test_inquiry_request)
 {
-    void *account = test_account(&provider_twilio, PLAIN, SECRET);
+    void *account = test_account(&twilio_adapter, PLAIN, SECRET);
     struct message message = test_message(PHONE, "{\"text\":\"x\"}");
     struct request request;
     ck_assert(
-        !provider_twilio.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 119999, arena, &request));
+        !twilio_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 119999, arena, &request));
     ck_assert(
-        provider_twilio.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
+        twilio_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, MESSAGES "?To=%2B15005550001&PageSize=20");
     ck_assert_str_eq(test_header(&request, "authorization"),
                      "Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMToxMjM0NQ==");
     ck_assert_uint_eq(request.body_size, 0);
-    ck_assert(!provider_twilio.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 719999, arena,
-                                             &request));
-    ck_assert(provider_twilio.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 720000, arena,
+    ck_assert(!twilio_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 719999, arena,
                                             &request));
+    ck_assert(twilio_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 720000, arena,
+                                           &request));
     message.recipient = "1 or 2";
     ck_assert(
-        !provider_twilio.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
-    provider_twilio.account_free(account);
+        !twilio_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
+    twilio_adapter.account_free(account);
 }
 END_TEST
 
@@ -422,7 +422,7 @@ START_TEST(test_inquiry)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT);
+        struct verdict verdict = twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
         if (verdict.kind != VERDICT_SENT)
@@ -433,10 +433,10 @@ START_TEST(test_inquiry)
     }
     struct response response = test_answer(200, LIST("", "null"));
     response.body_truncated = true;
-    ck_assert_int_eq(provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT};
-    ck_assert_int_eq(provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
 }
 END_TEST
@@ -469,7 +469,7 @@ START_TEST(test_inquiry_statuses)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(200, rows[i].body);
-        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT);
+        struct verdict verdict = twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
         const char *state = strstr(verdict.reason, ": ");
@@ -497,7 +497,7 @@ START_TEST(test_inquiry_span)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(200, rows[i].body);
-        struct verdict verdict = provider_twilio.inquiry_judge(NULL, &message, &response, TEST_SENT_10MIN);
+        struct verdict verdict = twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT_10MIN);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
     }

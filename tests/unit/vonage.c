@@ -40,16 +40,16 @@ START_TEST(test_settings)
         {SETTINGS, "", "secret api_secret: must not be empty"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&provider_vonage, rows[i].settings, rows[i].secret);
+        const char *error = test_account_error(&vonage_adapter, rows[i].settings, rows[i].secret);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "row %zu: %s", i, error);
     }
-    void *account = test_account(&provider_vonage, SETTINGS, SECRET);
+    void *account = test_account(&vonage_adapter, SETTINGS, SECRET);
     struct endpoint_options options = {.http2 = true};
-    provider_vonage.endpoint(account, &options);
+    vonage_adapter.endpoint(account, &options);
     ck_assert_str_eq(options.url, "https://rest.nexmo.com");
     ck_assert(!options.http2);
-    provider_vonage.account_free(account);
-    provider_vonage.account_free(NULL);
+    vonage_adapter.account_free(account);
+    vonage_adapter.account_free(NULL);
 }
 END_TEST
 
@@ -75,12 +75,12 @@ START_TEST(test_build)
          LOGIN "&from=12345&to=15005550001&text=x&type=text" REF "&callback=https%3A%2F%2Fh.example%2Fr"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        void *account = test_account(&provider_vonage, rows[i].settings, SECRET);
+        void *account = test_account(&vonage_adapter, rows[i].settings, SECRET);
         struct message message = test_message(PHONE, rows[i].payload);
         message.expires_ms = rows[i].expires_ms;
         struct request request;
         struct verdict verdict = {.reason = ""};
-        ck_assert_msg(provider_vonage.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+        ck_assert_msg(vonage_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                       "%s", verdict.reason);
         ck_assert_str_eq(request.method, "POST");
         ck_assert_str_eq(request.path, "/sms/json");
@@ -88,7 +88,7 @@ START_TEST(test_build)
                          "application/x-www-form-urlencoded; charset=utf-8");
         ck_assert_str_eq(request.body, rows[i].body);
         ck_assert_uint_eq(request.body_size, strlen(rows[i].body));
-        provider_vonage.account_free(account);
+        vonage_adapter.account_free(account);
     }
 }
 END_TEST
@@ -105,23 +105,23 @@ START_TEST(test_build_rejected)
         {PHONE, "{\"text\":\"x\",\"from\":\"&to=1\"}", "payload.from: must be"},
         {"15005550001", "{\"text\":\"x\"}", "recipient: must be"},
     };
-    void *account = test_account(&provider_vonage, SETTINGS, SECRET);
+    void *account = test_account(&vonage_adapter, SETTINGS, SECRET);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = test_message(rows[i].recipient, rows[i].payload);
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        ck_assert(!provider_vonage.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(!vonage_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "row %zu: %s", i, verdict.reason);
     }
-    provider_vonage.account_free(account);
+    vonage_adapter.account_free(account);
 }
 END_TEST
 
 static struct verdict judged(const struct response *response, const char *payload)
 {
     struct message message = test_message(PHONE, payload);
-    return provider_vonage.judge(NULL, &message, response, TEST_NOW_MS);
+    return vonage_adapter.judge(NULL, &message, response, TEST_NOW_MS);
 }
 
 START_TEST(test_statuses)

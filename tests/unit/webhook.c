@@ -26,8 +26,8 @@ static void teardown(void)
 
 static void *account_with(const char *settings, const char *former, struct error *err)
 {
-    const char *secrets[PROVIDER_MAX_SECRETS] = {KEY, former};
-    return test_account_new(&provider_webhook, settings, secrets, err);
+    const char *secrets[ADAPTER_MAX_SECRETS] = {KEY, former};
+    return test_account_new(&webhook_adapter, settings, secrets, err);
 }
 
 START_TEST(test_settings)
@@ -56,26 +56,26 @@ START_TEST(test_settings)
         {"{\"ca_file\":5}", KEY, "settings.ca_file: must be a string"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&provider_webhook, rows[i].settings, rows[i].key);
+        const char *error = test_account_error(&webhook_adapter, rows[i].settings, rows[i].key);
         ck_assert_msg(strncmp(error, rows[i].error, strlen(rows[i].error)) == 0, "%s: %s", rows[i].settings,
                       error);
     }
     struct error err;
     ck_assert_ptr_null(account_with("{}", "short", &err));
     ck_assert(strncmp(err.text, "secret former_signing_key: must be", 34) == 0);
-    provider_webhook.account_free(NULL);
+    webhook_adapter.account_free(NULL);
 
     struct endpoint_options options = {0};
     void *account =
         account_with("{\"ca_file\":\"/x\",\"trusted_origins\":[\"https://localhost:1\"]}", NULL, &err);
-    provider_webhook.endpoint(account, &options);
+    webhook_adapter.endpoint(account, &options);
     ck_assert_ptr_null(options.url);
     ck_assert(options.guarded);
     ck_assert(!options.http2);
     ck_assert_str_eq(options.ca_file, "/x");
     ck_assert_str_eq(options.trusted_origins[0], "https://localhost:1");
     ck_assert_ptr_null(options.trusted_origins[1]);
-    provider_webhook.account_free(account);
+    webhook_adapter.account_free(account);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(test_build)
         struct verdict verdict;
         void *account = account_with("{}", formers[i], &err);
         ck_assert(
-            provider_webhook.build(account, &message, NULL, TEST_NOW_MS + 61999, arena, &request, &verdict));
+            webhook_adapter.build(account, &message, NULL, TEST_NOW_MS + 61999, arena, &request, &verdict));
         ck_assert_str_eq(request.method, "POST");
         ck_assert_str_eq(request.origin, "https://hooks.example.com");
         ck_assert_str_eq(request.path, "/in?a=1");
@@ -110,7 +110,7 @@ START_TEST(test_build)
         ck_assert_str_eq(test_header(&request, "webhook-id"), TEST_UUID);
         ck_assert_str_eq(test_header(&request, "webhook-timestamp"), "1700000061");
         ck_assert_str_eq(test_header(&request, "webhook-signature"), signatures[i]);
-        provider_webhook.account_free(account);
+        webhook_adapter.account_free(account);
     }
 }
 END_TEST
@@ -120,16 +120,16 @@ static const char *signatures_and_body(struct json_object *entry, struct arena *
     struct error err;
     struct request request;
     struct verdict verdict;
-    const char *secrets[PROVIDER_MAX_SECRETS] = {test_text(entry, "key"), json_get_text(entry, "former")};
-    void *account = test_account_new(&provider_webhook, "{}", secrets, &err);
+    const char *secrets[ADAPTER_MAX_SECRETS] = {test_text(entry, "key"), json_get_text(entry, "former")};
+    void *account = test_account_new(&webhook_adapter, "{}", secrets, &err);
     ck_assert_ptr_nonnull(account);
     struct message message = test_message(URL, "{}");
     message.uuid = test_text(entry, "id");
     message.payload = json_get(entry, "payload");
     message.created_ms = json_get_int(entry, "created_ms", 0);
     int64_t now_ms = json_get_int(entry, "now_ms", 0);
-    ck_assert(provider_webhook.build(account, &message, NULL, now_ms, memory, &request, &verdict));
-    provider_webhook.account_free(account);
+    ck_assert(webhook_adapter.build(account, &message, NULL, now_ms, memory, &request, &verdict));
+    webhook_adapter.account_free(account);
     return arena_printf(memory, "%s\t%s\t%s", test_header(&request, "webhook-timestamp"),
                         test_header(&request, "webhook-signature"), request.body);
 }
@@ -149,7 +149,7 @@ START_TEST(test_type_is_optional)
     static const char *const payloads[] = {"{\"a\":1}", "{\"type\":5}"};
     for (size_t i = 0; i < 2; i++) {
         struct message message = test_message(URL, payloads[i]);
-        ck_assert(provider_webhook.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(webhook_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         struct json_object *body = test_json(request.body);
         ck_assert_ptr_null(test_at(body, "type"));
         ck_assert_str_eq(json_object_to_json_string_ext(test_at(body, "data"), JSON_C_TO_STRING_PLAIN),
@@ -159,10 +159,10 @@ START_TEST(test_type_is_optional)
     static char payload[600000];
     snprintf(payload, sizeof payload, "{\"x\":\"%0*d\"}", 524288, 0);
     struct message large = test_message(URL, payload);
-    ck_assert(!provider_webhook.build(account, &large, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!webhook_adapter.build(account, &large, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "payload: makes a body of more than 524288 octets");
-    provider_webhook.account_free(account);
+    webhook_adapter.account_free(account);
 }
 END_TEST
 
@@ -244,10 +244,10 @@ START_TEST(test_urls)
     struct message message = test_message("https://10.0.0.1/key", "{}");
     struct request request;
     struct verdict verdict;
-    ck_assert(!provider_webhook.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!webhook_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "recipient: must have a full host name, not an address");
-    provider_webhook.account_free(account);
+    webhook_adapter.account_free(account);
 }
 END_TEST
 
@@ -286,7 +286,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, "<html>not read</html>");
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = provider_webhook.judge(NULL, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = webhook_adapter.judge(NULL, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d: %s", rows[i].status,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.reason, rows[i].reason);
@@ -298,7 +298,7 @@ START_TEST(test_judge)
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         for (enum send_state state = SEND_UNSENT; state <= SEND_IN_DOUBT; state += SEND_IN_DOUBT) {
             struct response response = {.state = state, .fault = faults[i], .body = "", .error = "why"};
-            struct verdict verdict = provider_webhook.judge(NULL, &message, &response, TEST_NOW_MS);
+            struct verdict verdict = webhook_adapter.judge(NULL, &message, &response, TEST_NOW_MS);
             ck_assert_int_eq(verdict.kind, VERDICT_RETRY);
             ck_assert(strstr(verdict.reason, ": why") != NULL);
         }

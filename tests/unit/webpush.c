@@ -26,14 +26,14 @@ static void setup(void)
     jose = vectors_load("jose.json");
     push = vectors_load("webpush_rfc8291.json");
     pem = test_text(jose, "rfc7515/2/private_key_pkcs8_pem");
-    account = test_account(&provider_webpush, SETTINGS, pem);
+    account = test_account(&webpush_adapter, SETTINGS, pem);
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    provider_webpush.account_free(account);
+    webpush_adapter.account_free(account);
     json_object_put(jose);
     json_object_put(push);
 }
@@ -112,7 +112,7 @@ static const char *decrypt(const struct request *request)
 
 static struct request built(const struct message *message)
 {
-    return test_built(&provider_webpush, account, message, arena);
+    return test_built(&webpush_adapter, account, message, arena);
 }
 
 START_TEST(test_settings)
@@ -145,23 +145,23 @@ START_TEST(test_settings)
          "settings.trusted_origins: must be"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *error = test_account_error(&provider_webpush, rows[i].settings, pem);
+        const char *error = test_account_error(&webpush_adapter, rows[i].settings, pem);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "%s: %s", rows[i].settings, error);
     }
     const char *rsa = test_text(jose, "rfc7515/1/private_key_pkcs8_pem");
-    ck_assert_str_eq(test_account_error(&provider_webpush, SETTINGS, rsa),
+    ck_assert_str_eq(test_account_error(&webpush_adapter, SETTINGS, rsa),
                      "secret vapid_key: must be an EC private key on curve P-256");
-    ck_assert_ptr_nonnull(strstr(test_account_error(&provider_webpush, SETTINGS, "x"), "secret vapid_key: "));
+    ck_assert_ptr_nonnull(strstr(test_account_error(&webpush_adapter, SETTINGS, "x"), "secret vapid_key: "));
     static const char *const good[] = {
         "{\"subject\":\"https://example.com/contact\"}",
         "{\"subject\":\"mailto:a@b.c\",\"ca_file\":\"/"
         "x\",\"allow\":[\"FCM.googleapis.com\",\"*.push.apple.com\"],"
         "\"trusted_origins\":[\"https://[::1]:8443\",\"https://LOCALHOST:443/\"]}"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        provider_webpush.account_free(test_account(&provider_webpush, good[i], pem));
+        webpush_adapter.account_free(test_account(&webpush_adapter, good[i], pem));
 
     struct endpoint_options options = {.guarded = false};
-    provider_webpush.endpoint(account, &options);
+    webpush_adapter.endpoint(account, &options);
     ck_assert(options.guarded && options.http2 && options.url == NULL);
     ck_assert_str_eq(options.trusted_origins[0], "https://127.0.0.1:8443");
     ck_assert_ptr_null(options.trusted_origins[1]);
@@ -270,7 +270,7 @@ static void check_rejected(const void *of, const struct message *message, const 
 {
     struct request request;
     struct verdict verdict = {.kind = VERDICT_SENT};
-    ck_assert_msg(!provider_webpush.build(of, message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+    ck_assert_msg(!webpush_adapter.build(of, message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                   "accepted: %s", message->recipient);
     ck_assert_str_eq(verdict_name(verdict.kind), "rejected");
     ck_assert_msg(strstr(verdict.reason, reason) != NULL, "%s: %s", message->recipient, verdict.reason);
@@ -388,7 +388,7 @@ END_TEST
 START_TEST(test_allow)
 {
     void *picky = test_account(
-        &provider_webpush,
+        &webpush_adapter,
         "{\"subject\":\"mailto:a@b.c\",\"allow\":[\"FCM.googleapis.com\",\"*.push.apple.com\"]}", pem);
     static const struct {
         const char *endpoint;
@@ -409,13 +409,13 @@ START_TEST(test_allow)
         struct request request;
         struct verdict verdict;
         struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
-        ck_assert_msg(provider_webpush.build(picky, &message, NULL, TEST_NOW_MS, arena, &request, &verdict) ==
+        ck_assert_msg(webpush_adapter.build(picky, &message, NULL, TEST_NOW_MS, arena, &request, &verdict) ==
                           rows[i].allowed,
                       "%s", rows[i].endpoint);
     }
     struct message message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
     check_rejected(picky, &message, "recipient.endpoint: has a host that settings.allow does not name");
-    provider_webpush.account_free(picky);
+    webpush_adapter.account_free(picky);
 }
 END_TEST
 
@@ -485,14 +485,14 @@ static const char *new_key(void)
 /* Same message, same body everywhere; anything else, another salt and another key. */
 START_TEST(test_derivation)
 {
-    void *other = test_account(&provider_webpush, SETTINGS, pem);
+    void *other = test_account(&webpush_adapter, SETTINGS, pem);
     struct message message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
     struct request first = built(&message), again, changed;
     struct verdict verdict;
-    ck_assert(provider_webpush.build(other, &message, NULL, TEST_NOW_MS + 1, arena, &again, &verdict));
+    ck_assert(webpush_adapter.build(other, &message, NULL, TEST_NOW_MS + 1, arena, &again, &verdict));
     ck_assert_uint_eq(first.body_size, again.body_size);
     ck_assert_mem_eq(first.body, again.body, first.body_size);
-    provider_webpush.account_free(other);
+    webpush_adapter.account_free(other);
 
     unsigned char seen[6][86];
     size_t count = 0;
@@ -520,11 +520,11 @@ START_TEST(test_derivation)
         "{\"body\":\"b\"}");
     changed = built(&message);
     ANOTHER(changed);
-    other = test_account(&provider_webpush, SETTINGS, new_key());
+    other = test_account(&webpush_adapter, SETTINGS, new_key());
     message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
-    ck_assert(provider_webpush.build(other, &message, NULL, TEST_NOW_MS, arena, &changed, &verdict));
+    ck_assert(webpush_adapter.build(other, &message, NULL, TEST_NOW_MS, arena, &changed, &verdict));
     ANOTHER(changed);
-    provider_webpush.account_free(other);
+    webpush_adapter.account_free(other);
 }
 END_TEST
 

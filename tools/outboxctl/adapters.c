@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 static const char *const repeat_words[] = {
     [REPEAT_IDEMPOTENT] = "the provider drops a repeat",
@@ -12,8 +12,8 @@ static const char *const repeat_words[] = {
 
 void adapters_print(void)
 {
-    for (size_t i = 0; provider_list[i] != NULL; i++)
-        printf("%-9s %-8s %s\n", provider_list[i]->name,
-               provider_list[i]->channel ? provider_list[i]->channel : "any",
-               repeat_words[provider_list[i]->repeat]);
+    for (size_t i = 0; adapter_list[i] != NULL; i++)
+        printf("%-9s %-8s %s\n", adapter_list[i]->name,
+               adapter_list[i]->channel ? adapter_list[i]->channel : "any",
+               repeat_words[adapter_list[i]->repeat]);
 }

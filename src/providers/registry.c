@@ -1,4 +1,4 @@
-#include "providers/provider.h"
+#include "providers/adapter.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,17 +17,17 @@
 #include "providers/webhook.h"
 #include "providers/webpush.h"
 
-const struct provider *const provider_list[] = {
-    &provider_apns,    &provider_fcm,  &provider_webpush, &provider_twilio,
-    &provider_vonage,  &provider_sns,  &provider_solapi,  &provider_sens,
-    &provider_nhn,     &provider_smtp, &provider_ses,     &provider_sendgrid,
-    &provider_mailgun, &provider_http, &provider_webhook, NULL};
+const struct adapter *const adapter_list[] = {
+    &apns_adapter,    &fcm_adapter,  &webpush_adapter, &twilio_adapter,
+    &vonage_adapter,  &sns_adapter,  &solapi_adapter,  &sens_adapter,
+    &nhn_adapter,     &smtp_adapter, &ses_adapter,     &sendgrid_adapter,
+    &mailgun_adapter, &http_adapter, &webhook_adapter, NULL};
 
-const struct provider *provider_find(const char *name)
+const struct adapter *adapter_find(const char *name)
 {
-    for (size_t i = 0; provider_list[i] != NULL; i++) {
-        if (strcmp(provider_list[i]->name, name) == 0)
-            return provider_list[i];
+    for (size_t i = 0; adapter_list[i] != NULL; i++) {
+        if (strcmp(adapter_list[i]->name, name) == 0)
+            return adapter_list[i];
     }
     return NULL;
 }

@@ -1,9 +1,10 @@
 /*
- * Providers: a description and pure functions. No socket, no clock, no global, no log; time is an argument.
- * Nobody outside a provider's file knows what a status code means: it becomes a verdict here.
+ * Adapters: for each vendor's protocol a description and pure functions. No socket, no clock, no global, no
+ * log; time is an argument. Nobody outside an adapter's file knows what a status code means: it becomes a
+ * verdict here.
  */
-#ifndef PGOUTBOX_PROVIDERS_PROVIDER_H
-#define PGOUTBOX_PROVIDERS_PROVIDER_H
+#ifndef PGOUTBOX_PROVIDERS_ADAPTER_H
+#define PGOUTBOX_PROVIDERS_ADAPTER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,7 +41,7 @@ struct verdict {
     char currency[4];      /* of cost, ISO 4217 */
 };
 
-/* The message as a provider sees it. */
+/* The message as an adapter sees it. */
 struct message {
     int64_t id;
     const char
@@ -65,20 +66,19 @@ enum repeat_effect {
     REPEAT_DOUBLES     /* the recipient gets two */
 };
 
-/* A credential that a provider needs fetched over the network (FCM's access token). */
+/* A credential that an adapter needs fetched over the network (FCM's access token). */
 struct credential {
     char *token;        /* mem_alloc'd; the holder frees */
     int64_t expires_ms; /* Unix ms: refresh before then */
 };
 
-enum { PROVIDER_MAX_SECRETS = 3 };
+enum { ADAPTER_MAX_SECRETS = 3 };
 
-struct provider {
+struct adapter {
     const char *name;    /* "apns": the adapter's name in outbox.provider.adapter */
     const char *channel; /* the channel it serves; NULL = any */
     enum repeat_effect repeat;
-    const char
-        *secrets[PROVIDER_MAX_SECRETS]; /* names for secret_read; a leading '?' marks an optional one */
+    const char *secrets[ADAPTER_MAX_SECRETS]; /* names for secret_read; a leading '?' marks an optional one */
 
     /* Checks the settings and keys of a provider row and makes what build and judge need. `secrets` has one
      * value per name above (NULL for an absent optional one) and is not kept. err names the setting and the
@@ -117,11 +117,11 @@ struct provider {
 };
 
 /* The registry. */
-extern const struct provider provider_apns, provider_fcm, provider_smtp;
-extern const struct provider *const provider_list[];    /* ends with NULL */
-const struct provider *provider_find(const char *name); /* NULL: no such adapter */
+extern const struct adapter apns_adapter, fcm_adapter, smtp_adapter;
+extern const struct adapter *const adapter_list[];    /* ends with NULL */
+const struct adapter *adapter_find(const char *name); /* NULL: no such adapter */
 
-/* The verdict for a response that was not answered, the same for every provider: UNSENT, STOPPED for a
+/* The verdict for a response that was not answered, the same for every adapter: UNSENT, STOPPED for a
  * refused login, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
 struct verdict verdict_of_failure(const struct response *response);
 
