@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/utf8.h"
 
 static bool is_digit(char c)
 {
@@ -26,26 +27,13 @@ bool kr_text_ready(struct error *err)
     return true;
 }
 
-/* Length and code point of the character at text, which is not empty. A broken one has one octet. */
-static size_t utf8_read(const char *text, size_t size, uint32_t *code)
+/* Octets and code point of the character at text, which is not empty. A broken one has one octet. */
+static size_t character(const char *text, size_t size, uint32_t *code)
 {
-    const unsigned char *octets = (const unsigned char *)text;
-    static const struct {
-        unsigned char mask, lead;
-    } forms[] = {{0x80, 0x00}, {0xE0, 0xC0}, {0xF0, 0xE0}, {0xF8, 0xF0}};
-    for (size_t length = 1; length <= 4 && length <= size; length++) {
-        if ((octets[0] & forms[length - 1].mask) != forms[length - 1].lead)
-            continue;
-        uint32_t value = (uint32_t)(octets[0] & ~forms[length - 1].mask);
-        size_t i = 1;
-        while (i < length && (octets[i] & 0xC0) == 0x80)
-            value = value << 6 | (octets[i++] & 0x3F);
-        if (i == length) {
-            *code = value;
-            return length;
-        }
-    }
-    *code = octets[0];
+    size_t octets = utf8_read(text, size, code);
+    if (octets > 0)
+        return octets;
+    *code = (unsigned char)text[0];
     return 1;
 }
 
@@ -73,7 +61,7 @@ void kr_text_measure(const char *text, size_t size, struct buf *fitting, struct 
     *measure = (struct kr_text){0};
     for (size_t at = 0; at < size;) {
         uint32_t code;
-        size_t length = utf8_read(text + at, size - at, &code);
+        size_t length = character(text + at, size - at, &code);
         size_t octets = octets_of(conversion, text + at, length, code);
         if (octets == 0 && measure->unknown++ == 0)
             measure->first = code;
@@ -90,7 +78,7 @@ size_t kr_text_head(const char *text, size_t size, size_t max)
     size_t octets = 0, at = 0;
     while (at < size && text[at] != '\n' && text[at] != '\r') {
         uint32_t code;
-        size_t length = utf8_read(text + at, size - at, &code);
+        size_t length = character(text + at, size - at, &code);
         octets += length == 1 ? 1 : 2; /* KS X 1001 has two octets for all but ASCII */
         if (octets > max)
             break;

@@ -68,6 +68,8 @@ START_TEST(test_unknown)
         {"a\xFFz", "a?z", 3, 1, 0xFF},  /* not UTF-8 */
         {"\xEA\xB0", "??", 2, 2, 0xEA}, /* ends inside a character */
         {"\xF0\x9F\x98", "???", 3, 3, 0xF0},
+        {"\xC1\x81", "??", 2, 2, 0xC1},      /* an overlong 'A' */
+        {"\xED\xA0\x80", "???", 3, 3, 0xED}, /* a surrogate */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct kr_text measure;
