@@ -1,5 +1,8 @@
 #include "dispatcher/settle.h"
 
+#include <string.h>
+
+#include "core/utf8.h"
 #include "db/db.h"
 
 enum { ARRAY_MAX = 64 * 1024 * 1024 };
@@ -29,37 +32,10 @@ const char *settle_word(const struct job *job)
     }
 }
 
-/* Octets of the UTF-8 character at text; 0 = it is none that Postgres takes. */
-static size_t character(const unsigned char *text)
-{
-    static const struct {
-        unsigned char low, high; /* first octet */
-        unsigned char from, to;  /* second octet */
-        size_t size;
-    } rows[] = {{0x01, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
-                {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
-                {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (text[0] < rows[i].low || text[0] > rows[i].high)
-            continue;
-        bool good = rows[i].size < 2 || (text[1] >= rows[i].from && text[1] <= rows[i].to);
-        for (size_t j = 2; good && j < rows[i].size; j++)
-            good = (text[j] & 0xC0) == 0x80;
-        return good ? rows[i].size : 0;
-    }
-    return 0;
-}
-
 void settle_clean(const char *text, char clean[SETTLE_TEXT_SIZE])
 {
-    size_t used = 0;
-    for (const char *p = text; *p != '\0' && used + 4 < SETTLE_TEXT_SIZE;) {
-        size_t size = character((const unsigned char *)p);
-        for (size_t i = 0; i < (size ? size : 1); i++)
-            clean[used++] = size ? p[i] : '?';
-        p += size ? size : 1;
-    }
-    clean[used] = '\0';
+    size_t size = utf8_clean(text, strlen(text), clean, SETTLE_TEXT_SIZE - 1);
+    clean[size] = '\0';
 }
 
 static void add_peer_text(struct buf *out, const char *text)

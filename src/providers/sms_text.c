@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 /* Segments of a longer text lose 6 octets to the header that joins them. */
 static const struct limits {
     size_t single, joined;
@@ -38,31 +40,6 @@ static size_t gsm7_septets(uint32_t character)
     return character == EURO ? 2 : 0;
 }
 
-/* The octets of the character at the start of text (RFC 3629, 4), or 0. */
-static size_t utf8_character(const unsigned char *text, size_t size, uint32_t *character)
-{
-    static const struct {
-        unsigned char mask, lead;
-        uint32_t least;
-    } forms[] = {{0x80, 0x00, 0}, {0xE0, 0xC0, 0x80}, {0xF0, 0xE0, 0x800}, {0xF8, 0xF0, 0x10000}};
-    for (size_t more = 0; more < sizeof forms / sizeof forms[0]; more++) {
-        if ((text[0] & forms[more].mask) != forms[more].lead)
-            continue;
-        if (more >= size)
-            return 0;
-        uint32_t value = text[0] & (unsigned char)~forms[more].mask;
-        for (size_t i = 1; i <= more; i++) {
-            if ((text[i] & 0xC0) != 0x80)
-                return 0;
-            value = value << 6 | (text[i] & 0x3F);
-        }
-        bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-        *character = value;
-        return value >= forms[more].least && value <= 0x10FFFF && !surrogate ? more + 1 : 0;
-    }
-    return 0;
-}
-
 struct tally {
     size_t units, segments, used;
 };
@@ -83,7 +60,7 @@ bool sms_size(const char *text, size_t size, struct sms_size *result)
     enum sms_encoding encoding = SMS_GSM7;
     while (size > 0) {
         uint32_t character;
-        size_t octets = utf8_character((const unsigned char *)text, size, &character);
+        size_t octets = utf8_read(text, size, &character);
         if (octets == 0)
             return false;
         size_t septets = gsm7_septets(character);

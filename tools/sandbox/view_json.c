@@ -3,6 +3,7 @@
 
 #include "core/json.h"
 #include "core/mem.h"
+#include "core/utf8.h"
 #include "sandbox/form.h"
 #include "sandbox/view.h"
 
@@ -37,32 +38,11 @@ static void open_element(struct cursor *cursor, struct buf *out)
     cursor->first = false;
 }
 
-/* The length of the UTF-8 character at text, or 0 when there is none (RFC 3629). */
-static size_t utf8_size(const unsigned char *text, size_t size)
-{
-    size_t wanted = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-    if (wanted == 0 || text[0] > 0xf4 || wanted > size)
-        return 0;
-    for (size_t i = 1; i < wanted; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xf0 && text[1] < 0x90);
-    bool surrogate = text[0] == 0xed && text[1] > 0x9f;
-    return overlong || surrogate || (text[0] == 0xf4 && text[1] > 0x8f) ? 0 : wanted;
-}
-
 /* A mail may carry any octets; JSON may not: what is no UTF-8 becomes '?'. */
 static void append_string(struct buf *out, const char *text, size_t size)
 {
     char *clean = mem_alloc(size + 1);
-    for (size_t i = 0; i < size;) {
-        size_t length = utf8_size((const unsigned char *)text + i, size - i);
-        if (length == 0)
-            clean[i++] = '?';
-        for (; length > 0; length--, i++)
-            clean[i] = text[i];
-    }
-    json_append_string(out, clean, size);
+    json_append_string(out, clean, utf8_clean(text, size, clean, size));
     mem_free(clean);
 }
 
