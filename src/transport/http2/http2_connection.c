@@ -6,7 +6,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
-#include "transport/http2_internal.h"
+#include "transport/http2/http2_internal.h"
 
 enum {
     RECORD_SIZE = 16384,    /* the most one TLS record holds (RFC 8446, 5.1): one SSL_write, one SSL_read */

@@ -3,7 +3,7 @@
 #include "core/backoff.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "transport/http2_internal.h"
+#include "transport/http2/http2_internal.h"
 
 TAILQ_HEAD(http2_connections, http2_connection);
 

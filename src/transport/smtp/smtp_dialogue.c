@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/base64.h"
-#include "transport/smtp_internal.h"
+#include "transport/smtp/smtp_internal.h"
 
 enum { BODY_CHUNK = 32 * 1024 };
 

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "core/mem.h"
-#include "transport/curl_internal.h"
+#include "transport/curl/curl_internal.h"
 #include "transport/guard.h"
 
 enum { URL_MAX = 8192, HEADER_LINE_MAX = 8192 };

@@ -1,5 +1,5 @@
 #include "core/mem.h"
-#include "transport/smtp_internal.h"
+#include "transport/smtp/smtp_internal.h"
 
 TAILQ_HEAD(smtp_connections, smtp_connection);
 

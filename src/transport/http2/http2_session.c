@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "transport/http2_internal.h"
+#include "transport/http2/http2_internal.h"
 
 enum {
     STREAM_WINDOW = 2 * RESPONSE_MAX_BODY, /* a response that is kept never waits for the window */

@@ -1,5 +1,5 @@
 #include "core/mem.h"
-#include "transport/curl_internal.h"
+#include "transport/curl/curl_internal.h"
 
 TAILQ_HEAD(curl_transfers, curl_transfer);
 TAILQ_HEAD(curl_waits, curl_wait);

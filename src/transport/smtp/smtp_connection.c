@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
-#include "transport/smtp_internal.h"
+#include "transport/smtp/smtp_internal.h"
 
 enum {
     LINE_MAX_SIZE = 4096, /* RFC 5321, 4.5.3.1.5 asks for 512 */
