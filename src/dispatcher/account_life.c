@@ -42,7 +42,7 @@ static bool set_up(struct account *account, const struct account_row *row, struc
     char *secrets[ADAPTER_MAX_SECRETS] = {0};
     bool ok = read_secrets(account->adapter, settings, secrets, err);
     if (ok) {
-        account->settings = account->adapter->account_new(settings, (const char *const *)secrets, err);
+        account->settings = account->adapter->settings_new(settings, (const char *const *)secrets, err);
         ok = account->settings != NULL;
     }
     for (size_t i = 0; i < ADAPTER_MAX_SECRETS; i++)
@@ -175,7 +175,7 @@ void account_free(struct account *account)
     arena_free(account->credential.arena);
     mem_free(account->credential.value.token);
     if (account->settings)
-        account->adapter->account_free(account->settings);
+        account->adapter->settings_free(account->settings);
     mem_free(account->name);
     mem_free(account->app);
     mem_free(account->environment);

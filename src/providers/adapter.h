@@ -83,36 +83,36 @@ struct adapter {
     /* Checks the settings and keys of a provider row and makes what build and judge need. `secrets` has one
      * value per name above (NULL for an absent optional one) and is not kept. err names the setting and the
      * rule. */
-    void *(*account_new)(struct json_object *settings, const char *const *secrets, struct error *err);
-    void (*account_free)(void *account);
+    void *(*settings_new)(struct json_object *json, const char *const *secrets, struct error *err);
+    void (*settings_free)(void *settings);
 
-    /* Fills the parts of the endpoint that the account decides (url, http2, username, …; strings live as long
-     * as the account). The caller has set connections, streams and timeouts to the row's values or to
+    /* Fills the parts of the endpoint that the settings decide (url, http2, username, …; strings live as long
+     * as the settings). The caller has set connections, streams and timeouts to the row's values or to
      * defaults. */
-    void (*endpoint)(const void *account, struct endpoint_options *options);
+    void (*endpoint)(const void *settings, struct endpoint_options *options);
 
     /* Makes the request; its memory comes from arena. token: the fetched credential or NULL. false: the
      * content or the address is at fault; the verdict is then filled (REJECTED or ADDRESS_GONE). */
-    bool (*build)(const void *account, const struct message *message, const char *token, int64_t now_ms,
+    bool (*build)(const void *settings, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict);
 
-    struct verdict (*judge)(const void *account, const struct message *message,
+    struct verdict (*judge)(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms);
 
     /* Both NULL when the provider cannot be asked whether it took a message whose answer was lost.
      * inquiry_build, false: it is too early after sent->upto_ms, ask later; or such a message can never be
      * asked for (its address is no address), and it stays false. inquiry_judge, SENT: the provider took it;
      * UNSENT: it surely did not; IN_DOUBT: it cannot tell (yet). */
-    bool (*inquiry_build)(const void *account, const struct message *message, const struct sent_span *sent,
+    bool (*inquiry_build)(const void *settings, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request);
-    struct verdict (*inquiry_judge)(const void *account, const struct message *message,
+    struct verdict (*inquiry_judge)(const void *settings, const struct message *message,
                                     const struct response *response, const struct sent_span *sent);
 
     /* Both NULL when no credential is fetched. */
-    bool (*credential_build)(const void *account, int64_t now_ms, struct arena *arena,
+    bool (*credential_build)(const void *settings, int64_t now_ms, struct arena *arena,
                              struct endpoint_options *options, struct request *request, struct error *err);
     /* SENT: *credential is filled. Anything else: RETRY, THROTTLED or STOPPED. */
-    struct verdict (*credential_judge)(const void *account, const struct response *response, int64_t now_ms,
+    struct verdict (*credential_judge)(const void *settings, const struct response *response, int64_t now_ms,
                                        struct credential *credential);
 };
 

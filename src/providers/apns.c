@@ -1,4 +1,4 @@
-/* Apple Push Notification service: accounts and requests. Answers are judged in apns_judge.c. */
+/* Apple Push Notification service: settings and requests. Answers are judged in apns_judge.c. */
 #include "providers/apns.h"
 
 #include <ctype.h>
@@ -45,78 +45,79 @@ struct bearer {
     char *text; /* "bearer …" */
 };
 
-struct apns {
+struct apns_settings {
     struct server server;
     char *topic, *team_id, *key_id;
     const struct push_type *type;
     struct jose_key *key;
-    struct bearer *bearer; /* a cache; nothing else of an account changes */
+    struct bearer *bearer; /* a cache; nothing else of the settings changes */
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct apns *account = arg;
-    if (account == NULL)
+    struct apns_settings *settings = arg;
+    if (settings == NULL)
         return;
-    server_free(&account->server);
-    mem_free(account->topic);
-    mem_free(account->team_id);
-    mem_free(account->key_id);
-    jose_key_free(account->key);
-    mem_free(account->bearer->text);
-    mem_free(account->bearer);
-    mem_free(account);
+    server_free(&settings->server);
+    mem_free(settings->topic);
+    mem_free(settings->team_id);
+    mem_free(settings->key_id);
+    jose_key_free(settings->key);
+    mem_free(settings->bearer->text);
+    mem_free(settings->bearer);
+    mem_free(settings);
 }
 
-static bool find_type(struct apns *account, struct json_object *settings, struct error *err)
+static bool find_type(struct apns_settings *settings, struct json_object *json, struct error *err)
 {
-    char *name = setting_word(settings, "push_type", alert->name, err);
+    char *name = setting_word(json, "push_type", alert->name, err);
     if (name == NULL)
         return false;
     for (size_t i = 0; i < sizeof push_types / sizeof push_types[0]; i++) {
         if (strcmp(name, push_types[i].name) == 0)
-            account->type = &push_types[i];
+            settings->type = &push_types[i];
     }
     mem_free(name);
-    if (account->type == NULL)
+    if (settings->type == NULL)
         return error_set(err, "settings.push_type: must be one of APNs' push types, such as alert");
-    const char *suffix = account->type->topic_suffix;
-    size_t topic_size = strlen(account->topic), suffix_size = strlen(suffix);
-    if (topic_size <= suffix_size || strcmp(account->topic + topic_size - suffix_size, suffix) != 0)
-        return error_set(err, "settings.topic: must end in %s for push_type %s", suffix, account->type->name);
+    const char *suffix = settings->type->topic_suffix;
+    size_t topic_size = strlen(settings->topic), suffix_size = strlen(suffix);
+    if (topic_size <= suffix_size || strcmp(settings->topic + topic_size - suffix_size, suffix) != 0)
+        return error_set(err, "settings.topic: must end in %s for push_type %s", suffix,
+                         settings->type->name);
     return true;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct apns *account = mem_alloc(sizeof *account);
-    account->bearer = mem_alloc(sizeof *account->bearer);
-    account->bearer->window = -1;
-    if (setting_server(settings, "https://api.push.apple.com", &account->server, err) &&
-        (account->team_id = setting_word(settings, "team_id", NULL, err)) != NULL &&
-        (account->key_id = setting_word(settings, "key_id", NULL, err)) != NULL &&
-        (account->topic = setting_word(settings, "topic", NULL, err)) != NULL &&
-        find_type(account, settings, err)) {
-        account->key = jose_key_new(JOSE_ES256, secrets[0], err);
-        if (account->key != NULL)
-            return account;
+    struct apns_settings *settings = mem_alloc(sizeof *settings);
+    settings->bearer = mem_alloc(sizeof *settings->bearer);
+    settings->bearer->window = -1;
+    if (setting_server(json, "https://api.push.apple.com", &settings->server, err) &&
+        (settings->team_id = setting_word(json, "team_id", NULL, err)) != NULL &&
+        (settings->key_id = setting_word(json, "key_id", NULL, err)) != NULL &&
+        (settings->topic = setting_word(json, "topic", NULL, err)) != NULL &&
+        find_type(settings, json, err)) {
+        settings->key = jose_key_new(JOSE_ES256, secrets[0], err);
+        if (settings->key != NULL)
+            return settings;
         error_prefix(err, "secret key");
     }
-    account_free(account);
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct apns *account = arg;
-    server_endpoint(&account->server, options);
+    const struct apns_settings *settings = arg;
+    server_endpoint(&settings->server, options);
     options->http2 = true;
 }
 
 /* NULL when OpenSSL fails. */
-static const char *bearer_for(const struct apns *account, int64_t now_ms)
+static const char *bearer_for(const struct apns_settings *settings, int64_t now_ms)
 {
-    struct bearer *bearer = account->bearer;
+    struct bearer *bearer = settings->bearer;
     int64_t window = now_ms / 1000 / TOKEN_WINDOW_S;
     if (window == bearer->window)
         return bearer->text;
@@ -126,13 +127,13 @@ static const char *bearer_for(const struct apns *account, int64_t now_ms)
     buf_init(&claims, TOKEN_MAX);
     buf_init(&token, 2 * TOKEN_MAX);
     buf_text(&header, "{\"alg\":\"ES256\",\"kid\":");
-    json_append_string(&header, account->key_id, strlen(account->key_id));
+    json_append_string(&header, settings->key_id, strlen(settings->key_id));
     buf_text(&header, "}");
     buf_text(&claims, "{\"iss\":");
-    json_append_string(&claims, account->team_id, strlen(account->team_id));
+    json_append_string(&claims, settings->team_id, strlen(settings->team_id));
     buf_printf(&claims, ",\"iat\":%lld}", (long long)(window * TOKEN_WINDOW_S));
     bool ok = buf_text(&token, "bearer ") &&
-              jose_sign(account->key, buf_string(&header), buf_string(&claims), &token);
+              jose_sign(settings->key, buf_string(&header), buf_string(&claims), &token);
     if (ok) {
         mem_free(bearer->text);
         bearer->text = mem_strdup(buf_string(&token));
@@ -218,12 +219,12 @@ static void write_raw(struct buf *out, struct json_object *payload, const char *
     buf_char(out, '}');
 }
 
-/* APNs wants type "background" for what shows nothing; an account for alerts may send such messages too. */
-static const struct push_type *type_of(const struct apns *account, const struct push_payload *push,
+/* APNs wants type "background" for what shows nothing; a provider for alerts may send such messages too. */
+static const struct push_type *type_of(const struct apns_settings *settings, const struct push_payload *push,
                                        struct json_object *aps)
 {
-    if (account->type != alert)
-        return account->type;
+    if (settings->type != alert)
+        return settings->type;
     bool silent = aps == NULL
                       ? !shows_something(push)
                       : json_get(aps, "content-available") != NULL && json_get(aps, "alert") == NULL &&
@@ -266,7 +267,7 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token; /* the credential is signed here, none is fetched */
-    const struct apns *account = arg;
+    const struct apns_settings *settings = arg;
     if (!device_token_ok(message->recipient)) {
         *verdict = verdict_make(VERDICT_REJECTED, "recipient: is not a device token in hex");
         return false;
@@ -279,11 +280,11 @@ static bool build(const void *arg, const struct message *message, const char *to
     else if (!push_payload_read(message->payload, &push, verdict))
         return false;
 
-    const struct push_type *type = type_of(account, &push, raw ? aps : NULL);
+    const struct push_type *type = type_of(settings, &push, raw ? aps : NULL);
     *request = (struct request){.method = "POST"};
     if (!write_body(&push, type, message, raw, arena, request, verdict))
         return false;
-    const char *bearer = bearer_for(account, now_ms);
+    const char *bearer = bearer_for(settings, now_ms);
     if (bearer == NULL) {
         *verdict = verdict_make(VERDICT_STOPPED, "the provider token could not be signed");
         return false;
@@ -292,7 +293,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     int64_t ttl = push_ttl(&push, message, now_ms);
     request->path = arena_printf(arena, "/3/device/%s", message->recipient);
     add_header(request, "authorization", arena_strdup(arena, bearer));
-    add_header(request, "apns-topic", account->topic);
+    add_header(request, "apns-topic", settings->topic);
     add_header(request, "apns-push-type", type->name);
     add_header(request, "apns-id", message->uuid);
     add_header(request, "apns-priority", push.normal_priority || type == background ? "5" : "10");
@@ -308,8 +309,8 @@ const struct adapter apns_adapter = {
     .channel = "ios",
     .repeat = REPEAT_COLLAPSES,
     .secrets = {"key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = apns_judge,

@@ -4,7 +4,7 @@
 
 #include "providers/adapter.h"
 
-struct verdict apns_judge(const void *account, const struct message *message, const struct response *response,
-                          int64_t now_ms);
+struct verdict apns_judge(const void *settings, const struct message *message,
+                          const struct response *response, int64_t now_ms);
 
 #endif

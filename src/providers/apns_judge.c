@@ -79,10 +79,10 @@ static struct verdict judge_error(struct json_object *body, const struct message
     return verdict;
 }
 
-struct verdict apns_judge(const void *account, const struct message *message, const struct response *response,
-                          int64_t now_ms)
+struct verdict apns_judge(const void *settings, const struct message *message,
+                          const struct response *response, int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     if (response->status == 200) {

@@ -1,4 +1,4 @@
-/* Firebase Cloud Messaging, HTTP v1: accounts and requests. Access tokens are in fcm_grant.c, answers in
+/* Firebase Cloud Messaging, HTTP v1: settings and requests. Access tokens are in fcm_grant.c, answers in
  * fcm_judge.c. */
 #include "providers/fcm.h"
 
@@ -10,19 +10,19 @@
 
 enum { TOKEN_MAX = 4096, PAYLOAD_MAX = 4096, BODY_MAX = 65536 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct fcm *account = arg;
-    if (account == NULL)
+    struct fcm_settings *settings = arg;
+    if (settings == NULL)
         return;
-    server_free(&account->server);
-    mem_free(account->path);
-    mem_free(account->client_email);
-    mem_free(account->key_id);
-    mem_free(account->token_uri);
-    mem_free(account->token_origin);
-    jose_key_free(account->key);
-    mem_free(account);
+    server_free(&settings->server);
+    mem_free(settings->path);
+    mem_free(settings->client_email);
+    mem_free(settings->key_id);
+    mem_free(settings->token_uri);
+    mem_free(settings->token_origin);
+    jose_key_free(settings->key);
+    mem_free(settings);
 }
 
 static bool service_error(struct error *err, const char *name, const char *rule)
@@ -31,7 +31,7 @@ static bool service_error(struct error *err, const char *name, const char *rule)
 }
 
 /* A project id or number is one segment of the path. */
-static bool set_path(struct fcm *account, const char *project, struct error *err)
+static bool set_path(struct fcm_settings *settings, const char *project, struct error *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
     if (project == NULL || project[0] == '\0' || project[strspn(project, allowed)] != '\0')
@@ -40,38 +40,38 @@ static bool set_path(struct fcm *account, const char *project, struct error *err
     buf_init(&path, 512);
     buf_printf(&path, "/v1/projects/%s/messages:send", project);
     bool fits = !path.overflowed;
-    account->path = mem_strdup(buf_string(&path));
+    settings->path = mem_strdup(buf_string(&path));
     buf_free(&path);
     return fits || service_error(err, "project_id", "is too long");
 }
 
-static bool set_token_uri(struct fcm *account, const char *uri, struct error *err)
+static bool set_token_uri(struct fcm_settings *settings, const char *uri, struct error *err)
 {
     size_t origin = uri == NULL ? 0 : url_origin(uri, "https");
     if (origin == 0 || uri[origin] != '/' || strpbrk(uri, " \t\r\n#") != NULL)
         return service_error(err, "token_uri", "must be https://host/path");
-    account->token_uri = mem_strdup(uri);
-    account->token_origin = mem_strdup(uri);
-    account->token_origin[origin] = '\0';
-    account->token_path = account->token_uri + origin;
+    settings->token_uri = mem_strdup(uri);
+    settings->token_origin = mem_strdup(uri);
+    settings->token_origin[origin] = '\0';
+    settings->token_path = settings->token_uri + origin;
     return true;
 }
 
-static bool set_service_account(struct fcm *account, struct json_object *service, struct error *err)
+static bool set_service_account(struct fcm_settings *settings, struct json_object *service, struct error *err)
 {
     const char *email = json_get_text(service, "client_email");
     const char *pem = json_get_text(service, "private_key");
-    if (!set_path(account, json_get_text(service, "project_id"), err) ||
-        !set_token_uri(account, json_get_text(service, "token_uri"), err))
+    if (!set_path(settings, json_get_text(service, "project_id"), err) ||
+        !set_token_uri(settings, json_get_text(service, "token_uri"), err))
         return false;
     if (email == NULL || email[0] == '\0')
         return service_error(err, "client_email", "is missing");
     if (pem == NULL)
         return service_error(err, "private_key", "is missing");
-    account->client_email = mem_strdup(email);
-    account->key_id = mem_strdup(json_get_text(service, "private_key_id"));
-    account->key = jose_key_new(JOSE_RS256, pem, err);
-    return account->key != NULL || error_prefix(err, "secret service_account: private_key");
+    settings->client_email = mem_strdup(email);
+    settings->key_id = mem_strdup(json_get_text(service, "private_key_id"));
+    settings->key = jose_key_new(JOSE_RS256, pem, err);
+    return settings->key != NULL || error_prefix(err, "secret service_account: private_key");
 }
 
 /* json-c frees without wiping; a value of the same length is written in place. */
@@ -86,29 +86,29 @@ static void wipe_private_key(struct json_object *service)
     mem_free(blank);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct fcm *account = mem_alloc(sizeof *account);
-    bool ok = setting_server(settings, "https://fcm.googleapis.com", &account->server, err);
+    struct fcm_settings *settings = mem_alloc(sizeof *settings);
+    bool ok = setting_server(json, "https://fcm.googleapis.com", &settings->server, err);
     if (ok) {
         struct json_object *service = json_parse(secrets[0], strlen(secrets[0]), NULL);
         if (json_object_is_type(service, json_type_object))
-            ok = set_service_account(account, service, err);
+            ok = set_service_account(settings, service, err);
         else
             ok = error_set(err, "secret service_account: must be the JSON file of a service account");
         wipe_private_key(service);
         json_object_put(service);
     }
     if (ok)
-        return account;
-    account_free(account);
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct fcm *account = arg;
-    server_endpoint(&account->server, options);
+    const struct fcm_settings *settings = arg;
+    server_endpoint(&settings->server, options);
     options->http2 = true;
 }
 
@@ -244,7 +244,7 @@ static bool recipient_ok(const char *recipient)
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
-    const struct fcm *account = arg;
+    const struct fcm_settings *settings = arg;
     if (token == NULL) {
         *verdict = verdict_make(VERDICT_REFRESH, "no access token yet");
         return false;
@@ -259,7 +259,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     if (ok) {
         *request = (struct request){
             .method = "POST",
-            .path = account->path,
+            .path = settings->path,
             .headers = {{"authorization", arena_printf(arena, "Bearer %s", token)},
                         {"content-type", "application/json"}},
             .header_count = 2,
@@ -276,8 +276,8 @@ const struct adapter fcm_adapter = {
     .channel = "android",
     .repeat = REPEAT_COLLAPSES,
     .secrets = {"service_account"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = fcm_judge,

@@ -6,7 +6,7 @@
 #include "providers/jose.h"
 #include "providers/settings.h"
 
-struct fcm {
+struct fcm_settings {
     struct server server;
     char *path; /* "/v1/projects/…/messages:send" */
     /* The service account. */
@@ -16,14 +16,14 @@ struct fcm {
     struct jose_key *key;
 };
 
-struct verdict fcm_judge(const void *account, const struct message *message, const struct response *response,
+struct verdict fcm_judge(const void *settings, const struct message *message, const struct response *response,
                          int64_t now_ms);
 
 /* The OAuth 2.0 JWT bearer grant (RFC 7523, 2.1) that turns the service account's key into an access token.
  */
-bool fcm_grant_build(const void *account, int64_t now_ms, struct arena *arena,
+bool fcm_grant_build(const void *settings, int64_t now_ms, struct arena *arena,
                      struct endpoint_options *options, struct request *request, struct error *err);
-struct verdict fcm_grant_judge(const void *account, const struct response *response, int64_t now_ms,
+struct verdict fcm_grant_judge(const void *settings, const struct response *response, int64_t now_ms,
                                struct credential *credential);
 
 #endif

@@ -14,44 +14,44 @@ enum {
 static const char form[] = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
 static const char scope[] = "https://www.googleapis.com/auth/firebase.messaging";
 
-static void write_header(struct buf *out, const struct fcm *account)
+static void write_header(struct buf *out, const struct fcm_settings *settings)
 {
     buf_text(out, "{\"alg\":\"RS256\",\"typ\":\"JWT\"");
-    if (account->key_id != NULL) {
+    if (settings->key_id != NULL) {
         buf_text(out, ",\"kid\":");
-        json_append_string(out, account->key_id, strlen(account->key_id));
+        json_append_string(out, settings->key_id, strlen(settings->key_id));
     }
     buf_char(out, '}');
 }
 
-static void write_claims(struct buf *out, const struct fcm *account, int64_t now_s)
+static void write_claims(struct buf *out, const struct fcm_settings *settings, int64_t now_s)
 {
     buf_text(out, "{\"iss\":");
-    json_append_string(out, account->client_email, strlen(account->client_email));
+    json_append_string(out, settings->client_email, strlen(settings->client_email));
     buf_printf(out, ",\"scope\":\"%s\",\"aud\":", scope);
-    json_append_string(out, account->token_uri, strlen(account->token_uri));
+    json_append_string(out, settings->token_uri, strlen(settings->token_uri));
     buf_printf(out, ",\"iat\":%lld,\"exp\":%lld}", (long long)now_s, (long long)(now_s + ASSERTION_LIFE_S));
 }
 
 bool fcm_grant_build(const void *arg, int64_t now_ms, struct arena *arena, struct endpoint_options *options,
                      struct request *request, struct error *err)
 {
-    const struct fcm *account = arg;
+    const struct fcm_settings *settings = arg;
     struct buf header, claims, body;
     buf_init(&header, ASSERTION_MAX);
     buf_init(&claims, ASSERTION_MAX);
     buf_init(&body, 4 * ASSERTION_MAX);
-    write_header(&header, account);
-    write_claims(&claims, account, now_ms / 1000);
+    write_header(&header, settings);
+    write_claims(&claims, settings, now_ms / 1000);
     bool ok =
-        buf_text(&body, form) && jose_sign(account->key, buf_string(&header), buf_string(&claims), &body);
+        buf_text(&body, form) && jose_sign(settings->key, buf_string(&header), buf_string(&claims), &body);
     if (ok) {
-        options->url = account->token_origin;
+        options->url = settings->token_origin;
         options->http2 = false;
-        options->ca_file = account->server.ca_file;
+        options->ca_file = settings->server.ca_file;
         *request = (struct request){
             .method = "POST",
-            .path = account->token_path,
+            .path = settings->token_path,
             .headers = {{"content-type", "application/x-www-form-urlencoded"}},
             .header_count = 1,
             .body = arena_strndup(arena, body.data, body.size),

@@ -152,10 +152,10 @@ static struct verdict judge_ok(struct json_object *body)
     return verdict;
 }
 
-struct verdict fcm_judge(const void *account, const struct message *message, const struct response *response,
+struct verdict fcm_judge(const void *settings, const struct message *message, const struct response *response,
                          int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     struct json_object *body = judge_json(response);

@@ -1,4 +1,4 @@
-/* A vendor that is described wholly by its provider row: accounts and requests. Settings are read in
+/* A vendor that is described wholly by its provider row: settings and requests. Settings are read in
  * http_settings.c, answers in http_judge.c. */
 #include "providers/http.h"
 
@@ -8,42 +8,42 @@
 #include "core/secret.h"
 #include "providers/digest.h"
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct http *account = arg;
-    if (account == NULL)
+    struct http_settings *settings = arg;
+    if (settings == NULL)
         return;
-    for (size_t i = 0; i < account->template_count; i++)
-        mustache_free(account->templates[i]);
-    mem_free(account->templates);
-    json_object_put(account->members);
-    secret_free(account->credential);
-    arena_free(account->arena);
-    mem_free(account);
+    for (size_t i = 0; i < settings->template_count; i++)
+        mustache_free(settings->templates[i]);
+    mem_free(settings->templates);
+    json_object_put(settings->members);
+    secret_free(settings->credential);
+    arena_free(settings->arena);
+    mem_free(settings);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct http *account = mem_alloc(sizeof *account);
-    account->arena = arena_new();
-    if (http_settings_read(account, settings, secrets[0], err))
-        return account;
-    account_free(account);
+    struct http_settings *settings = mem_alloc(sizeof *settings);
+    settings->arena = arena_new();
+    if (http_settings_read(settings, json, secrets[0], err))
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct http *account = arg;
-    options->url = account->url;
+    const struct http_settings *settings = arg;
+    options->url = settings->url;
     options->http2 = false;
-    options->ca_file = account->ca_file;
+    options->ca_file = settings->ca_file;
 }
 
 /* ---- Requests ---- */
 
 struct writer {
-    const struct http *account;
+    const struct http_settings *settings;
     struct http_values values;
     struct arena *arena;
     struct request *request;
@@ -78,7 +78,7 @@ static bool has_dot_segment(const char *path)
 
 static bool write_path(struct writer *writer)
 {
-    char *path = write_text(writer, writer->account->path, HTTP_PLACE_PATH, "path", "", HTTP_PATH_MAX);
+    char *path = write_text(writer, writer->settings->path, HTTP_PLACE_PATH, "path", "", HTTP_PATH_MAX);
     if (path == NULL)
         return false;
     if (has_dot_segment(path))
@@ -109,9 +109,9 @@ static bool write_header(struct writer *writer, const char *name, const struct m
 /* The templates follow the strings in the order in which they were found. */
 static bool write_member(struct writer *writer, struct json_object *value, size_t *next, struct buf *out)
 {
-    const struct http *account = writer->account;
+    const struct http_settings *settings = writer->settings;
     if (json_object_is_type(value, json_type_string)) {
-        const char *text = write_text(writer, account->templates[account->first_member + (*next)++],
+        const char *text = write_text(writer, settings->templates[settings->first_member + (*next)++],
                                       HTTP_PLACE_MEMBER, "body", "", HTTP_BODY_MAX);
         if (text != NULL)
             json_append_string(out, text, strlen(text));
@@ -156,13 +156,13 @@ static bool is_json(const struct buf *text)
 
 static bool write_content(struct writer *writer, struct buf *out)
 {
-    const struct http *account = writer->account;
+    const struct http_settings *settings = writer->settings;
     size_t next = 0;
-    if (account->body == NULL)
-        return write_member(writer, account->members, &next, out);
-    if (!http_render(&writer->values, account->body, account->body_place, out, &writer->err))
+    if (settings->body == NULL)
+        return write_member(writer, settings->members, &next, out);
+    if (!http_render(&writer->values, settings->body, settings->body_place, out, &writer->err))
         return error_prefix(&writer->err, "settings.body");
-    return account->body_place != HTTP_PLACE_JSON || is_json(out) ||
+    return settings->body_place != HTTP_PLACE_JSON || is_json(out) ||
            error_set(&writer->err, "settings.body: does not become JSON with these values");
 }
 
@@ -171,14 +171,14 @@ static bool write_body(struct writer *writer)
     struct request *request = writer->request;
     struct buf out;
     request->body = "";
-    if (writer->account->content_type == NULL)
+    if (writer->settings->content_type == NULL)
         return true;
     buf_init(&out, HTTP_BODY_MAX);
     bool ok = write_content(writer, &out);
     if (ok && out.overflowed)
         ok = error_set(&writer->err, "settings.body: becomes longer than %d octets", HTTP_BODY_MAX);
     if (ok) {
-        add_header(request, "content-type", writer->account->content_type);
+        add_header(request, "content-type", writer->settings->content_type);
         request->body = arena_strndup(writer->arena, buf_string(&out), out.size);
         request->body_size = out.size;
     }
@@ -188,17 +188,17 @@ static bool write_body(struct writer *writer)
 
 static const char *sign(struct writer *writer, const char *text)
 {
-    const struct http *account = writer->account;
+    const struct http_settings *settings = writer->settings;
     unsigned char digest[SHA256_SIZE];
-    size_t key_size = strlen(account->credential), size = strlen(text);
-    if (account->sha1)
-        hmac_sha1(account->credential, key_size, text, size, digest);
+    size_t key_size = strlen(settings->credential), size = strlen(text);
+    if (settings->sha1)
+        hmac_sha1(settings->credential, key_size, text, size, digest);
     else
-        hmac_sha256(account->credential, key_size, text, size, digest);
+        hmac_sha256(settings->credential, key_size, text, size, digest);
     struct buf out;
     buf_init(&out, 128);
-    (void)(account->base64 ? base64_append : hex_append)(&out, digest,
-                                                         account->sha1 ? SHA1_SIZE : SHA256_SIZE);
+    (void)(settings->base64 ? base64_append : hex_append)(&out, digest,
+                                                          settings->sha1 ? SHA1_SIZE : SHA256_SIZE);
     const char *signature = arena_strdup(writer->arena, buf_string(&out));
     buf_free(&out);
     return signature;
@@ -206,14 +206,14 @@ static const char *sign(struct writer *writer, const char *text)
 
 static bool write_signature(struct writer *writer)
 {
-    const struct http *account = writer->account;
+    const struct http_settings *settings = writer->settings;
     struct request *request = writer->request;
     http_values_add(&writer->values, "method", request->method, strlen(request->method));
     http_values_add(&writer->values, "path", request->path, strlen(request->path));
     http_values_add(&writer->values, "body", request->body, request->body_size);
-    char *text = write_text(writer, account->signed_text, HTTP_PLACE_SIGNED, "auth.sign", "",
+    char *text = write_text(writer, settings->signed_text, HTTP_PLACE_SIGNED, "auth.sign", "",
                             HTTP_BODY_MAX + HTTP_PATH_MAX + HTTP_HEADER_MAX);
-    if (text == NULL || !write_header(writer, account->auth_header, account->prefix, "auth.prefix of "))
+    if (text == NULL || !write_header(writer, settings->auth_header, settings->prefix, "auth.prefix of "))
         return false;
     struct header *header = &request->headers[request->header_count - 1];
     header->value = arena_printf(writer->arena, "%s%s", header->value, sign(writer, text));
@@ -222,17 +222,17 @@ static bool write_signature(struct writer *writer)
 
 static bool write_request(struct writer *writer)
 {
-    const struct http *account = writer->account;
+    const struct http_settings *settings = writer->settings;
     if (!write_path(writer) || !write_body(writer))
         return false;
-    for (size_t i = 0; i < account->header_count; i++) {
-        if (!write_header(writer, account->headers[i].name, account->headers[i].value, "headers."))
+    for (size_t i = 0; i < settings->header_count; i++) {
+        if (!write_header(writer, settings->headers[i].name, settings->headers[i].value, "headers."))
             return false;
     }
-    if (account->auth == HTTP_AUTH_HMAC)
+    if (settings->auth == HTTP_AUTH_HMAC)
         return write_signature(writer);
-    if (account->auth == HTTP_AUTH_FIXED)
-        add_header(writer->request, account->auth_header, arena_strdup(writer->arena, account->credential));
+    if (settings->auth == HTTP_AUTH_FIXED)
+        add_header(writer->request, settings->auth_header, arena_strdup(writer->arena, settings->credential));
     return true;
 }
 
@@ -240,10 +240,10 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct http *account = arg;
-    *request = (struct request){.method = account->method};
+    const struct http_settings *settings = arg;
+    *request = (struct request){.method = settings->method};
     struct writer writer = {
-        .account = account,
+        .settings = settings,
         .values = {.message = message, .now_ms = now_ms},
         .arena = arena,
         .request = request,
@@ -260,8 +260,8 @@ const struct adapter http_adapter = {
     .channel = NULL,
     .repeat = REPEAT_DOUBLES,
     .secrets = {"?secret"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = http_judge,

@@ -46,7 +46,7 @@ struct http_rule {
     const char *reason; /* path of the answer's text for people; NULL = the response's own */
 };
 
-struct http {
+struct http_settings {
     struct arena *arena; /* of the texts and lists below */
     const char *url, *ca_file, *method;
 
@@ -76,17 +76,18 @@ struct http {
     const char *id, *cost, *currency, *reason; /* paths; currency may be the code itself */
 };
 
-/* Fills an account that is all zero but for its arena. secret may be NULL. The caller frees what was made in
+/* Fills settings that are all zero but for its arena. secret may be NULL. The caller frees what was made in
  * either case. */
-bool http_settings_read(struct http *account, struct json_object *settings, const char *secret,
+bool http_settings_read(struct http_settings *settings, struct json_object *json, const char *secret,
                         struct error *err) MUST_CHECK;
 
 /* The part of it that is settings.response; response may be NULL. */
-bool http_rules_read(struct http *account, struct json_object *response, struct error *err) MUST_CHECK;
+bool http_rules_read(struct http_settings *settings, struct json_object *response,
+                     struct error *err) MUST_CHECK;
 
 /* Compiles a text of the settings and checks what its author wrote: names of values that exist, no partials,
- * and only octets that may stand in its place. err begins with where. The account owns the result. */
-const struct mustache *http_template_new(struct http *account, struct json_object *text,
+ * and only octets that may stand in its place. err begins with where. The settings own the result. */
+const struct mustache *http_template_new(struct http_settings *settings, struct json_object *text,
                                          enum http_place place, const char *where, struct error *err);
 
 /* The values that texts may name, made once for each way of escaping. */
@@ -105,8 +106,8 @@ bool http_render(struct http_values *values, const struct mustache *text, enum h
 /* Whether text is a path into a JSON document: "$" and then any of ".name" and "[index]". */
 bool http_path_ok(const char *text);
 
-struct verdict http_judge(const void *account, const struct message *message, const struct response *response,
-                          int64_t now_ms);
+struct verdict http_judge(const void *settings, const struct message *message,
+                          const struct response *response, int64_t now_ms);
 
 extern const struct adapter http_adapter;
 

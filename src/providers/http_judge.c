@@ -93,11 +93,11 @@ static bool is_decimal(const char *text)
     return whole > 0 && part != 1 && text[whole + part] == '\0';
 }
 
-static struct verdict sent(const struct http *account, struct json_object *body)
+static struct verdict sent(const struct http_settings *settings, struct json_object *body)
 {
     struct verdict verdict = {.kind = VERDICT_SENT};
-    const char *id = path_text(body, account->id), *cost = path_text(body, account->cost);
-    const char *currency = account->currency;
+    const char *id = path_text(body, settings->id), *cost = path_text(body, settings->cost);
+    const char *currency = settings->currency;
     if (currency != NULL && currency[0] == '$')
         currency = path_text(body, currency);
     if (id != NULL && strlen(id) < sizeof verdict.provider_id)
@@ -124,14 +124,14 @@ static struct verdict unknown(const struct response *response, const char *text,
     return verdict;
 }
 
-static struct verdict apply(const struct http *account, const struct http_rule *rule,
+static struct verdict apply(const struct http_settings *settings, const struct http_rule *rule,
                             const struct message *message, const struct response *response,
                             struct json_object *body, int64_t now_ms)
 {
     if (rule != NULL && rule->kind == VERDICT_SENT)
-        return sent(account, body);
+        return sent(settings, body);
     char text[JUDGE_TEXT];
-    const char *reason = rule != NULL && rule->reason != NULL ? rule->reason : account->reason;
+    const char *reason = rule != NULL && rule->reason != NULL ? rule->reason : settings->reason;
     judge_text(text, sizeof text, path_text(body, reason), message->recipient);
     if (rule == NULL)
         return unknown(response, text, now_ms);
@@ -149,14 +149,14 @@ static struct verdict apply(const struct http *account, const struct http_rule *
 struct verdict http_judge(const void *arg, const struct message *message, const struct response *response,
                           int64_t now_ms)
 {
-    const struct http *account = arg;
+    const struct http_settings *settings = arg;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
-    const struct http_rule *rule = account->rules, *end = account->rules + account->rule_count;
+    const struct http_rule *rule = settings->rules, *end = settings->rules + settings->rule_count;
     while (rule < end && !rule_holds(rule, response->status, body))
         rule++;
-    struct verdict verdict = apply(account, rule < end ? rule : NULL, message, response, body, now_ms);
+    struct verdict verdict = apply(settings, rule < end ? rule : NULL, message, response, body, now_ms);
     json_object_put(body);
     return verdict;
 }

@@ -1,4 +1,4 @@
-/* Objects within the settings of an http account: which keys they have, and of which types. */
+/* Objects within the settings of an http provider: which keys they have, and of which types. */
 #ifndef PGOUTBOX_PROVIDERS_HTTP_KEYS_H
 #define PGOUTBOX_PROVIDERS_HTTP_KEYS_H
 

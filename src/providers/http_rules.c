@@ -1,4 +1,4 @@
-/* Reads settings.response of an http account: which answer means what. */
+/* Reads settings.response of an http provider: which answer means what. */
 #include <string.h>
 
 #include "providers/http.h"
@@ -6,10 +6,10 @@
 
 enum { LONGEST_WAIT_S = 86400 };
 
-static bool read_json_path(struct http *account, struct json_object *object, const char *where,
+static bool read_json_path(struct http_settings *settings, struct json_object *object, const char *where,
                            const char *name, const char **path, struct error *err)
 {
-    *path = arena_strdup(account->arena, json_get_text(object, name));
+    *path = arena_strdup(settings->arena, json_get_text(object, name));
     return *path == NULL || http_path_ok(*path) ||
            error_set(err, "%s.%s: must be a path such as $.a.b[0].c", where, name);
 }
@@ -27,7 +27,7 @@ static bool read_status(struct json_object *item, struct http_status *status)
     return text[0] >= '1' && text[0] <= '5' && strcmp(text + 1, "xx") == 0;
 }
 
-static bool read_statuses(struct http *account, struct json_object *list, const char *where,
+static bool read_statuses(struct http_settings *settings, struct json_object *list, const char *where,
                           struct http_rule *rule, struct error *err)
 {
     if (list == NULL)
@@ -35,7 +35,7 @@ static bool read_statuses(struct http *account, struct json_object *list, const 
     rule->status_count = json_object_array_length(list);
     if (rule->status_count == 0)
         return error_set(err, "%s.status: must not be empty", where);
-    rule->statuses = arena_alloc(account->arena, rule->status_count * sizeof *rule->statuses);
+    rule->statuses = arena_alloc(settings->arena, rule->status_count * sizeof *rule->statuses);
     for (size_t i = 0; i < rule->status_count; i++) {
         if (!read_status(json_object_array_get_idx(list, i), &rule->statuses[i]))
             return error_set(err, "%s.status[%zu]: must be 100 to 599, or \"1xx\" to \"5xx\"", where, i);
@@ -43,40 +43,40 @@ static bool read_statuses(struct http *account, struct json_object *list, const 
     return true;
 }
 
-static bool read_match(struct http *account, struct json_object *list, const char *where, const char *path,
-                       struct http_match *match, struct error *err)
+static bool read_match(struct http_settings *settings, struct json_object *list, const char *where,
+                       const char *path, struct http_match *match, struct error *err)
 {
     if (!http_path_ok(path))
         return error_set(err, "%s.json: \"%s\" is not a path such as $.a.b[0].c", where, path);
     if (http_type(list) != KEY_LIST || json_object_array_length(list) == 0)
         return error_set(err, "%s.json.%s: must be a list that is not empty", where, path);
     size_t count = json_object_array_length(list);
-    *match = (struct http_match){arena_strdup(account->arena, path),
-                                 arena_alloc(account->arena, count * sizeof *match->values), count};
+    *match = (struct http_match){arena_strdup(settings->arena, path),
+                                 arena_alloc(settings->arena, count * sizeof *match->values), count};
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         if ((http_type(item) & (KEY_TEXT | KEY_FLAG | KEY_NUMBER)) == 0)
             return error_set(err, "%s.json.%s[%zu]: must be a string, a whole number, true or false", where,
                              path, i);
-        match->values[i] = arena_strdup(account->arena, json_object_get_string(item));
+        match->values[i] = arena_strdup(settings->arena, json_object_get_string(item));
     }
     return true;
 }
 
-static bool read_condition(struct http *account, struct json_object *object, const char *where,
+static bool read_condition(struct http_settings *settings, struct json_object *object, const char *where,
                            struct http_rule *rule, struct error *err)
 {
     struct json_object *matches = json_get(object, "json");
-    if (!read_statuses(account, json_get(object, "status"), where, rule, err))
+    if (!read_statuses(settings, json_get(object, "status"), where, rule, err))
         return false;
     if (matches == NULL)
         return true;
     rule->matches =
-        arena_alloc(account->arena, (size_t)json_object_object_length(matches) * sizeof *rule->matches);
+        arena_alloc(settings->arena, (size_t)json_object_object_length(matches) * sizeof *rule->matches);
     struct json_object_iter each;
     json_object_object_foreachC(matches, each)
     {
-        if (!read_match(account, each.val, where, each.key, &rule->matches[rule->match_count++], err))
+        if (!read_match(settings, each.val, where, each.key, &rule->matches[rule->match_count++], err))
             return false;
     }
     return true;
@@ -98,7 +98,7 @@ static bool read_verdict(struct json_object *object, const char *where, enum ver
     return error_set(err, "%s.verdict: \"%s\" is not a verdict", where, text);
 }
 
-static bool read_rule(struct http *account, struct json_object *object, const char *where,
+static bool read_rule(struct http_settings *settings, struct json_object *object, const char *where,
                       struct http_rule *rule, struct error *err)
 {
     static const struct http_key keys[] = {
@@ -113,8 +113,8 @@ static bool read_rule(struct http *account, struct json_object *object, const ch
     if (http_type(object) != KEY_OBJECT)
         return error_set(err, "%s: %s", where, http_type_rule(KEY_OBJECT));
     if (!http_keys_check(object, where, keys, err) || !read_verdict(object, where, &rule->kind, err) ||
-        !read_condition(account, object, where, rule, err) ||
-        !read_json_path(account, object, where, "reason", &rule->reason, err))
+        !read_condition(settings, object, where, rule, err) ||
+        !read_json_path(settings, object, where, "reason", &rule->reason, err))
         return false;
     if (rule->status_count == 0 && rule->match_count == 0)
         return error_set(err, "%s: %s", where, "must have status or json");
@@ -137,32 +137,32 @@ static bool is_currency(const char *text)
     return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3 && text[3] == '\0';
 }
 
-static bool read_sent(struct http *account, struct json_object *sent, struct error *err)
+static bool read_sent(struct http_settings *settings, struct json_object *sent, struct error *err)
 {
     static const char where[] = "settings.response.sent";
     static const struct http_key keys[] = {
         {"status", KEY_LIST, false}, {"json", KEY_OBJECT, false},   {"id", KEY_TEXT, false},
         {"cost", KEY_TEXT, false},   {"currency", KEY_TEXT, false}, {NULL, 0, false},
     };
-    struct http_rule *rule = &account->rules[0];
+    struct http_rule *rule = &settings->rules[0];
     rule->kind = VERDICT_SENT;
     if (sent != NULL &&
-        (!http_keys_check(sent, where, keys, err) || !read_condition(account, sent, where, rule, err) ||
-         !read_json_path(account, sent, where, "id", &account->id, err) ||
-         !read_json_path(account, sent, where, "cost", &account->cost, err)))
+        (!http_keys_check(sent, where, keys, err) || !read_condition(settings, sent, where, rule, err) ||
+         !read_json_path(settings, sent, where, "id", &settings->id, err) ||
+         !read_json_path(settings, sent, where, "cost", &settings->cost, err)))
         return false;
-    account->currency = arena_strdup(account->arena, json_get_text(sent, "currency"));
-    if (account->currency != NULL && !is_currency(account->currency) && !http_path_ok(account->currency))
+    settings->currency = arena_strdup(settings->arena, json_get_text(sent, "currency"));
+    if (settings->currency != NULL && !is_currency(settings->currency) && !http_path_ok(settings->currency))
         return error_set(err, "%s.currency: must be a code such as KRW or a path such as $.a.b[0].c", where);
     if (rule->status_count == 0) {
         rule->status_count = 1;
-        rule->statuses = arena_alloc(account->arena, sizeof *rule->statuses);
+        rule->statuses = arena_alloc(settings->arena, sizeof *rule->statuses);
         *rule->statuses = (struct http_status){200, 299};
     }
     return true;
 }
 
-bool http_rules_read(struct http *account, struct json_object *response, struct error *err)
+bool http_rules_read(struct http_settings *settings, struct json_object *response, struct error *err)
 {
     static const struct http_key keys[] = {{"sent", KEY_OBJECT, false},
                                            {"rules", KEY_LIST, false},
@@ -171,14 +171,14 @@ bool http_rules_read(struct http *account, struct json_object *response, struct 
     if (response != NULL && !http_keys_check(response, "settings.response", keys, err))
         return false;
     struct json_object *rules = json_get(response, "rules");
-    account->rule_count = 1 + (rules == NULL ? 0 : json_object_array_length(rules));
-    account->rules = arena_alloc(account->arena, account->rule_count * sizeof *account->rules);
-    if (!read_sent(account, json_get(response, "sent"), err))
+    settings->rule_count = 1 + (rules == NULL ? 0 : json_object_array_length(rules));
+    settings->rules = arena_alloc(settings->arena, settings->rule_count * sizeof *settings->rules);
+    if (!read_sent(settings, json_get(response, "sent"), err))
         return false;
-    for (size_t i = 1; i < account->rule_count; i++) {
-        const char *where = arena_printf(account->arena, "settings.response.rules[%zu]", i - 1);
-        if (!read_rule(account, json_object_array_get_idx(rules, i - 1), where, &account->rules[i], err))
+    for (size_t i = 1; i < settings->rule_count; i++) {
+        const char *where = arena_printf(settings->arena, "settings.response.rules[%zu]", i - 1);
+        if (!read_rule(settings, json_object_array_get_idx(rules, i - 1), where, &settings->rules[i], err))
             return false;
     }
-    return read_json_path(account, response, "settings.response", "reason", &account->reason, err);
+    return read_json_path(settings, response, "settings.response", "reason", &settings->reason, err);
 }

@@ -1,4 +1,4 @@
-/* Reads the settings of an http account. Every error begins with the path of the setting at fault. */
+/* Reads the settings of an http provider. Every error begins with the path of the setting at fault. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,43 +14,43 @@ static bool fault(struct error *err, const char *where, const char *rule)
     return error_set(err, "%s: %s", where, rule);
 }
 
-static const char *word(struct http *account, struct json_object *object, const char *name)
+static const char *word(struct http_settings *settings, struct json_object *object, const char *name)
 {
-    return arena_strdup(account->arena, json_get_text(object, name));
+    return arena_strdup(settings->arena, json_get_text(object, name));
 }
 
 /* ---- Request ---- */
 
-static bool read_url(struct http *account, struct json_object *settings, struct error *err)
+static bool read_url(struct http_settings *settings, struct json_object *json, struct error *err)
 {
     static const char *const schemes[] = {"https", NULL};
-    char *url = setting_url(settings, NULL, schemes, err);
-    account->url = arena_strdup(account->arena, url);
+    char *url = setting_url(json, NULL, schemes, err);
+    settings->url = arena_strdup(settings->arena, url);
     mem_free(url);
-    account->ca_file = word(account, settings, "ca_file");
+    settings->ca_file = word(settings, json, "ca_file");
     return url != NULL;
 }
 
-static bool read_method(struct http *account, struct json_object *settings, struct error *err)
+static bool read_method(struct http_settings *settings, struct json_object *json, struct error *err)
 {
     static const char *const methods[] = {"POST", "PUT", "PATCH", "GET"};
-    const char *method = json_get_text(settings, "method");
+    const char *method = json_get_text(json, "method");
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         if (method == NULL || strcmp(method, methods[i]) == 0) {
-            account->method = methods[i];
+            settings->method = methods[i];
             return true;
         }
     }
     return fault(err, "settings.method", "must be POST, PUT, PATCH or GET");
 }
 
-static bool read_path(struct http *account, struct json_object *settings, struct error *err)
+static bool read_path(struct http_settings *settings, struct json_object *json, struct error *err)
 {
-    struct json_object *path = json_get(settings, "path"), *root = json_object_new_string("/");
-    account->path =
-        http_template_new(account, path != NULL ? path : root, HTTP_PLACE_PATH, "settings.path", err);
+    struct json_object *path = json_get(json, "path"), *root = json_object_new_string("/");
+    settings->path =
+        http_template_new(settings, path != NULL ? path : root, HTTP_PLACE_PATH, "settings.path", err);
     json_object_put(root);
-    if (account->path == NULL)
+    if (settings->path == NULL)
         return false;
     return path == NULL || json_object_get_string(path)[0] == '/' ||
            fault(err, "settings.path", "must begin with /");
@@ -67,7 +67,8 @@ static bool is_token(const char *text)
 }
 
 /* Adds the name in lower case unless the connection, another setting or another header has it. */
-static const char *header_name(struct http *account, const char *text, const char *where, struct error *err)
+static const char *header_name(struct http_settings *settings, const char *text, const char *where,
+                               struct error *err)
 {
     static const char *const reserved[] = {
         "connection", "content-length", "content-type",      "expect", "host", "keep-alive",
@@ -76,7 +77,7 @@ static const char *header_name(struct http *account, const char *text, const cha
         fault(err, where, "must have the form of a header's name");
         return NULL;
     }
-    char *name = arena_strdup(account->arena, text);
+    char *name = arena_strdup(settings->arena, text);
     for (char *c = name; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
@@ -85,8 +86,8 @@ static const char *header_name(struct http *account, const char *text, const cha
             return NULL;
         }
     }
-    for (size_t i = 0; i < account->header_count; i++) {
-        if (strcmp(name, account->headers[i].name) == 0) {
+    for (size_t i = 0; i < settings->header_count; i++) {
+        if (strcmp(name, settings->headers[i].name) == 0) {
             fault(err, where, "is set twice");
             return NULL;
         }
@@ -94,7 +95,7 @@ static const char *header_name(struct http *account, const char *text, const cha
     return name;
 }
 
-static bool read_headers(struct http *account, struct json_object *headers, struct error *err)
+static bool read_headers(struct http_settings *settings, struct json_object *headers, struct error *err)
 {
     if (headers == NULL)
         return true;
@@ -103,15 +104,15 @@ static bool read_headers(struct http *account, struct json_object *headers, stru
     struct json_object_iter each;
     json_object_object_foreachC(headers, each)
     {
-        const char *where = arena_printf(account->arena, "settings.headers.%s", each.key);
+        const char *where = arena_printf(settings->arena, "settings.headers.%s", each.key);
         if (http_type(each.val) != KEY_TEXT)
             return fault(err, where, http_type_rule(KEY_TEXT));
-        const char *name = header_name(account, each.key, where, err);
+        const char *name = header_name(settings, each.key, where, err);
         const struct mustache *template =
-            name == NULL ? NULL : http_template_new(account, each.val, HTTP_PLACE_HEADER, where, err);
+            name == NULL ? NULL : http_template_new(settings, each.val, HTTP_PLACE_HEADER, where, err);
         if (template == NULL)
             return false;
-        account->headers[account->header_count++] = (struct http_header){name, template};
+        settings->headers[settings->header_count++] = (struct http_header){name, template};
     }
     return true;
 }
@@ -152,67 +153,70 @@ static bool body_place(const char *type, enum http_place *place)
     return true;
 }
 
-static bool read_member(struct http *account, struct json_object *value, const char *where, struct error *err)
+static bool read_member(struct http_settings *settings, struct json_object *value, const char *where,
+                        struct error *err)
 {
     if (json_object_is_type(value, json_type_string))
-        return http_template_new(account, value, HTTP_PLACE_MEMBER, where, err) != NULL;
+        return http_template_new(settings, value, HTTP_PLACE_MEMBER, where, err) != NULL;
     if (json_object_is_type(value, json_type_object)) {
         struct json_object_iter each;
         json_object_object_foreachC(value, each)
         {
-            if (!read_member(account, each.val, arena_printf(account->arena, "%s.%s", where, each.key), err))
+            if (!read_member(settings, each.val, arena_printf(settings->arena, "%s.%s", where, each.key),
+                             err))
                 return false;
         }
     }
     if (json_object_is_type(value, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(value); i++) {
-            if (!read_member(account, json_object_array_get_idx(value, i),
-                             arena_printf(account->arena, "%s[%zu]", where, i), err))
+            if (!read_member(settings, json_object_array_get_idx(value, i),
+                             arena_printf(settings->arena, "%s[%zu]", where, i), err))
                 return false;
         }
     }
     return true;
 }
 
-static bool read_body(struct http *account, struct json_object *settings, struct error *err)
+static bool read_body(struct http_settings *settings, struct json_object *json, struct error *err)
 {
     static const char where[] = "settings.body", where_type[] = "settings.content_type";
-    struct json_object *body = json_get(settings, "body");
+    struct json_object *body = json_get(json, "body");
     bool is_text = json_object_is_type(body, json_type_string);
-    const char *type = word(account, settings, "content_type");
+    const char *type = word(settings, json, "content_type");
     if (body == NULL)
         return type == NULL || fault(err, where_type, "goes with a body");
-    if (strcmp(account->method, "GET") == 0)
+    if (strcmp(settings->method, "GET") == 0)
         return fault(err, where, "does not go with the method GET");
     if (type == NULL && is_text)
         return fault(err, where_type, "is required for a body that is a string");
-    account->content_type = type != NULL ? type : "application/json";
-    if (!body_place(account->content_type, &account->body_place))
+    settings->content_type = type != NULL ? type : "application/json";
+    if (!body_place(settings->content_type, &settings->body_place))
         return fault(err, where_type, "must be one of JSON, form, XML and plain text, in UTF-8");
     if (is_text) {
-        account->body = http_template_new(account, body, account->body_place, where, err);
-        return account->body != NULL;
+        settings->body = http_template_new(settings, body, settings->body_place, where, err);
+        return settings->body != NULL;
     }
-    if (account->body_place != HTTP_PLACE_JSON)
+    if (settings->body_place != HTTP_PLACE_JSON)
         return fault(err, where_type, "must be JSON for a body that is not a string");
-    account->members = json_object_get(body);
-    account->first_member = account->template_count;
-    return read_member(account, body, where, err);
+    settings->members = json_object_get(body);
+    settings->first_member = settings->template_count;
+    return read_member(settings, body, where, err);
 }
 
 /* ---- Authentication ---- */
 
-static bool read_basic(struct http *account, struct json_object *auth, const char *secret, struct error *err)
+static bool read_basic(struct http_settings *settings, struct json_object *auth, const char *secret,
+                       struct error *err)
 {
     const char *username = json_get_text(auth, "username");
     if (strchr(username, ':') != NULL)
         return fault(err, "settings.auth.username", "must not hold a colon");
     if (strlen(username) + 1 + strlen(secret) > HTTP_HEADER_MAX / 2)
         return error_set(err, "secret secret: is too long");
-    account->auth = HTTP_AUTH_FIXED;
-    account->auth_header = header_name(account, "authorization", "settings.headers.authorization", err);
-    account->credential = basic_authorization(username, secret);
-    return account->auth_header != NULL;
+    settings->auth = HTTP_AUTH_FIXED;
+    settings->auth_header = header_name(settings, "authorization", "settings.headers.authorization", err);
+    settings->credential = basic_authorization(username, secret);
+    return settings->auth_header != NULL;
 }
 
 static bool printable(const char *text)
@@ -224,13 +228,14 @@ static bool printable(const char *text)
     return true;
 }
 
-static bool read_bearer(struct http *account, struct json_object *auth, const char *secret, struct error *err)
+static bool read_bearer(struct http_settings *settings, struct json_object *auth, const char *secret,
+                        struct error *err)
 {
     const char *header = json_get_text(auth, "header"), *prefix = json_get_text(auth, "prefix");
-    account->auth = HTTP_AUTH_FIXED;
-    account->auth_header =
-        header_name(account, header != NULL ? header : "authorization", "settings.auth.header", err);
-    if (account->auth_header == NULL)
+    settings->auth = HTTP_AUTH_FIXED;
+    settings->auth_header =
+        header_name(settings, header != NULL ? header : "authorization", "settings.auth.header", err);
+    if (settings->auth_header == NULL)
         return false;
     if (prefix == NULL)
         prefix = "Bearer ";
@@ -239,8 +244,8 @@ static bool read_bearer(struct http *account, struct json_object *auth, const ch
     if (!printable(secret))
         return error_set(err, "secret secret: must be one line of printable ASCII");
     size_t size = strlen(prefix) + strlen(secret) + 1;
-    account->credential = mem_alloc(size);
-    snprintf(account->credential, size, "%s%s", prefix, secret);
+    settings->credential = mem_alloc(size);
+    snprintf(settings->credential, size, "%s%s", prefix, secret);
     return true;
 }
 
@@ -254,28 +259,31 @@ static bool read_choice(struct json_object *object, const char *name, const char
            error_set(err, "settings.auth.%s: must be %s or %s", name, first, second);
 }
 
-static bool read_hmac(struct http *account, struct json_object *auth, const char *secret, struct error *err)
+static bool read_hmac(struct http_settings *settings, struct json_object *auth, const char *secret,
+                      struct error *err)
 {
     struct json_object *prefix = json_get(auth, "prefix"), *none = json_object_new_string("");
-    account->auth = HTTP_AUTH_HMAC;
-    account->credential = mem_strdup(secret);
-    account->auth_header = header_name(account, json_get_text(auth, "header"), "settings.auth.header", err);
-    bool ok = account->auth_header != NULL &&
-              read_choice(auth, "algorithm", "sha256", "sha1", &account->sha1, err) &&
-              read_choice(auth, "encoding", "hex", "base64", &account->base64, err) &&
-              (account->signed_text = http_template_new(account, json_get(auth, "sign"), HTTP_PLACE_SIGNED,
-                                                        "settings.auth.sign", err)) != NULL &&
-              (account->prefix = http_template_new(account, prefix != NULL ? prefix : none, HTTP_PLACE_HEADER,
-                                                   "settings.auth.prefix", err)) != NULL;
+    settings->auth = HTTP_AUTH_HMAC;
+    settings->credential = mem_strdup(secret);
+    settings->auth_header = header_name(settings, json_get_text(auth, "header"), "settings.auth.header", err);
+    bool ok = settings->auth_header != NULL &&
+              read_choice(auth, "algorithm", "sha256", "sha1", &settings->sha1, err) &&
+              read_choice(auth, "encoding", "hex", "base64", &settings->base64, err) &&
+              (settings->signed_text = http_template_new(settings, json_get(auth, "sign"), HTTP_PLACE_SIGNED,
+                                                         "settings.auth.sign", err)) != NULL &&
+              (settings->prefix = http_template_new(settings, prefix != NULL ? prefix : none,
+                                                    HTTP_PLACE_HEADER, "settings.auth.prefix", err)) != NULL;
     json_object_put(none);
     return ok;
 }
 
-static bool read_auth(struct http *account, struct json_object *auth, const char *secret, struct error *err)
+static bool read_auth(struct http_settings *settings, struct json_object *auth, const char *secret,
+                      struct error *err)
 {
     static const struct {
         const char *type;
-        bool (*read)(struct http *account, struct json_object *auth, const char *secret, struct error *err);
+        bool (*read)(struct http_settings *settings, struct json_object *auth, const char *secret,
+                     struct error *err);
         struct http_key keys[7];
     } kinds[] = {
         {"none", NULL, {{"type", KEY_TEXT, true}}},
@@ -304,12 +312,12 @@ static bool read_auth(struct http *account, struct json_object *auth, const char
             return true;
         if (secret == NULL || secret[0] == '\0')
             return fault(err, "settings.auth", "needs secret_file or secret_env");
-        return kinds[i].read(account, auth, secret, err);
+        return kinds[i].read(settings, auth, secret, err);
     }
     return fault(err, "settings.auth.type", "must be none, basic, bearer or hmac");
 }
 
-bool http_settings_read(struct http *account, struct json_object *settings, const char *secret,
+bool http_settings_read(struct http_settings *settings, struct json_object *json, const char *secret,
                         struct error *err)
 {
     static const struct http_key keys[] = {
@@ -320,9 +328,9 @@ bool http_settings_read(struct http *account, struct json_object *settings, cons
         {"content_type", KEY_TEXT, false}, {"secret_file", KEY_TEXT, false},
         {"secret_env", KEY_TEXT, false},   {NULL, 0, false},
     };
-    return http_keys_check(settings, "settings", keys, err) && read_url(account, settings, err) &&
-           read_method(account, settings, err) && read_path(account, settings, err) &&
-           read_headers(account, json_get(settings, "headers"), err) && read_body(account, settings, err) &&
-           read_auth(account, json_get(settings, "auth"), secret, err) &&
-           http_rules_read(account, json_get(settings, "response"), err);
+    return http_keys_check(json, "settings", keys, err) && read_url(settings, json, err) &&
+           read_method(settings, json, err) && read_path(settings, json, err) &&
+           read_headers(settings, json_get(json, "headers"), err) && read_body(settings, json, err) &&
+           read_auth(settings, json_get(json, "auth"), secret, err) &&
+           http_rules_read(settings, json_get(json, "response"), err);
 }

@@ -79,7 +79,7 @@ static bool check_part(void *arg, enum mustache_part part, const char *text, siz
     return true;
 }
 
-const struct mustache *http_template_new(struct http *account, struct json_object *text,
+const struct mustache *http_template_new(struct http_settings *settings, struct json_object *text,
                                          enum http_place place, const char *where, struct error *err)
 {
     struct mustache *mustache =
@@ -88,9 +88,9 @@ const struct mustache *http_template_new(struct http *account, struct json_objec
         error_prefix(err, "%s", where);
         return NULL;
     }
-    size_t count = account->template_count++;
-    account->templates = mem_grow(account->templates, count + 1, sizeof *account->templates);
-    account->templates[count] = mustache;
+    size_t count = settings->template_count++;
+    settings->templates = mem_grow(settings->templates, count + 1, sizeof *settings->templates);
+    settings->templates[count] = mustache;
     struct check check = {place, where, err};
     return mustache_visit(mustache, check_part, &check) ? mustache : NULL;
 }

@@ -10,19 +10,19 @@
 enum { INQUIRE_AFTER_S = 60, INQUIRE_AFTER_MAX_S = 3600 };
 enum { CLOCKS_APART_MS = 5 * 60 * 1000, SLOWEST_MS = 55 * 60 * 1000 };
 
-static bool read_bool(struct json_object *settings, const char *name, bool *value, struct error *err)
+static bool read_bool(struct json_object *json, const char *name, bool *value, struct error *err)
 {
-    struct json_object *found = json_get(settings, name);
+    struct json_object *found = json_get(json, name);
     if (found != NULL && !json_object_is_type(found, json_type_boolean))
         return error_set(err, "settings.%s: must be true or false", name);
-    *value = json_get_bool(settings, name, false);
+    *value = json_get_bool(json, name, false);
     return true;
 }
 
-static bool read_inquire_after(struct json_object *settings, int64_t *value_ms, struct error *err)
+static bool read_inquire_after(struct json_object *json, int64_t *value_ms, struct error *err)
 {
-    struct json_object *found = json_get(settings, "inquire_after");
-    int64_t seconds = json_get_int(settings, "inquire_after", found == NULL ? INQUIRE_AFTER_S : -1);
+    struct json_object *found = json_get(json, "inquire_after");
+    int64_t seconds = json_get_int(json, "inquire_after", found == NULL ? INQUIRE_AFTER_S : -1);
     if (seconds < 0 || seconds > INQUIRE_AFTER_MAX_S)
         return error_set(err, "settings.inquire_after: must be a whole number of seconds, 0 to %d",
                          INQUIRE_AFTER_MAX_S);
@@ -30,23 +30,22 @@ static bool read_inquire_after(struct json_object *settings, int64_t *value_ms, 
     return true;
 }
 
-static bool read_from(struct json_object *settings, char out[16], struct error *err)
+static bool read_from(struct json_object *json, char out[16], struct error *err)
 {
-    char *from = setting_word(settings, "from", NULL, err);
+    char *from = setting_word(json, "from", NULL, err);
     bool ok = from != NULL && (kr_sender_read(from, out) ||
                                error_set(err, "settings.from: must be a Korean number, digits or +82…"));
     mem_free(from);
     return ok;
 }
 
-bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *settings, const char *url,
-                          struct error *err)
+bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *json, const char *url, struct error *err)
 {
-    return setting_server(settings, url, &sms->server, err) && read_from(settings, sms->from, err) &&
-           read_bool(settings, "replace_unknown", &sms->replace_unknown, err) &&
-           read_bool(settings, "advertising", &sms->advertising, err) &&
-           read_bool(settings, "abroad", &sms->abroad, err) &&
-           read_inquire_after(settings, &sms->inquire_after_ms, err) && kr_text_ready(err);
+    return setting_server(json, url, &sms->server, err) && read_from(json, sms->from, err) &&
+           read_bool(json, "replace_unknown", &sms->replace_unknown, err) &&
+           read_bool(json, "advertising", &sms->advertising, err) &&
+           read_bool(json, "abroad", &sms->abroad, err) &&
+           read_inquire_after(json, &sms->inquire_after_ms, err) && kr_text_ready(err);
 }
 
 void kr_sms_free(struct kr_sms *sms)

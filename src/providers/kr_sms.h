@@ -22,14 +22,13 @@ struct kr_sms {
 };
 
 /* False: err names the setting. kr_sms_free is allowed in any case. */
-bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *settings, const char *url,
-                          struct error *err);
+bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *json, const char *url, struct error *err);
 void kr_sms_free(struct kr_sms *sms);
 
 /* A copy of a secret that is safe in a header: visible ASCII. NULL: err names it. secret_free. */
 char *kr_sms_secret(const char *name, const char *value, struct error *err);
 
-/* A message ready for a vendor. The strings live in the arena, the payload or the account. */
+/* A message ready for a vendor. The strings live in the arena, the payload or the settings. */
 struct kr_sms_message {
     struct kr_number to;
     char from[16];
@@ -60,7 +59,7 @@ enum kr_meaning {
     KR_REJECT,
     KR_GONE,    /* the number is dead or opted out */
     KR_STOP,    /* account or configuration */
-    KR_SENDER,  /* the sender number: the account's, unless the payload brought its own */
+    KR_SENDER,  /* the sender number: that of the settings, unless the payload brought its own */
     KR_COUNTRY, /* the recipient's country: the message's fault, unless it is Korea */
     KR_RETRY,   /* not taken, again later */
     KR_FEW,     /* the same a few times, then for good */

@@ -7,21 +7,21 @@
 #include "core/mem.h"
 #include "providers/settings.h"
 
-static bool set_mailbox(struct json_object *settings, const char *name, struct mailbox *mailbox,
+static bool set_mailbox(struct json_object *json, const char *name, struct mailbox *mailbox,
                         struct error *err)
 {
     char field[64], *text = NULL;
     snprintf(field, sizeof field, "settings.%s", name);
-    bool ok = setting_line(settings, name, &text, err) &&
+    bool ok = setting_line(json, name, &text, err) &&
               (text == NULL || mailbox_parse(text, strlen(text), field, mailbox, err));
     mem_free(text);
     return ok;
 }
 
-static bool set_attachments(struct json_object *settings, bool *attachments, struct error *err)
+static bool set_attachments(struct json_object *json, bool *attachments, struct error *err)
 {
     char *folder = NULL;
-    if (!setting_line(settings, "attachments_dir", &folder, err))
+    if (!setting_line(json, "attachments_dir", &folder, err))
         return false;
     *attachments = folder != NULL;
     bool ok = folder == NULL || folder[0] == '/' ||
@@ -30,16 +30,16 @@ static bool set_attachments(struct json_object *settings, bool *attachments, str
     return ok;
 }
 
-bool mail_rules_read(struct json_object *settings, struct mail_rules *rules, struct error *err)
+bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct error *err)
 {
     *rules = (struct mail_rules){0};
-    struct json_object *require = json_get(settings, "require_unsubscribe");
+    struct json_object *require = json_get(json, "require_unsubscribe");
     if (require != NULL && !json_object_is_type(require, json_type_boolean))
         return error_set(err, "settings.require_unsubscribe: must be true or false");
     rules->require_unsubscribe = require == NULL || json_object_get_boolean(require);
-    if (!set_mailbox(settings, "from", &rules->from, err) ||
-        !set_mailbox(settings, "reply_to", &rules->reply_to, err) ||
-        !set_attachments(settings, &rules->attachments, err))
+    if (!set_mailbox(json, "from", &rules->from, err) ||
+        !set_mailbox(json, "reply_to", &rules->reply_to, err) ||
+        !set_attachments(json, &rules->attachments, err))
         return false;
     return rules->from.address[0] != '\0' || error_set(err, "settings.from: is required");
 }

@@ -18,7 +18,7 @@ struct mail_rules {
 };
 
 /* Reads settings from, reply_to, require_unsubscribe and attachments_dir. */
-bool mail_rules_read(struct json_object *settings, struct mail_rules *rules, struct error *err);
+bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct error *err);
 
 /* A mail and what it points to; the rest it borrows from the rules and the message. */
 struct mail_content {

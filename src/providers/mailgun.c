@@ -1,4 +1,4 @@
-/* Mailgun: accounts, requests and answers. Mailgun signs the mail with DKIM itself. */
+/* Mailgun: settings, requests and answers. Mailgun signs the mail with DKIM itself. */
 #include "providers/mailgun.h"
 
 #include <stdio.h>
@@ -13,61 +13,61 @@
 
 enum { FORM_ROOM = 4096, THROTTLE_WAIT_MS = 60000, BOUNDARY_OCTETS = 16 };
 
-struct mailgun {
+struct mailgun_settings {
     struct server server;
     char *path;
     char *authorization; /* "Basic …" */
     struct mail_rules rules;
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct mailgun *account = arg;
-    if (account == NULL)
+    struct mailgun_settings *settings = arg;
+    if (settings == NULL)
         return;
-    server_free(&account->server);
-    mem_free(account->path);
-    secret_free(account->authorization);
-    mem_free(account);
+    server_free(&settings->server);
+    mem_free(settings->path);
+    secret_free(settings->authorization);
+    mem_free(settings);
 }
 
-static bool set_path(struct mailgun *account, struct json_object *settings, struct error *err)
+static bool set_path(struct mailgun_settings *settings, struct json_object *json, struct error *err)
 {
-    char *domain = setting_word(settings, "domain", NULL, err), address[300], path[300];
+    char *domain = setting_word(json, "domain", NULL, err), address[300], path[300];
     if (domain == NULL)
         return false;
     /* The check wants an address. */
     snprintf(address, sizeof address, "x@%s", domain);
     bool ok = address_check(address, strlen(address), "settings.domain", err);
     snprintf(path, sizeof path, "/v3/%s/messages.mime", domain);
-    account->path = mem_strdup(path);
+    settings->path = mem_strdup(path);
     mem_free(domain);
     return ok;
 }
 
-static bool set_authorization(struct mailgun *account, const char *key, struct error *err)
+static bool set_authorization(struct mailgun_settings *settings, const char *key, struct error *err)
 {
     if (!text_is_one_line(key, strlen(key)))
         return error_set(err, "secret api_key: must not contain control characters");
-    account->authorization = basic_authorization("api", key);
+    settings->authorization = basic_authorization("api", key);
     return true;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct mailgun *account = mem_alloc(sizeof *account);
-    if (setting_server(settings, "https://api.mailgun.net", &account->server, err) &&
-        set_path(account, settings, err) && set_authorization(account, secrets[0], err) &&
-        mail_rules_read(settings, &account->rules, err))
-        return account;
-    account_free(account);
+    struct mailgun_settings *settings = mem_alloc(sizeof *settings);
+    if (setting_server(json, "https://api.mailgun.net", &settings->server, err) &&
+        set_path(settings, json, err) && set_authorization(settings, secrets[0], err) &&
+        mail_rules_read(json, &settings->rules, err))
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct mailgun *account = arg;
-    server_endpoint(&account->server, options);
+    const struct mailgun_settings *settings = arg;
+    server_endpoint(&settings->server, options);
 }
 
 static void write_field(struct buf *out, const char *boundary, const char *name, const char *value)
@@ -100,19 +100,19 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct mailgun *account = arg;
+    const struct mailgun_settings *settings = arg;
     struct mail_content content;
     struct buf mail, form;
     buf_init(&mail, MAIL_MAX);
     buf_init(&form, MAIL_MAX + FORM_ROOM);
-    bool ok = mail_content_build(&content, &account->rules, message, now_ms, &mail, verdict);
+    bool ok = mail_content_build(&content, &settings->rules, message, now_ms, &mail, verdict);
     if (ok) {
         const char *boundary = write_form(&form, message, &mail, arena);
         const char *type = arena_printf(arena, "multipart/form-data; boundary=%s", boundary);
         *request =
             (struct request){.method = "POST",
-                             .path = account->path,
-                             .headers = {{"authorization", account->authorization}, {"content-type", type}},
+                             .path = settings->path,
+                             .headers = {{"authorization", settings->authorization}, {"content-type", type}},
                              .header_count = 2,
                              .body = arena_strndup(arena, form.data, form.size),
                              .body_size = form.size};
@@ -184,8 +184,8 @@ const struct adapter mailgun_adapter = {
     .channel = "email",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"api_key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

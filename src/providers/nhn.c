@@ -8,42 +8,41 @@
 #include "providers/push_payload.h"
 #include "providers/settings.h"
 
-struct nhn {
+struct nhn_settings {
     struct kr_sms sms;
     char *app_key, *secret_key;
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct nhn *account = arg;
-    if (account == NULL)
+    struct nhn_settings *settings = arg;
+    if (settings == NULL)
         return;
-    kr_sms_free(&account->sms);
-    mem_free(account->app_key);
-    secret_free(account->secret_key);
-    mem_free(account);
+    kr_sms_free(&settings->sms);
+    mem_free(settings->app_key);
+    secret_free(settings->secret_key);
+    mem_free(settings);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
     /* The app key is one segment of the path. */
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     static const char rule[] = "must have letters, digits, - and _ only";
-    struct nhn *account = mem_alloc(sizeof *account);
-    bool ok =
-        kr_sms_read_settings(&account->sms, settings, "https://sms.api.nhncloudservice.com", err) &&
-        (account->app_key = setting_word_of(settings, "app_key", letters, SIZE_MAX, rule, err)) != NULL &&
-        (account->secret_key = kr_sms_secret("secret_key", secrets[0], err)) != NULL;
+    struct nhn_settings *settings = mem_alloc(sizeof *settings);
+    bool ok = kr_sms_read_settings(&settings->sms, json, "https://sms.api.nhncloudservice.com", err) &&
+              (settings->app_key = setting_word_of(json, "app_key", letters, SIZE_MAX, rule, err)) != NULL &&
+              (settings->secret_key = kr_sms_secret("secret_key", secrets[0], err)) != NULL;
     if (ok)
-        return account;
-    account_free(account);
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct nhn *account = arg;
-    server_endpoint(&account->sms.server, options);
+    const struct nhn_settings *settings = arg;
+    server_endpoint(&settings->sms.server, options);
 }
 
 /* An LMS must have a title; without one in the payload it is what the phone would show first. */
@@ -74,9 +73,9 @@ static bool build(const void *arg, const struct message *message, const char *to
 {
     (void)token;
     (void)now_ms;
-    const struct nhn *account = arg;
+    const struct nhn_settings *settings = arg;
     struct kr_sms_message sms;
-    if (!kr_sms_read(&account->sms, message, arena, &sms, verdict))
+    if (!kr_sms_read(&settings->sms, message, arena, &sms, verdict))
         return false;
     struct buf body;
     buf_init(&body, KR_BODY_MAX);
@@ -89,10 +88,10 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_char(&body, '}');
     *request = (struct request){
         .method = "POST",
-        .path = arena_printf(arena, "/sms/v3.0/appKeys/%s/sender/%s%s", account->app_key,
+        .path = arena_printf(arena, "/sms/v3.0/appKeys/%s/sender/%s%s", settings->app_key,
                              sms.advertising ? "ad-" : "", sms.lms ? "mms" : "sms"),
         .headers = {{"content-type", "application/json; charset=utf-8"},
-                    {"x-secret-key", account->secret_key}},
+                    {"x-secret-key", settings->secret_key}},
         .header_count = 2,
         .body = arena_strndup(arena, buf_string(&body), body.size),
         .body_size = body.size,
@@ -162,10 +161,10 @@ static struct verdict judge_body(struct json_object *body, const struct message 
     return verdict;
 }
 
-static struct verdict judge(const void *account, const struct message *message,
+static struct verdict judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
@@ -180,13 +179,13 @@ static struct verdict judge(const void *account, const struct message *message,
 static bool inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request)
 {
-    const struct nhn *account = arg;
+    const struct nhn_settings *settings = arg;
     struct kr_sms_message sms;
     struct verdict verdict;
     struct sent_span search;
     char start[32], end[32];
-    if (!kr_sms_search_span(&account->sms, sent, now_ms, &search) ||
-        !kr_sms_read(&account->sms, message, arena, &sms, &verdict))
+    if (!kr_sms_search_span(&settings->sms, sent, now_ms, &search) ||
+        !kr_sms_read(&settings->sms, message, arena, &sms, &verdict))
         return false;
     kr_sms_query_time(search.from_ms, start);
     kr_sms_query_time(search.upto_ms, end);
@@ -195,8 +194,8 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
         .path = arena_printf(arena,
                              "/sms/v3.0/appKeys/%s/sender/%s?startCreateDate=%s&endCreateDate=%s"
                              "&recipientGroupingKey=%s",
-                             account->app_key, sms.lms ? "mms" : "sms", start, end, message->uuid),
-        .headers = {{"x-secret-key", account->secret_key}},
+                             settings->app_key, sms.lms ? "mms" : "sms", start, end, message->uuid),
+        .headers = {{"x-secret-key", settings->secret_key}},
         .header_count = 1,
     };
     return true;
@@ -259,10 +258,10 @@ static struct verdict judge_list(struct json_object *answer, const char *uuid)
                : verdict_make(VERDICT_IN_DOUBT, "the vendor's list has other messages only");
 }
 
-static struct verdict inquiry_judge(const void *account, const struct message *message,
+static struct verdict inquiry_judge(const void *settings, const struct message *message,
                                     const struct response *response, const struct sent_span *sent)
 {
-    (void)account;
+    (void)settings;
     (void)sent;
     return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
@@ -272,8 +271,8 @@ const struct adapter nhn_adapter = {
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"secret_key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

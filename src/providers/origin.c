@@ -60,10 +60,10 @@ static void list_free(char **list)
     mem_free(list);
 }
 
-static bool read_list(struct json_object *settings, const char *name, bool (*ok)(const char *text),
+static bool read_list(struct json_object *json, const char *name, bool (*ok)(const char *text),
                       const char *rule, char ***list, struct error *err)
 {
-    struct json_object *value = json_get(settings, name);
+    struct json_object *value = json_get(json, name);
     if (value == NULL)
         return true;
     if (!json_object_is_type(value, json_type_array))
@@ -80,12 +80,12 @@ static bool read_list(struct json_object *settings, const char *name, bool (*ok)
     return true;
 }
 
-struct origin_rules *origin_rules_new(struct json_object *settings, struct error *err)
+struct origin_rules *origin_rules_new(struct json_object *json, struct error *err)
 {
     struct origin_rules *rules = mem_alloc(sizeof *rules);
-    if (read_list(settings, "allow", pattern_ok, "a host name, or *. and a host name", &rules->allow, err) &&
-        read_list(settings, "trusted_origins", trusted_ok, "https://host or https://host:port",
-                  &rules->trusted, err)) {
+    if (read_list(json, "allow", pattern_ok, "a host name, or *. and a host name", &rules->allow, err) &&
+        read_list(json, "trusted_origins", trusted_ok, "https://host or https://host:port", &rules->trusted,
+                  err)) {
         if (rules->trusted == NULL)
             rules->trusted = mem_array(1, sizeof *rules->trusted);
         return rules;

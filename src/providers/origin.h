@@ -21,7 +21,7 @@ struct origin_rules;
  *                    absent = every host
  *   trusted_origins  "https://host[:port]" that are taken as they stand, with any host, address and port
  * NULL with err, which names the setting. Free with origin_rules_free. */
-struct origin_rules *origin_rules_new(struct json_object *settings, struct error *err);
+struct origin_rules *origin_rules_new(struct json_object *json, struct error *err);
 void origin_rules_free(struct origin_rules *rules); /* NULL is allowed */
 
 /* The trusted origins, for the transport; ends with NULL, lives as long as the rules. */

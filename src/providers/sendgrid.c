@@ -1,4 +1,4 @@
-/* SendGrid: accounts, requests and answers. SendGrid builds and signs the mail itself. */
+/* SendGrid: settings, requests and answers. SendGrid builds and signs the mail itself. */
 #include "providers/sendgrid.h"
 
 #include <stdio.h>
@@ -13,46 +13,46 @@
 
 enum { BODY_MAX = 30 << 20, THROTTLE_WAIT_MS = 60000 };
 
-struct sendgrid {
+struct sendgrid_settings {
     struct server server;
     char *authorization; /* "Bearer …" */
     struct mail_rules rules;
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct sendgrid *account = arg;
-    if (account == NULL)
+    struct sendgrid_settings *settings = arg;
+    if (settings == NULL)
         return;
-    server_free(&account->server);
-    secret_free(account->authorization);
-    mem_free(account);
+    server_free(&settings->server);
+    secret_free(settings->authorization);
+    mem_free(settings);
 }
 
-static bool set_authorization(struct sendgrid *account, const char *key, struct error *err)
+static bool set_authorization(struct sendgrid_settings *settings, const char *key, struct error *err)
 {
     if (!text_is_one_line(key, strlen(key)) || strchr(key, ' ') != NULL)
         return error_set(err, "secret api_key: must not contain spaces or control characters");
     size_t size = strlen(key) + sizeof "Bearer ";
-    account->authorization = mem_alloc(size);
-    snprintf(account->authorization, size, "Bearer %s", key);
+    settings->authorization = mem_alloc(size);
+    snprintf(settings->authorization, size, "Bearer %s", key);
     return true;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct sendgrid *account = mem_alloc(sizeof *account);
-    if (setting_server(settings, "https://api.sendgrid.com", &account->server, err) &&
-        set_authorization(account, secrets[0], err) && mail_rules_read(settings, &account->rules, err))
-        return account;
-    account_free(account);
+    struct sendgrid_settings *settings = mem_alloc(sizeof *settings);
+    if (setting_server(json, "https://api.sendgrid.com", &settings->server, err) &&
+        set_authorization(settings, secrets[0], err) && mail_rules_read(json, &settings->rules, err))
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct sendgrid *account = arg;
-    server_endpoint(&account->server, options);
+    const struct sendgrid_settings *settings = arg;
+    server_endpoint(&settings->server, options);
 }
 
 /* The last octet; a buffer that has overflowed is empty. */
@@ -154,12 +154,12 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct sendgrid *account = arg;
+    const struct sendgrid_settings *settings = arg;
     struct mail_content content;
     struct error err;
     struct buf body;
     buf_init(&body, BODY_MAX);
-    bool ok = mail_content_read(&content, &account->rules, message, now_ms, &err) &&
+    bool ok = mail_content_read(&content, &settings->rules, message, now_ms, &err) &&
               mail_check(&content.mail, &err) &&
               (write_body(&body, &content.mail) ||
                error_set(&err, "payload: the mail is larger than %d octets", BODY_MAX));
@@ -167,7 +167,7 @@ static bool build(const void *arg, const struct message *message, const char *to
         *request = (struct request){
             .method = "POST",
             .path = "/v3/mail/send",
-            .headers = {{"authorization", account->authorization}, {"content-type", "application/json"}},
+            .headers = {{"authorization", settings->authorization}, {"content-type", "application/json"}},
             .header_count = 2,
             .body = arena_strndup(arena, body.data, body.size),
             .body_size = body.size};
@@ -248,8 +248,8 @@ const struct adapter sendgrid_adapter = {
     .channel = "email",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"api_key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

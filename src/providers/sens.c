@@ -11,73 +11,74 @@
 #include "providers/push_payload.h"
 #include "providers/settings.h"
 
-struct sens {
+struct sens_settings {
     struct kr_sms sms;
     char *path; /* "/sms/v2/services/…/messages" */
     char *access_key, *secret_key;
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct sens *account = arg;
-    if (account == NULL)
+    struct sens_settings *settings = arg;
+    if (settings == NULL)
         return;
-    kr_sms_free(&account->sms);
-    mem_free(account->path);
-    mem_free(account->access_key);
-    secret_free(account->secret_key);
-    mem_free(account);
+    kr_sms_free(&settings->sms);
+    mem_free(settings->path);
+    mem_free(settings->access_key);
+    secret_free(settings->secret_key);
+    mem_free(settings);
 }
 
 /* The signature covers the path as it is sent, so it must not need escapes. */
-static bool read_path(struct sens *account, struct json_object *settings, struct error *err)
+static bool read_path(struct sens_settings *settings, struct json_object *json, struct error *err)
 {
     enum { SERVICE_MAX = 128 };
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
     char path[SERVICE_MAX + 64];
-    char *service = setting_word_of(settings, "service_id", allowed, SERVICE_MAX,
+    char *service = setting_word_of(json, "service_id", allowed, SERVICE_MAX,
                                     "must be a service id like ncp:sms:kr:123456789012:name", err);
     if (service == NULL)
         return false;
     snprintf(path, sizeof path, "/sms/v2/services/%s/messages", service);
-    account->path = mem_strdup(path);
+    settings->path = mem_strdup(path);
     mem_free(service);
     return true;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct sens *account = mem_alloc(sizeof *account);
-    bool ok = kr_sms_read_settings(&account->sms, settings, "https://sens.apigw.ntruss.com", err) &&
-              read_path(account, settings, err) &&
-              (account->access_key = setting_word(settings, "access_key", NULL, err)) != NULL &&
-              (account->secret_key = kr_sms_secret("secret_key", secrets[0], err)) != NULL;
+    struct sens_settings *settings = mem_alloc(sizeof *settings);
+    bool ok = kr_sms_read_settings(&settings->sms, json, "https://sens.apigw.ntruss.com", err) &&
+              read_path(settings, json, err) &&
+              (settings->access_key = setting_word(json, "access_key", NULL, err)) != NULL &&
+              (settings->secret_key = kr_sms_secret("secret_key", secrets[0], err)) != NULL;
     if (ok)
-        return account;
-    account_free(account);
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct sens *account = arg;
-    server_endpoint(&account->sms.server, options);
+    const struct sens_settings *settings = arg;
+    server_endpoint(&settings->sms.server, options);
 }
 
 /* Adds the three headers of API Gateway signature v2 for the request's method and path. */
-static void sign(const struct sens *account, int64_t now_ms, struct arena *arena, struct request *request)
+static void sign(const struct sens_settings *settings, int64_t now_ms, struct arena *arena,
+                 struct request *request)
 {
     unsigned char digest[SHA256_SIZE];
     const char *timestamp = arena_printf(arena, "%lld", (long long)now_ms);
     const char *text =
-        arena_printf(arena, "%s %s\n%s\n%s", request->method, request->path, timestamp, account->access_key);
-    hmac_sha256(account->secret_key, strlen(account->secret_key), text, strlen(text), digest);
+        arena_printf(arena, "%s %s\n%s\n%s", request->method, request->path, timestamp, settings->access_key);
+    hmac_sha256(settings->secret_key, strlen(settings->secret_key), text, strlen(text), digest);
     struct buf signature;
     buf_init(&signature, 64);
     base64_append(&signature, digest, sizeof digest);
     const struct header headers[] = {
         {"x-ncp-apigw-timestamp", timestamp},
-        {"x-ncp-iam-access-key", account->access_key},
+        {"x-ncp-iam-access-key", settings->access_key},
         {"x-ncp-apigw-signature-v2", arena_strdup(arena, buf_string(&signature))},
     };
     buf_free(&signature);
@@ -89,9 +90,9 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct sens *account = arg;
+    const struct sens_settings *settings = arg;
     struct kr_sms_message sms;
-    if (!kr_sms_read(&account->sms, message, arena, &sms, verdict))
+    if (!kr_sms_read(&settings->sms, message, arena, &sms, verdict))
         return false;
     struct buf body;
     buf_init(&body, KR_BODY_MAX);
@@ -108,13 +109,13 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_text(&body, "}]}");
     *request = (struct request){
         .method = "POST",
-        .path = account->path,
+        .path = settings->path,
         .headers = {{"content-type", "application/json; charset=utf-8"}},
         .header_count = 1,
         .body = arena_strndup(arena, buf_string(&body), body.size),
         .body_size = body.size,
     };
-    sign(account, now_ms, arena, request);
+    sign(settings, now_ms, arena, request);
     buf_free(&body);
     return true;
 }
@@ -143,10 +144,10 @@ static const char *error_text(struct json_object *body)
     return text != NULL ? text : json_get_text(body, "statusMessage");
 }
 
-static struct verdict judge(const void *account, const struct message *message,
+static struct verdict judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
@@ -161,20 +162,21 @@ static struct verdict judge(const void *account, const struct message *message,
 static bool inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request)
 {
-    const struct sens *account = arg;
+    const struct sens_settings *settings = arg;
     struct kr_number to;
     struct sent_span search;
     char start[32], end[32];
-    if (!kr_sms_search_span(&account->sms, sent, now_ms, &search) || !kr_number_read(message->recipient, &to))
+    if (!kr_sms_search_span(&settings->sms, sent, now_ms, &search) ||
+        !kr_number_read(message->recipient, &to))
         return false;
     kr_sms_query_time(search.from_ms, start);
     kr_sms_query_time(search.upto_ms, end);
     *request = (struct request){
         .method = "GET",
-        .path = arena_printf(arena, "%s?requestStartTime=%s&requestEndTime=%s&to=%s", account->path, start,
+        .path = arena_printf(arena, "%s?requestStartTime=%s&requestEndTime=%s&to=%s", settings->path, start,
                              end, to.national),
     };
-    sign(account, now_ms, arena, request);
+    sign(settings, now_ms, arena, request);
     return true;
 }
 
@@ -190,10 +192,10 @@ static struct verdict judge_list(struct json_object *body, const char *uuid)
     return verdict_make(VERDICT_UNSENT, "the vendor took nothing to this number at that time");
 }
 
-static struct verdict inquiry_judge(const void *account, const struct message *message,
+static struct verdict inquiry_judge(const void *settings, const struct message *message,
                                     const struct response *response, const struct sent_span *sent)
 {
-    (void)account;
+    (void)settings;
     (void)sent;
     return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
@@ -203,8 +205,8 @@ const struct adapter sens_adapter = {
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"secret_key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

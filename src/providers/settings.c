@@ -7,10 +7,10 @@
 #include "transport/transport.h"
 
 /* *text is NULL when the setting is absent; an absent setting is never an error here. */
-static bool setting_read(struct json_object *settings, const char *name, int least, const char **text,
+static bool setting_read(struct json_object *json, const char *name, int least, const char **text,
                          struct error *err)
 {
-    struct json_object *value = json_get(settings, name);
+    struct json_object *value = json_get(json, name);
     *text = NULL;
     if (value == NULL)
         return true;
@@ -30,10 +30,10 @@ static bool setting_read(struct json_object *settings, const char *name, int lea
     return true;
 }
 
-char *setting_word(struct json_object *settings, const char *name, const char *fallback, struct error *err)
+char *setting_word(struct json_object *json, const char *name, const char *fallback, struct error *err)
 {
     const char *text;
-    if (!setting_read(settings, name, '!', &text, err))
+    if (!setting_read(json, name, '!', &text, err))
         return NULL;
     if (text == NULL)
         text = fallback;
@@ -44,10 +44,10 @@ char *setting_word(struct json_object *settings, const char *name, const char *f
     return mem_strdup(text);
 }
 
-char *setting_word_of(struct json_object *settings, const char *name, const char *allowed, size_t most,
+char *setting_word_of(struct json_object *json, const char *name, const char *allowed, size_t most,
                       const char *rule, struct error *err)
 {
-    char *word = setting_word(settings, name, NULL, err);
+    char *word = setting_word(json, name, NULL, err);
     if (word == NULL || (word[strspn(word, allowed)] == '\0' && strlen(word) <= most))
         return word;
     error_set(err, "settings.%s: %s", name, rule);
@@ -55,10 +55,10 @@ char *setting_word_of(struct json_object *settings, const char *name, const char
     return NULL;
 }
 
-bool setting_line(struct json_object *settings, const char *name, char **value, struct error *err)
+bool setting_line(struct json_object *json, const char *name, char **value, struct error *err)
 {
     const char *text;
-    if (!setting_read(settings, name, ' ', &text, err))
+    if (!setting_read(json, name, ' ', &text, err))
         return false;
     *value = mem_strdup(text);
     return true;
@@ -76,10 +76,10 @@ size_t url_origin(const char *url, const char *scheme)
     return end > start ? end : 0;
 }
 
-char *setting_url(struct json_object *settings, const char *fallback, const char *const *schemes,
+char *setting_url(struct json_object *json, const char *fallback, const char *const *schemes,
                   struct error *err)
 {
-    char *url = setting_word(settings, "url", fallback, err);
+    char *url = setting_word(json, "url", fallback, err);
     if (url == NULL)
         return NULL;
     for (size_t i = 0; schemes[i] != NULL; i++) {
@@ -95,12 +95,11 @@ char *setting_url(struct json_object *settings, const char *fallback, const char
     return NULL;
 }
 
-bool setting_server(struct json_object *settings, const char *fallback, struct server *server,
-                    struct error *err)
+bool setting_server(struct json_object *json, const char *fallback, struct server *server, struct error *err)
 {
     static const char *const schemes[] = {"https", NULL};
-    server->url = setting_url(settings, fallback, schemes, err);
-    return server->url != NULL && setting_line(settings, "ca_file", &server->ca_file, err);
+    server->url = setting_url(json, fallback, schemes, err);
+    return server->url != NULL && setting_line(json, "ca_file", &server->ca_file, err);
 }
 
 void server_free(struct server *server)

@@ -1,5 +1,5 @@
 /*
- * Reading the settings of a provider row. Values are copies that the account owns (mem_free). Every error
+ * Reading the settings of a provider row. Values are copies that their reader owns (mem_free). Every error
  * names the setting and the rule it breaks.
  */
 #ifndef PGOUTBOX_PROVIDERS_SETTINGS_H
@@ -12,18 +12,18 @@
 
 /* A text without white space and control characters. fallback: the value of an absent setting; NULL = the
  * setting is required. NULL on error. */
-char *setting_word(struct json_object *settings, const char *name, const char *fallback, struct error *err);
+char *setting_word(struct json_object *json, const char *name, const char *fallback, struct error *err);
 
 /* A required word of at most `most` of the characters in `allowed`; else the error is the setting and rule.
  * NULL on error. */
-char *setting_word_of(struct json_object *settings, const char *name, const char *allowed, size_t most,
+char *setting_word_of(struct json_object *json, const char *name, const char *allowed, size_t most,
                       const char *rule, struct error *err);
 
 /* An optional line of text; *value is NULL when it is absent. */
-bool setting_line(struct json_object *settings, const char *name, char **value, struct error *err);
+bool setting_line(struct json_object *json, const char *name, char **value, struct error *err);
 
 /* settings.url: scheme, host and perhaps a port. schemes ends with NULL; each as "https". */
-char *setting_url(struct json_object *settings, const char *fallback, const char *const *schemes,
+char *setting_url(struct json_object *json, const char *fallback, const char *const *schemes,
                   struct error *err);
 
 /* A vendor's HTTPS server: settings.url and settings.ca_file. */
@@ -33,8 +33,7 @@ struct server {
 };
 
 /* server is zeroed; free it whatever this returns. fallback as above. */
-bool setting_server(struct json_object *settings, const char *fallback, struct server *server,
-                    struct error *err);
+bool setting_server(struct json_object *json, const char *fallback, struct server *server, struct error *err);
 void server_free(struct server *server);
 
 /* HTTP/1.1; an adapter that speaks HTTP/2 says so itself. */

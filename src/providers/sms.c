@@ -12,36 +12,36 @@ enum { DEFAULT_SEGMENTS = 10, MOST_SEGMENTS = 100 };
 #define SENDER_RULE                                                                                          \
     "must be a number as +CODE…, a short code, or a name of up to 11 letters, digits, spaces and &+-_."
 
-static bool read_max_segments(struct sms_account *account, struct json_object *settings, struct error *err)
+static bool read_max_segments(struct sms_settings *settings, struct json_object *json, struct error *err)
 {
-    int64_t value = json_get_int(settings, "max_segments", DEFAULT_SEGMENTS);
-    struct json_object *given = json_get(settings, "max_segments");
+    int64_t value = json_get_int(json, "max_segments", DEFAULT_SEGMENTS);
+    struct json_object *given = json_get(json, "max_segments");
     if ((given != NULL && !json_object_is_type(given, json_type_int)) || value < 1 || value > MOST_SEGMENTS)
         return error_set(err, "settings.max_segments: must be a whole number from 1 to %d", MOST_SEGMENTS);
-    account->max_segments = (int)value;
+    settings->max_segments = (int)value;
     return true;
 }
 
-bool sms_account_read(struct sms_account *account, struct json_object *settings, const char *default_url,
-                      struct error *err)
+bool sms_settings_read(struct sms_settings *settings, struct json_object *json, const char *default_url,
+                       struct error *err)
 {
-    if (!setting_server(settings, default_url, &account->server, err) ||
-        !setting_line(settings, "from", &account->from, err) || !read_max_segments(account, settings, err))
+    if (!setting_server(json, default_url, &settings->server, err) ||
+        !setting_line(json, "from", &settings->from, err) || !read_max_segments(settings, json, err))
         return false;
-    if (account->from != NULL && !phone_sender_ok(account->from))
+    if (settings->from != NULL && !phone_sender_ok(settings->from))
         return error_set(err, "settings.from: " SENDER_RULE);
     return true;
 }
 
-void sms_account_free(struct sms_account *account)
+void sms_settings_free(struct sms_settings *settings)
 {
-    server_free(&account->server);
-    mem_free(account->from);
+    server_free(&settings->server);
+    mem_free(settings->from);
 }
 
-bool sms_callback_read(struct json_object *settings, const char *name, char **value, struct error *err)
+bool sms_callback_read(struct json_object *json, const char *name, char **value, struct error *err)
 {
-    if (!setting_line(settings, name, value, err))
+    if (!setting_line(json, name, value, err))
         return false;
     if (*value == NULL || url_origin(*value, "https") > 0 || url_origin(*value, "http") > 0)
         return true;
@@ -59,7 +59,7 @@ static bool reject(struct verdict *verdict, const char *reason)
     return false;
 }
 
-bool sms_read(const struct sms_account *account, const struct message *message, struct sms *sms,
+bool sms_read(const struct sms_settings *settings, const struct message *message, struct sms *sms,
               struct verdict *verdict)
 {
     if (!phone_ok(message->recipient))
@@ -73,16 +73,16 @@ bool sms_read(const struct sms_account *account, const struct message *message, 
     if (strlen(sms->text) != octets || !sms_size(sms->text, octets, &sms->size))
         return reject(verdict, "payload.text: must be UTF-8 without zero characters");
 
-    sms->from = account->from;
+    sms->from = settings->from;
     if (sms_has_own_sender(message)) {
         sms->from = json_get_text(message->payload, "from");
         if (sms->from == NULL || !phone_sender_ok(sms->from))
             return reject(verdict, "payload.from: " SENDER_RULE);
     }
-    if (sms->size.segments > (size_t)account->max_segments) {
+    if (sms->size.segments > (size_t)settings->max_segments) {
         *verdict = verdict_make(
             VERDICT_REJECTED, "payload.text: takes %zu segments of %s, at most %d are allowed",
-            sms->size.segments, sms->size.encoding == SMS_GSM7 ? "GSM-7" : "UCS-2", account->max_segments);
+            sms->size.segments, sms->size.encoding == SMS_GSM7 ? "GSM-7" : "UCS-2", settings->max_segments);
         return false;
     }
     return true;

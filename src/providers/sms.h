@@ -9,32 +9,32 @@
 enum { SMS_BODY_MAX = 65536 };
 
 /* The settings url, ca_file, from and max_segments. */
-struct sms_account {
+struct sms_settings {
     struct server server;
     char *from; /* NULL when it is not set */
     int max_segments;
 };
 
-/* account is zeroed; free it whatever this returns. */
-bool sms_account_read(struct sms_account *account, struct json_object *settings, const char *default_url,
-                      struct error *err);
-void sms_account_free(struct sms_account *account);
+/* settings are zeroed; free them whatever this returns. */
+bool sms_settings_read(struct sms_settings *settings, struct json_object *json, const char *default_url,
+                       struct error *err);
+void sms_settings_free(struct sms_settings *settings);
 
 /* An optional setting with an http or https URL for receipts; *value is NULL when it is absent. */
-bool sms_callback_read(struct json_object *settings, const char *name, char **value, struct error *err);
+bool sms_callback_read(struct json_object *json, const char *name, char **value, struct error *err);
 
 /* The message, checked. Everything is borrowed. */
 struct sms {
     const char *text;
-    const char *from; /* the payload's, else the account's; may be NULL */
+    const char *from; /* the payload's, else that of the settings; may be NULL */
     struct sms_size size;
 };
 
 /* False: the verdict is REJECTED. */
-bool sms_read(const struct sms_account *account, const struct message *message, struct sms *sms,
+bool sms_read(const struct sms_settings *settings, const struct message *message, struct sms *sms,
               struct verdict *verdict);
 
-/* True when the payload brings its own sender: a fault of it is the message's and not the account's. */
+/* True when the payload brings its own sender: a fault of it is the message's and not the provider's. */
 bool sms_has_own_sender(const struct message *message);
 
 /* A POST of a form; the body moves from `form`, which is freed, into the arena. False: the form is too large,

@@ -1,4 +1,4 @@
-/* Mail by SMTP submission: accounts, envelopes and mails. Replies are judged in smtp_judge.c. */
+/* Mail by SMTP submission: settings, envelopes and mails. Replies are judged in smtp_judge.c. */
 #include "providers/smtp.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ struct dkim_pair {
     struct dkim_key *key;
 };
 
-struct smtp {
+struct smtp_settings {
     char *url, *ca_file, *helo, *username, *password;
     struct mail_rules rules;
     char *dkim_domain;
@@ -27,40 +27,40 @@ struct smtp {
     size_t dkim_count;
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct smtp *account = arg;
-    if (account == NULL)
+    struct smtp_settings *settings = arg;
+    if (settings == NULL)
         return;
-    mem_free(account->url);
-    mem_free(account->ca_file);
-    mem_free(account->helo);
-    mem_free(account->username);
-    secret_free(account->password);
-    mem_free(account->dkim_domain);
+    mem_free(settings->url);
+    mem_free(settings->ca_file);
+    mem_free(settings->helo);
+    mem_free(settings->username);
+    secret_free(settings->password);
+    mem_free(settings->dkim_domain);
     for (size_t i = 0; i < DKIM_KEYS; i++) {
-        mem_free(account->dkim[i].selector);
-        dkim_key_free(account->dkim[i].key);
+        mem_free(settings->dkim[i].selector);
+        dkim_key_free(settings->dkim[i].key);
     }
-    mem_free(account);
+    mem_free(settings);
 }
 
-static bool set_helo(struct json_object *settings, char **helo, struct error *err)
+static bool set_helo(struct json_object *json, char **helo, struct error *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]";
-    if (!setting_line(settings, "helo", helo, err))
+    if (!setting_line(json, "helo", helo, err))
         return false;
     return *helo == NULL || (*helo)[strspn(*helo, allowed)] == '\0' ||
            error_set(err, "settings.helo: must be a host name or an address literal");
 }
 
-static bool check_login(const struct smtp *account, struct error *err)
+static bool check_login(const struct smtp_settings *settings, struct error *err)
 {
-    if (account->username != NULL && account->password == NULL)
+    if (settings->username != NULL && settings->password == NULL)
         return error_set(err, "settings.username: needs password_file or password_env too");
-    if (account->username == NULL && account->password != NULL)
+    if (settings->username == NULL && settings->password != NULL)
         return error_set(err, "settings.username: is required with a password");
-    return account->password == NULL || text_is_one_line(account->password, strlen(account->password)) ||
+    return settings->password == NULL || text_is_one_line(settings->password, strlen(settings->password)) ||
            error_set(err, "secret password: must not contain control characters");
 }
 
@@ -72,12 +72,12 @@ static bool check_labels(const char *labels, const char *field, struct error *er
     return address_check(address, strlen(address), field, err);
 }
 
-static bool set_dkim_pair(struct json_object *settings, const char *name, const char *secret_name,
+static bool set_dkim_pair(struct json_object *json, const char *name, const char *secret_name,
                           const char *secret, struct dkim_pair *pair, struct error *err)
 {
     char field[64];
     snprintf(field, sizeof field, "settings.%s", name);
-    if (!setting_line(settings, name, &pair->selector, err))
+    if (!setting_line(json, name, &pair->selector, err))
         return false;
     if ((pair->selector != NULL) != (secret != NULL))
         return error_set(err, "%s: %s", field, secret != NULL ? "is required with a key" : "needs a key too");
@@ -89,9 +89,9 @@ static bool set_dkim_pair(struct json_object *settings, const char *name, const 
     return pair->key != NULL || error_prefix(err, "secret %s", secret_name);
 }
 
-static bool set_dkim_form(struct json_object *settings, enum dkim_form *form, struct error *err)
+static bool set_dkim_form(struct json_object *json, enum dkim_form *form, struct error *err)
 {
-    char *name = setting_word(settings, "dkim_canonicalization", "relaxed", err);
+    char *name = setting_word(json, "dkim_canonicalization", "relaxed", err);
     if (name == NULL)
         return false;
     *form = strcmp(name, "simple") == 0 ? DKIM_SIMPLE : DKIM_RELAXED;
@@ -101,79 +101,80 @@ static bool set_dkim_form(struct json_object *settings, enum dkim_form *form, st
 }
 
 /* The second pair is for a key of the other kind: verifiers that know only RSA skip the other signature. */
-static bool set_dkim(struct smtp *account, struct json_object *settings, const char *const *secrets,
+static bool set_dkim(struct smtp_settings *settings, struct json_object *json, const char *const *secrets,
                      struct error *err)
 {
-    struct dkim_pair *first = &account->dkim[0], *second = &account->dkim[1];
-    account->dkim_domain =
-        setting_word(settings, "dkim_domain", address_domain(account->rules.from.address), err);
-    if (account->dkim_domain == NULL || !check_labels(account->dkim_domain, "settings.dkim_domain", err) ||
-        !set_dkim_form(settings, &account->dkim_form, err) ||
-        !set_dkim_pair(settings, "dkim_selector", "dkim_key", secrets[SECRET_DKIM_KEY], first, err) ||
-        !set_dkim_pair(settings, "dkim_selector2", "dkim_key2", secrets[SECRET_DKIM_KEY2], second, err))
+    struct dkim_pair *first = &settings->dkim[0], *second = &settings->dkim[1];
+    settings->dkim_domain =
+        setting_word(json, "dkim_domain", address_domain(settings->rules.from.address), err);
+    if (settings->dkim_domain == NULL || !check_labels(settings->dkim_domain, "settings.dkim_domain", err) ||
+        !set_dkim_form(json, &settings->dkim_form, err) ||
+        !set_dkim_pair(json, "dkim_selector", "dkim_key", secrets[SECRET_DKIM_KEY], first, err) ||
+        !set_dkim_pair(json, "dkim_selector2", "dkim_key2", secrets[SECRET_DKIM_KEY2], second, err))
         return false;
     if (first->key == NULL)
         return second->key == NULL || error_set(err, "settings.dkim_selector2: needs dkim_selector too");
     if (second->key != NULL && strcmp(dkim_key_algorithm(first->key), dkim_key_algorithm(second->key)) == 0)
         return error_set(err, "secret dkim_key2: must be of another kind than dkim_key");
-    account->dkim_count = second->key != NULL ? 2 : 1;
+    settings->dkim_count = second->key != NULL ? 2 : 1;
     return true;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
     static const char *const schemes[] = {"smtp", "smtps", NULL};
-    struct smtp *account = mem_alloc(sizeof *account);
-    account->password = mem_strdup(secrets[SECRET_PASSWORD]);
-    if ((account->url = setting_url(settings, NULL, schemes, err)) != NULL &&
-        mail_rules_read(settings, &account->rules, err) && set_helo(settings, &account->helo, err) &&
-        setting_line(settings, "username", &account->username, err) &&
-        setting_line(settings, "ca_file", &account->ca_file, err) && check_login(account, err) &&
-        set_dkim(account, settings, secrets, err))
-        return account;
-    account_free(account);
+    struct smtp_settings *settings = mem_alloc(sizeof *settings);
+    settings->password = mem_strdup(secrets[SECRET_PASSWORD]);
+    if ((settings->url = setting_url(json, NULL, schemes, err)) != NULL &&
+        mail_rules_read(json, &settings->rules, err) && set_helo(json, &settings->helo, err) &&
+        setting_line(json, "username", &settings->username, err) &&
+        setting_line(json, "ca_file", &settings->ca_file, err) && check_login(settings, err) &&
+        set_dkim(settings, json, secrets, err))
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct smtp *account = arg;
-    options->url = account->url;
+    const struct smtp_settings *settings = arg;
+    options->url = settings->url;
     options->http2 = false;
-    options->ca_file = account->ca_file;
-    options->helo = account->helo;
-    options->username = account->username;
-    options->password = account->password;
+    options->ca_file = settings->ca_file;
+    options->helo = settings->helo;
+    options->username = settings->username;
+    options->password = settings->password;
 }
 
-static bool sign(const struct smtp *account, const struct buf *mail, int64_t now_ms, struct buf *out)
+static bool sign(const struct smtp_settings *settings, const struct buf *mail, int64_t now_ms,
+                 struct buf *out)
 {
     struct dkim_signer signers[DKIM_KEYS];
-    for (size_t i = 0; i < account->dkim_count; i++)
-        signers[i] = (struct dkim_signer){.domain = account->dkim_domain,
-                                          .selector = account->dkim[i].selector,
-                                          .key = account->dkim[i].key};
-    return dkim_sign(out, mail->data, mail->size, account->dkim_form, signers, account->dkim_count, now_ms);
+    for (size_t i = 0; i < settings->dkim_count; i++)
+        signers[i] = (struct dkim_signer){.domain = settings->dkim_domain,
+                                          .selector = settings->dkim[i].selector,
+                                          .key = settings->dkim[i].key};
+    return dkim_sign(out, mail->data, mail->size, settings->dkim_form, signers, settings->dkim_count, now_ms);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct smtp *account = arg;
+    const struct smtp_settings *settings = arg;
     struct mail_content content;
     struct buf mail, out;
     buf_init(&mail, MAIL_MAX);
     buf_init(&out, MAIL_MAX + DKIM_ROOM);
-    bool ok = mail_content_build(&content, &account->rules, message, now_ms, &mail, verdict);
-    if (ok && !sign(account, &mail, now_ms, &out)) {
+    bool ok = mail_content_build(&content, &settings->rules, message, now_ms, &mail, verdict);
+    if (ok && !sign(settings, &mail, now_ms, &out)) {
         *verdict = verdict_make(VERDICT_REJECTED, "the mail cannot be signed with the DKIM key");
         ok = false;
     }
     if (ok) {
-        /* The envelope's sender is the account's even when the payload has a From of its own: servers check
-         * that the login may use it, and bounces go there. */
-        *request = (struct request){.mail_from = account->rules.from.address,
+        /* The envelope's sender is that of the settings even when the payload has a From of its own: servers
+         * check that the login may use it, and bounces go there. */
+        *request = (struct request){.mail_from = settings->rules.from.address,
                                     .mail_to = message->recipient,
                                     .body = arena_strndup(arena, out.data, out.size),
                                     .body_size = out.size};
@@ -184,12 +185,13 @@ static bool build(const void *arg, const struct message *message, const char *to
 }
 
 /* The Message-ID that build gave the mail, without angle brackets. */
-static void message_id(const struct smtp *account, const struct message *message, char *out, size_t size)
+static void message_id(const struct smtp_settings *settings, const struct message *message, char *out,
+                       size_t size)
 {
     struct mailbox from;
     const char *text = json_get_text(message->payload, "from");
     if (text == NULL || !mailbox_parse(text, strlen(text), "payload.from", &from, NULL))
-        from = account->rules.from;
+        from = settings->rules.from;
     snprintf(out, size, "%s@%s", message->uuid, address_domain(from.address));
 }
 
@@ -209,8 +211,8 @@ const struct adapter smtp_adapter = {
     .channel = "email",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"?password", "?dkim_key", "?dkim_key2"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

@@ -1,4 +1,4 @@
-/* SNS: accounts and requests. Answers are judged in sns_judge.c. */
+/* SNS: settings and requests. Answers are judged in sns_judge.c. */
 #include "providers/sns.h"
 
 #include <string.h>
@@ -11,41 +11,41 @@
 
 enum { URL_SIZE_MAX = 256 };
 
-struct sns {
-    struct sms_account sms;
+struct sns_settings {
+    struct sms_settings sms;
     char *region, *access_key_id, *secret_access_key, *session_token;
     char *max_price; /* US dollars, or NULL */
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct sns *account = arg;
-    if (account == NULL)
+    struct sns_settings *settings = arg;
+    if (settings == NULL)
         return;
-    sms_account_free(&account->sms);
-    mem_free(account->region);
-    mem_free(account->access_key_id);
-    secret_free(account->secret_access_key);
-    secret_free(account->session_token);
-    mem_free(account->max_price);
-    mem_free(account);
+    sms_settings_free(&settings->sms);
+    mem_free(settings->region);
+    mem_free(settings->access_key_id);
+    secret_free(settings->secret_access_key);
+    secret_free(settings->session_token);
+    mem_free(settings->max_price);
+    mem_free(settings);
 }
 
-static bool read_sms(struct sns *account, struct json_object *settings, struct error *err)
+static bool read_sms(struct sns_settings *settings, struct json_object *json, struct error *err)
 {
     struct buf url;
     buf_init(&url, URL_SIZE_MAX);
-    buf_printf(&url, "https://sns.%s.amazonaws.com", account->region);
-    bool ok = sms_account_read(&account->sms, settings, buf_string(&url), err);
+    buf_printf(&url, "https://sns.%s.amazonaws.com", settings->region);
+    bool ok = sms_settings_read(&settings->sms, json, buf_string(&url), err);
     buf_free(&url);
     return ok;
 }
 
-static bool read_max_price(struct sns *account, struct json_object *settings, struct error *err)
+static bool read_max_price(struct sns_settings *settings, struct json_object *json, struct error *err)
 {
-    if (!setting_line(settings, "max_price", &account->max_price, err))
+    if (!setting_line(json, "max_price", &settings->max_price, err))
         return false;
-    const char *price = account->max_price;
+    const char *price = settings->max_price;
     if (price == NULL)
         return true;
     size_t whole = strspn(price, "0123456789");
@@ -55,36 +55,36 @@ static bool read_max_price(struct sns *account, struct json_object *settings, st
     return true;
 }
 
-static bool read_keys(struct sns *account, struct json_object *settings, const char *const *secrets,
+static bool read_keys(struct sns_settings *settings, struct json_object *json, const char *const *secrets,
                       struct error *err)
 {
-    account->access_key_id = setting_word(settings, "access_key_id", NULL, err);
-    if (account->access_key_id == NULL)
+    settings->access_key_id = setting_word(json, "access_key_id", NULL, err);
+    if (settings->access_key_id == NULL)
         return false;
     if (secrets[0][0] == '\0')
         return error_set(err, "secret secret_access_key: must not be empty");
-    account->secret_access_key = mem_strdup(secrets[0]);
-    account->session_token = mem_strdup(secrets[1]);
+    settings->secret_access_key = mem_strdup(secrets[0]);
+    settings->session_token = mem_strdup(secrets[1]);
     return true;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     static const char rule[] = "must be a region such as us-east-1";
-    struct sns *account = mem_alloc(sizeof *account);
-    if ((account->region = setting_word_of(settings, "region", letters, 32, rule, err)) != NULL &&
-        read_sms(account, settings, err) && read_max_price(account, settings, err) &&
-        read_keys(account, settings, secrets, err))
-        return account;
-    account_free(account);
+    struct sns_settings *settings = mem_alloc(sizeof *settings);
+    if ((settings->region = setting_word_of(json, "region", letters, 32, rule, err)) != NULL &&
+        read_sms(settings, json, err) && read_max_price(settings, json, err) &&
+        read_keys(settings, json, secrets, err))
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct sns *account = arg;
-    server_endpoint(&account->sms.server, options);
+    const struct sns_settings *settings = arg;
+    server_endpoint(&settings->sms.server, options);
 }
 
 static void write_attribute(struct buf *form, struct arena *arena, int number, const char *name,
@@ -96,7 +96,7 @@ static void write_attribute(struct buf *form, struct arena *arena, int number, c
 }
 
 /* A sender that is a number is an origination number to AWS, a name a sender id. */
-static void write_form(struct buf *form, const struct sns *account, const struct message *message,
+static void write_form(struct buf *form, const struct sns_settings *settings, const struct message *message,
                        const struct sms *sms, struct arena *arena)
 {
     int count = 0;
@@ -112,30 +112,30 @@ static void write_form(struct buf *form, const struct sns *account, const struct
                         number ? "AWS.MM.SMS.OriginationNumber" : "AWS.SNS.SMS.SenderID", "String",
                         sms->from);
     }
-    if (account->max_price != NULL)
-        write_attribute(form, arena, ++count, "AWS.SNS.SMS.MaxPrice", "Number", account->max_price);
+    if (settings->max_price != NULL)
+        write_attribute(form, arena, ++count, "AWS.SNS.SMS.MaxPrice", "Number", settings->max_price);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct sns *account = arg;
+    const struct sns_settings *settings = arg;
     struct sms sms;
-    if (!sms_read(&account->sms, message, &sms, verdict))
+    if (!sms_read(&settings->sms, message, &sms, verdict))
         return false;
     struct buf form;
     buf_init(&form, SMS_BODY_MAX);
-    write_form(&form, account, message, &sms, arena);
+    write_form(&form, settings, message, &sms, arena);
     if (!sms_post_form(request, "/", &form, arena, verdict))
         return false;
     struct sigv4 sigv4 = {
-        .url = account->sms.server.url,
-        .region = account->region,
+        .url = settings->sms.server.url,
+        .region = settings->region,
         .service = "sns",
-        .access_key_id = account->access_key_id,
-        .secret_access_key = account->secret_access_key,
-        .session_token = account->session_token,
+        .access_key_id = settings->access_key_id,
+        .secret_access_key = settings->secret_access_key,
+        .session_token = settings->session_token,
     };
     if (sigv4_sign(&sigv4, now_ms, arena, request))
         return true;
@@ -148,8 +148,8 @@ const struct adapter sns_adapter = {
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"secret_access_key", "?session_token"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = sns_judge,

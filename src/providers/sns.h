@@ -6,7 +6,7 @@
 
 extern const struct adapter sns_adapter;
 
-struct verdict sns_judge(const void *account, const struct message *message, const struct response *response,
+struct verdict sns_judge(const void *settings, const struct message *message, const struct response *response,
                          int64_t now_ms);
 
 #endif

@@ -128,10 +128,10 @@ static struct verdict judge_ok(const char *xml, const struct response *response)
     return verdict;
 }
 
-struct verdict sns_judge(const void *account, const struct message *message, const struct response *response,
+struct verdict sns_judge(const void *settings, const struct message *message, const struct response *response,
                          int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     const char *xml = response->body_truncated || response->body == NULL ? "" : response->body;

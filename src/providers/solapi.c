@@ -10,38 +10,38 @@
 #include "providers/kr_sms.h"
 #include "providers/push_payload.h"
 
-struct solapi {
+struct solapi_settings {
     struct kr_sms sms;
     char *api_key, *api_secret;
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct solapi *account = arg;
-    if (account == NULL)
+    struct solapi_settings *settings = arg;
+    if (settings == NULL)
         return;
-    kr_sms_free(&account->sms);
-    mem_free(account->api_key);
-    secret_free(account->api_secret);
-    mem_free(account);
+    kr_sms_free(&settings->sms);
+    mem_free(settings->api_key);
+    secret_free(settings->api_secret);
+    mem_free(settings);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct solapi *account = mem_alloc(sizeof *account);
-    bool ok = kr_sms_read_settings(&account->sms, settings, "https://api.solapi.com", err) &&
-              (account->api_key = kr_sms_secret("api_key", secrets[0], err)) != NULL &&
-              (account->api_secret = kr_sms_secret("api_secret", secrets[1], err)) != NULL;
+    struct solapi_settings *settings = mem_alloc(sizeof *settings);
+    bool ok = kr_sms_read_settings(&settings->sms, json, "https://api.solapi.com", err) &&
+              (settings->api_key = kr_sms_secret("api_key", secrets[0], err)) != NULL &&
+              (settings->api_secret = kr_sms_secret("api_secret", secrets[1], err)) != NULL;
     if (ok)
-        return account;
-    account_free(account);
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct solapi *account = arg;
-    server_endpoint(&account->sms.server, options);
+    const struct solapi_settings *settings = arg;
+    server_endpoint(&settings->sms.server, options);
 }
 
 const char *solapi_authorization(const char *api_key, const char *api_secret, const char *date,
@@ -62,8 +62,8 @@ static void write_time(int64_t ms, char out[24])
 }
 
 /* The salt differs for each attempt, each moment and each purpose, so no signature comes twice. */
-static const char *authorize(const struct solapi *account, const struct message *message, const char *purpose,
-                             int64_t now_ms, struct arena *arena)
+static const char *authorize(const struct solapi_settings *settings, const struct message *message,
+                             const char *purpose, int64_t now_ms, struct arena *arena)
 {
     unsigned char digest[SHA256_SIZE];
     char date[24], salt[2 * SHA256_SIZE + 1];
@@ -72,16 +72,16 @@ static const char *authorize(const struct solapi *account, const struct message 
     sha256(seed, strlen(seed), digest);
     hex_encode(digest, sizeof digest / 2, salt);
     write_time(now_ms, date);
-    return solapi_authorization(account->api_key, account->api_secret, date, salt, arena);
+    return solapi_authorization(settings->api_key, settings->api_secret, date, salt, arena);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct solapi *account = arg;
+    const struct solapi_settings *settings = arg;
     struct kr_sms_message sms;
-    if (!kr_sms_read(&account->sms, message, arena, &sms, verdict))
+    if (!kr_sms_read(&settings->sms, message, arena, &sms, verdict))
         return false;
     struct buf body;
     buf_init(&body, KR_BODY_MAX);
@@ -99,7 +99,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     *request = (struct request){
         .method = "POST",
         .path = "/messages/v4/send",
-        .headers = {{"authorization", authorize(account, message, "send", now_ms, arena)},
+        .headers = {{"authorization", authorize(settings, message, "send", now_ms, arena)},
                     {"content-type", "application/json; charset=utf-8"}},
         .header_count = 2,
         .body = arena_strndup(arena, buf_string(&body), body.size),
@@ -167,10 +167,10 @@ static struct verdict judge_taken(struct json_object *body, const struct message
     return verdict;
 }
 
-static struct verdict judge(const void *account, const struct message *message,
+static struct verdict judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
@@ -186,11 +186,12 @@ enum { LIST_MAX = 20 };
 static bool inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request)
 {
-    const struct solapi *account = arg;
+    const struct solapi_settings *settings = arg;
     struct kr_number to;
     struct sent_span search;
     char start[24], end[24];
-    if (!kr_sms_search_span(&account->sms, sent, now_ms, &search) || !kr_number_read(message->recipient, &to))
+    if (!kr_sms_search_span(&settings->sms, sent, now_ms, &search) ||
+        !kr_number_read(message->recipient, &to))
         return false;
     write_time(search.from_ms, start);
     write_time(search.upto_ms, end);
@@ -200,7 +201,7 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
                              "/messages/v4/list?criteria=to&cond=eq&value=%s&dateType=CREATED"
                              "&startDate=%s&endDate=%s&limit=%d",
                              to.national, start, end, LIST_MAX),
-        .headers = {{"authorization", authorize(account, message, "inquire", now_ms, arena)}},
+        .headers = {{"authorization", authorize(settings, message, "inquire", now_ms, arena)}},
         .header_count = 1,
     };
     return true;
@@ -246,10 +247,10 @@ static struct verdict judge_list(struct json_object *body, const char *uuid)
                               : verdict_make(VERDICT_UNSENT, "the vendor's list does not have it");
 }
 
-static struct verdict inquiry_judge(const void *account, const struct message *message,
+static struct verdict inquiry_judge(const void *settings, const struct message *message,
                                     const struct response *response, const struct sent_span *sent)
 {
-    (void)account;
+    (void)settings;
     (void)sent;
     return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
@@ -259,8 +260,8 @@ const struct adapter solapi_adapter = {
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"api_key", "api_secret"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

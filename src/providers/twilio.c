@@ -1,4 +1,4 @@
-/* Twilio: accounts and requests. Answers are judged in twilio_judge.c, lost ones looked up in
+/* Twilio: settings and requests. Answers are judged in twilio_judge.c, lost ones looked up in
  * twilio_inquiry.c. */
 #include "providers/twilio.h"
 
@@ -11,24 +11,24 @@
 
 enum { SID_DIGITS = 32, SECRET_SIZE_MAX = 256, VALIDITY_MAX_S = 36000 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct twilio *account = arg;
-    if (account == NULL)
+    struct twilio_settings *settings = arg;
+    if (settings == NULL)
         return;
-    sms_account_free(&account->sms);
-    mem_free(account->path);
-    secret_free(account->authorization);
-    mem_free(account->messaging_service);
-    mem_free(account->status_callback);
-    mem_free(account);
+    sms_settings_free(&settings->sms);
+    mem_free(settings->path);
+    secret_free(settings->authorization);
+    mem_free(settings->messaging_service);
+    mem_free(settings->status_callback);
+    mem_free(settings);
 }
 
 /* An optional setting with one of Twilio's ids; *value is NULL when it is absent. */
-static bool read_sid(struct json_object *settings, const char *name, const char *prefix, char **value,
+static bool read_sid(struct json_object *json, const char *name, const char *prefix, char **value,
                      struct error *err)
 {
-    if (!setting_line(settings, name, value, err))
+    if (!setting_line(json, name, value, err))
         return false;
     const char *sid = *value;
     if (sid == NULL)
@@ -40,54 +40,55 @@ static bool read_sid(struct json_object *settings, const char *name, const char 
     return true;
 }
 
-static bool set_authorization(struct twilio *account, const char *user, const char *secret, struct error *err)
+static bool set_authorization(struct twilio_settings *settings, const char *user, const char *secret,
+                              struct error *err)
 {
     if (secret[0] == '\0' || strlen(secret) > SECRET_SIZE_MAX)
         return error_set(err, "secret secret: must have 1 to %d characters", SECRET_SIZE_MAX);
-    account->authorization = basic_authorization(user, secret);
+    settings->authorization = basic_authorization(user, secret);
     return true;
 }
 
-static bool set_login(struct twilio *account, struct json_object *settings, const char *secret,
+static bool set_login(struct twilio_settings *settings, struct json_object *json, const char *secret,
                       struct error *err)
 {
     char *account_sid = NULL, *api_key = NULL;
-    bool ok = read_sid(settings, "account_sid", "AC", &account_sid, err) &&
-              read_sid(settings, "api_key", "SK", &api_key, err);
+    bool ok = read_sid(json, "account_sid", "AC", &account_sid, err) &&
+              read_sid(json, "api_key", "SK", &api_key, err);
     if (ok && account_sid == NULL)
         ok = error_set(err, "settings.account_sid: is required");
     if (ok) {
         struct buf path;
         buf_init(&path, 128);
         buf_printf(&path, "/2010-04-01/Accounts/%s/Messages.json", account_sid);
-        account->path = mem_strdup(buf_string(&path));
+        settings->path = mem_strdup(buf_string(&path));
         buf_free(&path);
-        ok = set_authorization(account, api_key != NULL ? api_key : account_sid, secret, err);
+        ok = set_authorization(settings, api_key != NULL ? api_key : account_sid, secret, err);
     }
     mem_free(account_sid);
     mem_free(api_key);
     return ok;
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct twilio *account = mem_alloc(sizeof *account);
-    bool ok = sms_account_read(&account->sms, settings, "https://api.twilio.com", err) &&
-              set_login(account, settings, secrets[0], err) &&
-              read_sid(settings, "messaging_service_sid", "MG", &account->messaging_service, err) &&
-              sms_callback_read(settings, "status_callback", &account->status_callback, err);
-    if (ok && (account->sms.from == NULL) == (account->messaging_service == NULL))
+    struct twilio_settings *settings = mem_alloc(sizeof *settings);
+    bool ok = sms_settings_read(&settings->sms, json, "https://api.twilio.com", err) &&
+              set_login(settings, json, secrets[0], err) &&
+              read_sid(json, "messaging_service_sid", "MG", &settings->messaging_service, err) &&
+              sms_callback_read(json, "status_callback", &settings->status_callback, err);
+    if (ok && (settings->sms.from == NULL) == (settings->messaging_service == NULL))
         ok = error_set(err, "settings: must have one of from and messaging_service_sid");
     if (ok)
-        return account;
-    account_free(account);
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct twilio *account = arg;
-    server_endpoint(&account->sms.server, options);
+    const struct twilio_settings *settings = arg;
+    server_endpoint(&settings->sms.server, options);
 }
 
 static void write_validity(struct buf *form, const struct message *message, int64_t now_ms,
@@ -103,9 +104,9 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct twilio *account = arg;
+    const struct twilio_settings *settings = arg;
     struct sms sms;
-    if (!sms_read(&account->sms, message, &sms, verdict))
+    if (!sms_read(&settings->sms, message, &sms, verdict))
         return false;
     struct buf form;
     buf_init(&form, SMS_BODY_MAX);
@@ -113,14 +114,14 @@ static bool build(const void *arg, const struct message *message, const char *to
     if (sms.from != NULL)
         form_field(&form, "From", sms.from);
     else
-        form_field(&form, "MessagingServiceSid", account->messaging_service);
+        form_field(&form, "MessagingServiceSid", settings->messaging_service);
     form_field(&form, "Body", sms.text);
     write_validity(&form, message, now_ms, arena);
-    if (account->status_callback != NULL)
-        form_field(&form, "StatusCallback", account->status_callback);
-    if (!sms_post_form(request, account->path, &form, arena, verdict))
+    if (settings->status_callback != NULL)
+        form_field(&form, "StatusCallback", settings->status_callback);
+    if (!sms_post_form(request, settings->path, &form, arena, verdict))
         return false;
-    request->headers[request->header_count++] = (struct header){"authorization", account->authorization};
+    request->headers[request->header_count++] = (struct header){"authorization", settings->authorization};
     return true;
 }
 
@@ -129,8 +130,8 @@ const struct adapter twilio_adapter = {
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"secret"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = twilio_judge,

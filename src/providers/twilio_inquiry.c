@@ -17,7 +17,7 @@ enum { CLOCKS_APART_MS = 5 * 60 * 1000, LATER_MS = 120000 };
 bool twilio_inquiry_build(const void *arg, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request)
 {
-    const struct twilio *account = arg;
+    const struct twilio_settings *settings = arg;
     if (now_ms < sent->upto_ms + LATER_MS || !phone_ok(message->recipient))
         return false;
     struct buf query;
@@ -27,8 +27,8 @@ bool twilio_inquiry_build(const void *arg, const struct message *message, const 
     form_field(&query, "PageSize", PAGE_SIZE);
     *request = (struct request){
         .method = "GET",
-        .path = arena_printf(arena, "%s?%s", account->path, buf_string(&query)),
-        .headers = {{"authorization", account->authorization}},
+        .path = arena_printf(arena, "%s?%s", settings->path, buf_string(&query)),
+        .headers = {{"authorization", settings->authorization}},
         .header_count = 1,
     };
     buf_free(&query);
@@ -121,10 +121,10 @@ static struct verdict judge_list(struct json_object *body, const char *text, con
     return verdict_make(VERDICT_UNSENT, "not in the list of messages");
 }
 
-struct verdict twilio_inquiry_judge(const void *account, const struct message *message,
+struct verdict twilio_inquiry_judge(const void *settings, const struct message *message,
                                     const struct response *response, const struct sent_span *sent)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED || response->status != 200)
         return verdict_make(VERDICT_IN_DOUBT, "the list of messages was not answered (HTTP %d)",
                             response->status);

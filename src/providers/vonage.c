@@ -1,4 +1,4 @@
-/* Vonage: accounts and requests. Answers are judged in vonage_judge.c. */
+/* Vonage: settings and requests. Answers are judged in vonage_judge.c. */
 #include "providers/vonage.h"
 
 #include "core/secret.h"
@@ -8,46 +8,46 @@
 
 enum { TTL_MIN_MS = 20000, TTL_MAX_MS = 604800000 };
 
-struct vonage {
-    struct sms_account sms;
+struct vonage_settings {
+    struct sms_settings sms;
     char *api_key, *api_secret;
     char *callback; /* URL for receipts, or NULL */
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct vonage *account = arg;
-    if (account == NULL)
+    struct vonage_settings *settings = arg;
+    if (settings == NULL)
         return;
-    sms_account_free(&account->sms);
-    mem_free(account->api_key);
-    secret_free(account->api_secret);
-    mem_free(account->callback);
-    mem_free(account);
+    sms_settings_free(&settings->sms);
+    mem_free(settings->api_key);
+    secret_free(settings->api_secret);
+    mem_free(settings->callback);
+    mem_free(settings);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct vonage *account = mem_alloc(sizeof *account);
-    bool ok = sms_account_read(&account->sms, settings, "https://rest.nexmo.com", err) &&
-              (account->api_key = setting_word(settings, "api_key", NULL, err)) != NULL &&
-              sms_callback_read(settings, "callback", &account->callback, err);
-    if (ok && account->sms.from == NULL)
+    struct vonage_settings *settings = mem_alloc(sizeof *settings);
+    bool ok = sms_settings_read(&settings->sms, json, "https://rest.nexmo.com", err) &&
+              (settings->api_key = setting_word(json, "api_key", NULL, err)) != NULL &&
+              sms_callback_read(json, "callback", &settings->callback, err);
+    if (ok && settings->sms.from == NULL)
         ok = error_set(err, "settings.from: is required");
     if (ok && secrets[0][0] == '\0')
         ok = error_set(err, "secret api_secret: must not be empty");
     if (ok) {
-        account->api_secret = mem_strdup(secrets[0]);
-        return account;
+        settings->api_secret = mem_strdup(secrets[0]);
+        return settings;
     }
-    account_free(account);
+    settings_free(settings);
     return NULL;
 }
 
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct vonage *account = arg;
-    server_endpoint(&account->sms.server, options);
+    const struct vonage_settings *settings = arg;
+    server_endpoint(&settings->sms.server, options);
 }
 
 /* Vonage writes E.164 without the plus. */
@@ -68,22 +68,22 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct vonage *account = arg;
+    const struct vonage_settings *settings = arg;
     struct sms sms;
-    if (!sms_read(&account->sms, message, &sms, verdict))
+    if (!sms_read(&settings->sms, message, &sms, verdict))
         return false;
     struct buf form;
     buf_init(&form, SMS_BODY_MAX);
-    form_field(&form, "api_key", account->api_key);
-    form_field(&form, "api_secret", account->api_secret);
+    form_field(&form, "api_key", settings->api_key);
+    form_field(&form, "api_secret", settings->api_secret);
     form_field(&form, "from", without_plus(sms.from));
     form_field(&form, "to", without_plus(message->recipient));
     form_field(&form, "text", sms.text);
     form_field(&form, "type", sms.size.encoding == SMS_UCS2 ? "unicode" : "text");
     write_ttl(&form, message, now_ms, arena);
     form_field(&form, "client-ref", message->uuid);
-    if (account->callback != NULL)
-        form_field(&form, "callback", account->callback);
+    if (settings->callback != NULL)
+        form_field(&form, "callback", settings->callback);
     return sms_post_form(request, "/sms/json", &form, arena, verdict);
 }
 
@@ -92,8 +92,8 @@ const struct adapter vonage_adapter = {
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
     .secrets = {"api_secret"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = vonage_judge,

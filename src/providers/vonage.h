@@ -6,7 +6,7 @@
 
 extern const struct adapter vonage_adapter;
 
-struct verdict vonage_judge(const void *account, const struct message *message,
+struct verdict vonage_judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms);
 
 #endif

@@ -112,10 +112,10 @@ static struct verdict judge_http(const struct response *response, int64_t now_ms
     return verdict;
 }
 
-struct verdict vonage_judge(const void *account, const struct message *message,
+struct verdict vonage_judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     if (response->status != 200)

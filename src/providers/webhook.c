@@ -13,7 +13,7 @@
 /* The specification's sizes of a key. */
 enum { KEY_LEAST = 24, KEY_MOST = 64, KEYS = 2, BODY_MAX = 512 * 1024, SIGNED_MAX = BODY_MAX + 128 };
 
-struct webhook {
+struct webhook_settings {
     char *ca_file;
     struct origin_rules *rules;
     struct key {
@@ -22,15 +22,15 @@ struct webhook {
     } keys[KEYS];
 };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct webhook *account = arg;
-    if (account == NULL)
+    struct webhook_settings *settings = arg;
+    if (settings == NULL)
         return;
-    explicit_bzero(account->keys, sizeof account->keys);
-    origin_rules_free(account->rules);
-    mem_free(account->ca_file);
-    mem_free(account);
+    explicit_bzero(settings->keys, sizeof settings->keys);
+    origin_rules_free(settings->rules);
+    mem_free(settings->ca_file);
+    mem_free(settings);
 }
 
 /* "whsec_" and base64, or the octets themselves. */
@@ -55,25 +55,25 @@ static bool set_key(struct key *key, const char *name, const char *secret, struc
                      name, KEY_LEAST, KEY_MOST);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct webhook *account = mem_alloc(sizeof *account);
-    if ((account->rules = origin_rules_new(settings, err)) != NULL &&
-        setting_line(settings, "ca_file", &account->ca_file, err) &&
-        set_key(&account->keys[0], "signing_key", secrets[0], err) &&
-        set_key(&account->keys[1], "former_signing_key", secrets[1], err))
-        return account;
-    account_free(account);
+    struct webhook_settings *settings = mem_alloc(sizeof *settings);
+    if ((settings->rules = origin_rules_new(json, err)) != NULL &&
+        setting_line(json, "ca_file", &settings->ca_file, err) &&
+        set_key(&settings->keys[0], "signing_key", secrets[0], err) &&
+        set_key(&settings->keys[1], "former_signing_key", secrets[1], err))
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 /* No URL: each recipient brings its own origin. */
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct webhook *account = arg;
-    options->ca_file = account->ca_file;
+    const struct webhook_settings *settings = arg;
+    options->ca_file = settings->ca_file;
     options->guarded = true;
-    options->trusted_origins = origin_trusted(account->rules);
+    options->trusted_origins = origin_trusted(settings->rules);
 }
 
 /* The same at each attempt: receivers may compare. */
@@ -93,7 +93,7 @@ static bool write_body(struct buf *out, const struct message *message)
 }
 
 /* "v1,SIGNATURE" for each key, with a space between. */
-static const char *sign(const struct webhook *account, const char *uuid, int64_t now_s,
+static const char *sign(const struct webhook_settings *settings, const char *uuid, int64_t now_s,
                         const struct buf *body, struct arena *arena)
 {
     struct buf text, signatures;
@@ -103,9 +103,9 @@ static const char *sign(const struct webhook *account, const char *uuid, int64_t
     buf_append(&text, body->data, body->size);
     for (size_t i = 0; i < KEYS; i++) {
         unsigned char digest[SHA256_SIZE];
-        if (account->keys[i].size == 0)
+        if (settings->keys[i].size == 0)
             continue;
-        hmac_sha256(account->keys[i].octets, account->keys[i].size, text.data, text.size, digest);
+        hmac_sha256(settings->keys[i].octets, settings->keys[i].size, text.data, text.size, digest);
         buf_text(&signatures, i == 0 ? "v1," : " v1,");
         base64_append(&signatures, digest, sizeof digest);
     }
@@ -119,10 +119,10 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token;
-    const struct webhook *account = arg;
+    const struct webhook_settings *settings = arg;
     struct origin_target target;
     struct error err;
-    if (!origin_read(account->rules, message->recipient, arena, &target, &err)) {
+    if (!origin_read(settings->rules, message->recipient, arena, &target, &err)) {
         *verdict = verdict_make(VERDICT_REJECTED, "recipient: %s", err.text);
         return false;
     }
@@ -139,7 +139,7 @@ static bool build(const void *arg, const struct message *message, const char *to
                         {"user-agent", "pgoutbox/" PGOUTBOX_VERSION},
                         {"webhook-id", message->uuid},
                         {"webhook-timestamp", arena_printf(arena, "%lld", (long long)now_s)},
-                        {"webhook-signature", sign(account, message->uuid, now_s, &body, arena)}},
+                        {"webhook-signature", sign(settings, message->uuid, now_s, &body, arena)}},
             .header_count = 5,
             .body = arena_strndup(arena, body.data, body.size),
             .body_size = body.size,
@@ -154,10 +154,10 @@ static bool build(const void *arg, const struct message *message, const char *to
 /* The specification wants every failure tried again: receivers answer 404 or 401 while they are being
  * deployed. Sending again is harmless, so doubt is a retry as well. The peer is the recipient's, not ours:
  * whatever it does is the fault of this message alone and must neither stop nor slow down the others. */
-static struct verdict judge(const void *account, const struct message *message,
+static struct verdict judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
-    (void)account;
+    (void)settings;
     (void)message;
     if (response->state != SEND_ANSWERED) {
         struct verdict failure = verdict_of_failure(response);
@@ -192,8 +192,8 @@ const struct adapter webhook_adapter = {
     .channel = "webhook",
     .repeat = REPEAT_IDEMPOTENT,
     .secrets = {"signing_key", "?former_signing_key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = judge,

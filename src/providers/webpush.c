@@ -1,4 +1,4 @@
-/* Web Push: accounts and requests. */
+/* Web Push: settings and requests. */
 #include "providers/webpush.h"
 
 #include <openssl/crypto.h>
@@ -10,41 +10,41 @@
 
 enum { TEXT_MAX = 65536 /* more than the limit, so that a refusal can say how much was given */ };
 
-static void account_free(void *arg)
+static void settings_free(void *arg)
 {
-    struct webpush *account = arg;
-    if (account == NULL)
+    struct webpush_settings *settings = arg;
+    if (settings == NULL)
         return;
-    mem_free(account->ca_file);
-    vapid_free(account->vapid);
-    webpush_list_free(account->allow);
-    webpush_list_free(account->trusted_origins);
-    mem_free(account);
+    mem_free(settings->ca_file);
+    vapid_free(settings->vapid);
+    webpush_list_free(settings->allow);
+    webpush_list_free(settings->trusted_origins);
+    mem_free(settings);
 }
 
-static void *account_new(struct json_object *settings, const char *const *secrets, struct error *err)
+static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    struct webpush *account = mem_alloc(sizeof *account);
-    char *subject = setting_word(settings, "subject", NULL, err);
-    bool ok = subject != NULL && setting_line(settings, "ca_file", &account->ca_file, err) &&
-              webpush_allow_read(settings, &account->allow, err) &&
-              webpush_trusted_read(settings, &account->trusted_origins, err) &&
-              (account->vapid = vapid_new(secrets[0], subject, err)) != NULL;
+    struct webpush_settings *settings = mem_alloc(sizeof *settings);
+    char *subject = setting_word(json, "subject", NULL, err);
+    bool ok = subject != NULL && setting_line(json, "ca_file", &settings->ca_file, err) &&
+              webpush_allow_read(json, &settings->allow, err) &&
+              webpush_trusted_read(json, &settings->trusted_origins, err) &&
+              (settings->vapid = vapid_new(secrets[0], subject, err)) != NULL;
     mem_free(subject);
     if (ok)
-        return account;
-    account_free(account);
+        return settings;
+    settings_free(settings);
     return NULL;
 }
 
 /* No URL: each subscription brings its own origin. */
 static void endpoint(const void *arg, struct endpoint_options *options)
 {
-    const struct webpush *account = arg;
+    const struct webpush_settings *settings = arg;
     options->http2 = true;
-    options->ca_file = account->ca_file;
+    options->ca_file = settings->ca_file;
     options->guarded = true;
-    options->trusted_origins = (const char *const *)account->trusted_origins;
+    options->trusted_origins = (const char *const *)settings->trusted_origins;
 }
 
 /* All that makes one body another; the text has the message's uuid in it. */
@@ -60,7 +60,7 @@ struct seed {
  * come from a keyed digest of everything that is encrypted and of whom it is for. AES-GCM fails when one key
  * and nonce serve two texts. The text's digest is part of the seed, so another text, another receiver or
  * another attempt has another salt and key, and equal seeds mean equal bodies, octet for octet. Without the
- * account's private key the results look random. Who learns that key can still not compute an ephemeral key
+ * settings' private key the results look random. Who learns that key can still not compute an ephemeral key
  * without knowing the text.
  */
 static void derive(const struct vapid *vapid, const struct message *message,
@@ -82,14 +82,14 @@ static void derive(const struct vapid *vapid, const struct message *message,
     OPENSSL_cleanse(key, sizeof key);
 }
 
-static bool write_body(const struct webpush *account, const struct message *message,
+static bool write_body(const struct webpush_settings *settings, const struct message *message,
                        const struct ece_receiver *receiver, const struct buf *text, struct arena *arena,
                        struct request *request, struct verdict *verdict)
 {
     unsigned char salt[ECE_SALT], secret[P256_SECRET];
     struct buf body;
     buf_init(&body, ECE_WEB_BODY);
-    derive(account->vapid, message, receiver, text, salt, secret);
+    derive(settings->vapid, message, receiver, text, salt, secret);
     bool ok = ece_web_push(salt, secret, receiver, text->data, text->size, &body);
     OPENSSL_cleanse(secret, sizeof secret);
     if (ok) {
@@ -113,19 +113,19 @@ static bool build(const void *arg, const struct message *message, const char *to
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
     (void)token; /* the credential is signed here, none is fetched */
-    const struct webpush *account = arg;
+    const struct webpush_settings *settings = arg;
     struct webpush_subscription subscription;
     struct webpush_options options;
     struct buf text;
     buf_init(&text, TEXT_MAX);
     *request = (struct request){.method = "POST"};
-    bool ok = webpush_subscription_read(account, message->recipient, arena, &subscription, verdict) &&
+    bool ok = webpush_subscription_read(settings, message->recipient, arena, &subscription, verdict) &&
               webpush_payload_write(message, &text, &options, verdict) &&
-              write_body(account, message, &subscription.receiver, &text, arena, request, verdict);
+              write_body(settings, message, &subscription.receiver, &text, arena, request, verdict);
     buf_free(&text);
     if (!ok)
         return false;
-    const char *authorization = vapid_authorization(account->vapid, subscription.origin, now_ms);
+    const char *authorization = vapid_authorization(settings->vapid, subscription.origin, now_ms);
     if (authorization == NULL) {
         *verdict = verdict_make(VERDICT_STOPPED, "the VAPID token could not be signed");
         return false;
@@ -151,8 +151,8 @@ const struct adapter webpush_adapter = {
     .channel = "web",
     .repeat = REPEAT_COLLAPSES,
     .secrets = {"vapid_key"},
-    .account_new = account_new,
-    .account_free = account_free,
+    .settings_new = settings_new,
+    .settings_free = settings_free,
     .endpoint = endpoint,
     .build = build,
     .judge = webpush_judge,

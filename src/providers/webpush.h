@@ -10,7 +10,7 @@ extern const struct adapter webpush_adapter;
 
 enum { WEBPUSH_ENDPOINT_MAX = 2048, WEBPUSH_HOST_MAX = 253, WEBPUSH_ORIGIN_MAX = 8 + WEBPUSH_HOST_MAX + 6 };
 
-struct webpush {
+struct webpush_settings {
     char *ca_file;
     struct vapid *vapid;
     char **allow;           /* "host" or "*.domain", lower case; ends with NULL; NULL = every public host */
@@ -34,16 +34,16 @@ struct webpush_subscription {
 };
 
 /* Reads a subscription as browsers give it (PushSubscription.toJSON()) and checks its endpoint against the
- * account's rules. path is copied into arena. False: *verdict is REJECTED. */
-bool webpush_subscription_read(const struct webpush *account, const char *text, struct arena *arena,
+ * settings' rules. path is copied into arena. False: *verdict is REJECTED. */
+bool webpush_subscription_read(const struct webpush_settings *settings, const char *text, struct arena *arena,
                                struct webpush_subscription *subscription, struct verdict *verdict);
 
 /* The trust in the host of a subscription; WEBPUSH_STRANGER too when it cannot be read. */
-enum webpush_trust webpush_trust_in(const struct webpush *account, const char *text);
+enum webpush_trust webpush_trust_in(const struct webpush_settings *settings, const char *text);
 
 /* settings.allow and settings.trusted_origins. Caller frees with webpush_list_free. */
-bool webpush_allow_read(struct json_object *settings, char ***list, struct error *err);
-bool webpush_trusted_read(struct json_object *settings, char ***list, struct error *err);
+bool webpush_allow_read(struct json_object *json, char ***list, struct error *err);
+bool webpush_trusted_read(struct json_object *json, char ***list, struct error *err);
 void webpush_list_free(char **list); /* NULL is allowed */
 
 /* ---- webpush_payload.c ---- */
@@ -61,7 +61,7 @@ bool webpush_payload_write(const struct message *message, struct buf *out, struc
 
 /* ---- webpush_judge.c ---- */
 
-struct verdict webpush_judge(const void *account, const struct message *message,
+struct verdict webpush_judge(const void *settings, const struct message *message,
                              const struct response *response, int64_t now_ms);
 
 #endif

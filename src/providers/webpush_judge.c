@@ -134,8 +134,8 @@ static struct verdict judge_failure(const struct response *response, enum webpus
 struct verdict webpush_judge(const void *arg, const struct message *message, const struct response *response,
                              int64_t now_ms)
 {
-    const struct webpush *account = arg;
-    enum webpush_trust trust = webpush_trust_in(account, message->recipient);
+    const struct webpush_settings *settings = arg;
+    enum webpush_trust trust = webpush_trust_in(settings, message->recipient);
     if (response->state != SEND_ANSWERED)
         return judge_failure(response, trust);
     if (response->status == 200 || response->status == 201 || response->status == 202 ||

@@ -89,10 +89,10 @@ void webpush_list_free(char **list)
 }
 
 /* *list stays NULL when the setting is absent. */
-static bool list_read(struct json_object *settings, const char *name, item_fn *item_check, const char *rule,
+static bool list_read(struct json_object *json, const char *name, item_fn *item_check, const char *rule,
                       char ***list, struct error *err)
 {
-    struct json_object *array = json_get(settings, name);
+    struct json_object *array = json_get(json, name);
     if (array == NULL)
         return true;
     if (!json_object_is_type(array, json_type_array) || json_object_array_length(array) == 0)
@@ -109,15 +109,14 @@ static bool list_read(struct json_object *settings, const char *name, item_fn *i
     return true;
 }
 
-bool webpush_allow_read(struct json_object *settings, char ***list, struct error *err)
+bool webpush_allow_read(struct json_object *json, char ***list, struct error *err)
 {
-    return list_read(settings, "allow", pattern_ok, "host names; *.example.com means all below it", list,
-                     err);
+    return list_read(json, "allow", pattern_ok, "host names; *.example.com means all below it", list, err);
 }
 
-bool webpush_trusted_read(struct json_object *settings, char ***list, struct error *err)
+bool webpush_trusted_read(struct json_object *json, char ***list, struct error *err)
 {
-    if (!list_read(settings, "trusted_origins", origin_ok, "https://host or https://host:port", list, err))
+    if (!list_read(json, "trusted_origins", origin_ok, "https://host or https://host:port", list, err))
         return false;
     if (*list == NULL)
         *list = mem_array(1, sizeof **list);
@@ -142,7 +141,7 @@ static enum webpush_trust trust_in(const char *const *patterns, const char *host
 }
 
 /* NULL, or the rule that it breaks. */
-static const char *endpoint_check(const struct webpush *account, const char *url,
+static const char *endpoint_check(const struct webpush_settings *settings, const char *url,
                                   char origin[WEBPUSH_ORIGIN_MAX + 1], enum webpush_trust *trust)
 {
     *trust = WEBPUSH_STRANGER;
@@ -157,8 +156,8 @@ static const char *endpoint_check(const struct webpush *account, const char *url
         if (*c <= ' ' || *c >= 0x7F || *c == '#' || *c == '\\' || *c == '"')
             return "has characters that a URL must not have";
     }
-    for (size_t i = 0; account->trusted_origins[i] != NULL; i++) {
-        if (strcmp(account->trusted_origins[i], origin) == 0) {
+    for (size_t i = 0; settings->trusted_origins[i] != NULL; i++) {
+        if (strcmp(settings->trusted_origins[i], origin) == 0) {
             *trust = WEBPUSH_NAMED;
             return NULL;
         }
@@ -168,9 +167,9 @@ static const char *endpoint_check(const struct webpush *account, const char *url
         return "must not have a port";
     if (!domain_ok(host))
         return "must have a full domain name as its host";
-    const char *const *patterns = account->allow != NULL ? (const char *const *)account->allow : services;
+    const char *const *patterns = settings->allow != NULL ? (const char *const *)settings->allow : services;
     *trust = trust_in(patterns, host);
-    if (account->allow != NULL && *trust == WEBPUSH_STRANGER)
+    if (settings->allow != NULL && *trust == WEBPUSH_STRANGER)
         return "has a host that settings.allow does not name";
     return NULL;
 }
@@ -193,14 +192,15 @@ static bool refuse(struct verdict *verdict, const char *field, const char *rule)
     return false;
 }
 
-static bool object_read(const struct webpush *account, struct json_object *object, struct arena *arena,
-                        struct webpush_subscription *subscription, struct verdict *verdict)
+static bool object_read(const struct webpush_settings *settings, struct json_object *object,
+                        struct arena *arena, struct webpush_subscription *subscription,
+                        struct verdict *verdict)
 {
     const char *url = json_get_text(object, "endpoint");
     struct json_object *keys = json_get(object, "keys");
     enum webpush_trust trust;
     const char *wrong =
-        url == NULL ? "is missing" : endpoint_check(account, url, subscription->origin, &trust);
+        url == NULL ? "is missing" : endpoint_check(settings, url, subscription->origin, &trust);
     if (wrong != NULL)
         return refuse(verdict, "endpoint", wrong);
     if (!key_read(keys, "p256dh", subscription->receiver.point, P256_POINT))
@@ -211,26 +211,26 @@ static bool object_read(const struct webpush *account, struct json_object *objec
     return true;
 }
 
-bool webpush_subscription_read(const struct webpush *account, const char *text, struct arena *arena,
+bool webpush_subscription_read(const struct webpush_settings *settings, const char *text, struct arena *arena,
                                struct webpush_subscription *subscription, struct verdict *verdict)
 {
     struct json_object *object = json_parse(text, strlen(text), NULL);
     bool ok = json_object_is_type(object, json_type_object);
     if (ok)
-        ok = object_read(account, object, arena, subscription, verdict);
+        ok = object_read(settings, object, arena, subscription, verdict);
     else
         *verdict = verdict_make(VERDICT_REJECTED, "recipient: is not a push subscription in JSON");
     json_object_put(object);
     return ok;
 }
 
-enum webpush_trust webpush_trust_in(const struct webpush *account, const char *text)
+enum webpush_trust webpush_trust_in(const struct webpush_settings *settings, const char *text)
 {
     enum webpush_trust trust = WEBPUSH_STRANGER;
     char origin[WEBPUSH_ORIGIN_MAX + 1];
     struct json_object *object = json_parse(text, strlen(text), NULL);
     const char *url = json_get_text(object, "endpoint");
-    if (url != NULL && endpoint_check(account, url, origin, &trust) != NULL)
+    if (url != NULL && endpoint_check(settings, url, origin, &trust) != NULL)
         trust = WEBPUSH_STRANGER;
     json_object_put(object);
     return trust;

@@ -22,13 +22,13 @@ START_TEST(names_its_services)
             "%s is %s", wanted[i].name, sandbox_url(sandbox, wanted[i].name));
 
     char *text = sandbox_file(sandbox, "service-account.json");
-    struct json_object *account = json_parse(text, strlen(text), NULL);
-    const char *token_uri = json_get_text(account, "token_uri");
+    struct json_object *settings = json_parse(text, strlen(text), NULL);
+    const char *token_uri = json_get_text(settings, "token_uri");
     const char *fcm = sandbox_url(sandbox, "FCM");
     ck_assert_ptr_nonnull(token_uri);
     ck_assert(strncmp(token_uri, fcm, strlen(fcm)) == 0);
     ck_assert_str_eq(token_uri + strlen(fcm), "/token");
-    json_object_put(account);
+    json_object_put(settings);
     mem_free(text);
     sandbox_stop(sandbox);
 }

@@ -51,10 +51,10 @@ static void teardown(void)
     sandbox_stop(sandbox);
 }
 
-/* An account at the sandbox and its endpoint. */
+/* An adapter's settings for the sandbox and the endpoint. */
 struct mailer {
     const struct adapter *adapter;
-    void *account;
+    void *settings;
     struct endpoint *endpoint;
     struct message message;
     struct verdict verdict;
@@ -63,7 +63,7 @@ struct mailer {
 
 static const struct vendor {
     const struct adapter *adapter;
-    const char *url, *channel, *settings; /* settings: without url */
+    const char *url, *channel, *json; /* settings: without url */
 } ses = {&ses_adapter, "VENDORS", "mail",
          "\"region\":\"eu-central-1\",\"access_key_id\":\"AKIASANDBOX00000000\"" FROM},
   sendgrid = {&sendgrid_adapter, "VENDORS", "mail", "\"ca_file\":null" FROM},
@@ -75,18 +75,18 @@ static const struct vendor *const vendors[] = {&ses, &sendgrid, &mailgun, &smtp}
 enum { VENDORS = sizeof vendors / sizeof *vendors };
 
 /* secrets: the adapter's; settings: in place of the vendor's, unless NULL. */
-static void mailer_open(struct mailer *mailer, const struct vendor *vendor, const char *settings,
+static void mailer_open(struct mailer *mailer, const struct vendor *vendor, const char *json,
                         const char *const *secrets)
 {
     struct error err = {""};
     const char *whole = arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, vendor->url),
-                                     settings != NULL ? settings : vendor->settings);
+                                     json != NULL ? json : vendor->json);
     *mailer = (struct mailer){.adapter = vendor->adapter,
-                              .account = test_account_new(vendor->adapter, whole, secrets, &err)};
-    ck_assert_msg(mailer->account != NULL, "%s", err.text);
+                              .settings = test_settings_new(vendor->adapter, whole, secrets, &err)};
+    ck_assert_msg(mailer->settings != NULL, "%s", err.text);
     struct endpoint_options options = {
         .connections = 1, .streams = 1, .connect_timeout_ms = CONNECT_TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};
-    vendor->adapter->endpoint(mailer->account, &options);
+    vendor->adapter->endpoint(mailer->settings, &options);
     mailer->endpoint = endpoint_new(transport, &options, &err);
     ck_assert_msg(mailer->endpoint != NULL, "%s", err.text);
 }
@@ -94,14 +94,14 @@ static void mailer_open(struct mailer *mailer, const struct vendor *vendor, cons
 static void mailer_close(struct mailer *mailer)
 {
     endpoint_free(mailer->endpoint);
-    mailer->adapter->account_free(mailer->account);
+    mailer->adapter->settings_free(mailer->settings);
 }
 
 /* With the sandbox's own secret. */
-static void mailer_log_in(struct mailer *mailer, const struct vendor *vendor, const char *settings)
+static void mailer_log_in(struct mailer *mailer, const struct vendor *vendor, const char *json)
 {
     char *secret = sandbox_file(sandbox, vendor == &smtp ? "smtp.password" : "vendor.secret");
-    mailer_open(mailer, vendor, settings, (const char *const[ADAPTER_MAX_SECRETS]){secret});
+    mailer_open(mailer, vendor, json, (const char *const[ADAPTER_MAX_SECRETS]){secret});
     mem_free(secret);
 }
 
@@ -109,7 +109,7 @@ static struct request built(struct mailer *mailer, const char *recipient, const 
 {
     struct request request;
     mailer->message = test_message(recipient, payload);
-    bool ok = mailer->adapter->build(mailer->account, &mailer->message, NULL, clock_ms(), arena, &request,
+    bool ok = mailer->adapter->build(mailer->settings, &mailer->message, NULL, clock_ms(), arena, &request,
                                      &mailer->verdict);
     ck_assert_msg(ok, "%s", mailer->verdict.reason);
     return request;
@@ -118,7 +118,7 @@ static struct request built(struct mailer *mailer, const char *recipient, const 
 static void on_response(void *arg, const struct response *response)
 {
     struct mailer *mailer = arg;
-    mailer->verdict = mailer->adapter->judge(mailer->account, &mailer->message, response, clock_ms());
+    mailer->verdict = mailer->adapter->judge(mailer->settings, &mailer->message, response, clock_ms());
     mailer->done = true;
     loop_stop(loop);
 }
@@ -242,7 +242,7 @@ START_TEST(test_wrong_account_stops)
 {
     static const struct {
         const struct vendor *vendor;
-        const char *settings, *reason;
+        const char *json, *reason;
     } rows[] = {
         {&ses, "\"region\":\"eu-central-1\",\"access_key_id\":\"AKIAOTHER\"" FROM,
          "HTTP 403 UnrecognizedClientException"},
@@ -253,9 +253,9 @@ START_TEST(test_wrong_account_stops)
     };
     struct mailer mailer;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        mailer_log_in(&mailer, rows[i].vendor, rows[i].settings);
+        mailer_log_in(&mailer, rows[i].vendor, rows[i].json);
         send_mail(&mailer, RECIPIENT, PLAIN);
-        expect(&mailer, VERDICT_STOPPED, rows[i].settings);
+        expect(&mailer, VERDICT_STOPPED, rows[i].json);
         ck_assert_msg(strstr(mailer.verdict.reason, rows[i].reason) == mailer.verdict.reason, "%s",
                       mailer.verdict.reason);
         mailer_close(&mailer);
@@ -375,7 +375,7 @@ START_TEST(test_ses_signature)
     expect(&mailer, VERDICT_SENT, "as it was built");
 
     mailer.message = test_message(RECIPIENT, PLAIN);
-    bool ok = ses_adapter.build(mailer.account, &mailer.message, NULL, clock_ms() - 301 * 1000, arena,
+    bool ok = ses_adapter.build(mailer.settings, &mailer.message, NULL, clock_ms() - 301 * 1000, arena,
                                 &request, &mailer.verdict);
     ck_assert(ok);
     send_request(&mailer, &request);
@@ -440,12 +440,12 @@ START_TEST(test_dkim)
     const char *const secrets[ADAPTER_MAX_SECRETS] = {password, rsa_key, ed25519_key};
     struct mailer mailer;
     for (size_t i = 0; i < 2; i++) {
-        const char *settings = arena_printf(arena,
-                                            "%s,\"dkim_domain\":\"football.example.com\","
-                                            "\"dkim_selector\":\"test\",\"dkim_selector2\":\"brisbane\","
-                                            "\"dkim_canonicalization\":\"%s\"",
-                                            smtp.settings, forms[i]);
-        mailer_open(&mailer, &smtp, settings, secrets);
+        const char *json = arena_printf(arena,
+                                        "%s,\"dkim_domain\":\"football.example.com\","
+                                        "\"dkim_selector\":\"test\",\"dkim_selector2\":\"brisbane\","
+                                        "\"dkim_canonicalization\":\"%s\"",
+                                        smtp.json, forms[i]);
+        mailer_open(&mailer, &smtp, json, secrets);
         struct request request = built(&mailer, RECIPIENT, PAYLOAD);
         if (i == 0) {
             expect_dkim(&mailer, &request, "fail"); /* no key is known */

@@ -28,7 +28,7 @@ enum { TWILIO_LIST_MS = 121000 };
 
 static const struct vendor {
     const struct adapter *adapter;
-    const char *settings;
+    const char *json;
     const char *key; /* the first secret, when the vendor's secret is the second one */
     bool keeps_uuid;
     const char *cost, *currency;
@@ -55,10 +55,10 @@ static struct sandbox *sandbox;
 static struct vendor_client *client;
 static struct arena *arena;
 static char *secret;
-static void *accounts[VENDORS];
+static void *all_settings[VENDORS];
 static int attempts;
 
-static void *account_of(const struct vendor *vendor, const char *password)
+static void *settings_of(const struct vendor *vendor, const char *password)
 {
     struct error err = {""};
     const char *secrets[ADAPTER_MAX_SECRETS] = {password};
@@ -66,11 +66,11 @@ static void *account_of(const struct vendor *vendor, const char *password)
         secrets[0] = vendor->key;
         secrets[1] = password;
     }
-    const char *settings =
-        arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, "VENDORS"), vendor->settings);
-    void *account = test_account_new(vendor->adapter, settings, secrets, &err);
-    ck_assert_msg(account != NULL, "%s: %s", vendor->adapter->name, err.text);
-    return account;
+    const char *json =
+        arena_printf(arena, "{\"url\":\"%s\",%s}", sandbox_url(sandbox, "VENDORS"), vendor->json);
+    void *settings = test_settings_new(vendor->adapter, json, secrets, &err);
+    ck_assert_msg(settings != NULL, "%s: %s", vendor->adapter->name, err.text);
+    return settings;
 }
 
 /* As long as the right one. */
@@ -89,13 +89,13 @@ static void setup(void)
     arena = arena_new();
     secret = sandbox_file(sandbox, "vendor.secret");
     for (size_t i = 0; i < VENDORS; i++)
-        accounts[i] = account_of(&vendors[i], secret);
+        all_settings[i] = settings_of(&vendors[i], secret);
 }
 
 static void teardown(void)
 {
     for (size_t i = 0; i < VENDORS; i++)
-        vendors[i].adapter->account_free(accounts[i]);
+        vendors[i].adapter->settings_free(all_settings[i]);
     mem_free(secret);
     arena_free(arena);
     vendor_client_free(client);
@@ -103,13 +103,13 @@ static void teardown(void)
 }
 
 /* Each is an attempt of its own: Solapi takes no signature twice, which the attempt and the moment decide. */
-static struct request build(size_t i, void *account, const struct message *message, int64_t now_ms)
+static struct request build(size_t i, void *settings, const struct message *message, int64_t now_ms)
 {
     struct request request;
     struct verdict verdict = {.reason = ""};
     struct message attempt = *message;
     attempt.attempt = ++attempts;
-    bool ok = vendors[i].adapter->build(account, &attempt, NULL, now_ms, arena, &request, &verdict);
+    bool ok = vendors[i].adapter->build(settings, &attempt, NULL, now_ms, arena, &request, &verdict);
     ck_assert_msg(ok, "%s: %s", vendors[i].adapter->name, verdict.reason);
     return request;
 }
@@ -117,12 +117,12 @@ static struct request build(size_t i, void *account, const struct message *messa
 static struct verdict post(size_t i, const struct message *message, const struct request *request)
 {
     const struct response *response = vendor_client_send(client, request);
-    return vendors[i].adapter->judge(accounts[i], message, response, clock_ms());
+    return vendors[i].adapter->judge(all_settings[i], message, response, clock_ms());
 }
 
 static struct verdict send_message(size_t i, const struct message *message)
 {
-    struct request request = build(i, accounts[i], message, clock_ms());
+    struct request request = build(i, all_settings[i], message, clock_ms());
     return post(i, message, &request);
 }
 
@@ -195,11 +195,11 @@ START_TEST(refuses_a_wrong_secret)
 {
     for (size_t i = 0; i < VENDORS; i++) {
         struct message message = test_message(MOBILE, TEXT);
-        void *account = account_of(&vendors[i], other_secret());
-        struct request request = build(i, account, &message, clock_ms());
+        void *settings = settings_of(&vendors[i], other_secret());
+        struct request request = build(i, settings, &message, clock_ms());
         struct verdict verdict = post(i, &message, &request);
         expect(i, "wrong secret", &verdict, VERDICT_STOPPED);
-        vendors[i].adapter->account_free(account);
+        vendors[i].adapter->settings_free(settings);
     }
     ck_assert_int_eq(sandbox_count(sandbox, "sms", "arrived"), 0);
 }
@@ -212,7 +212,7 @@ START_TEST(refuses_a_clock_that_is_wrong)
         for (int hours = -1; hours <= 1; hours += 2) {
             struct message message = test_message(MOBILE, TEXT);
             struct request request =
-                build(signers[i], accounts[signers[i]], &message, clock_ms() + hours * 3600000);
+                build(signers[i], all_settings[signers[i]], &message, clock_ms() + hours * 3600000);
             struct verdict verdict = post(signers[i], &message, &request);
             expect(signers[i], "wrong clock", &verdict, VERDICT_STOPPED);
         }
@@ -224,7 +224,7 @@ END_TEST
 START_TEST(takes_a_signature_of_solapi_once)
 {
     struct message message = test_message(MOBILE, TEXT);
-    struct request request = build(SOLAPI, accounts[SOLAPI], &message, clock_ms());
+    struct request request = build(SOLAPI, all_settings[SOLAPI], &message, clock_ms());
     struct verdict verdict = post(SOLAPI, &message, &request);
     expect(SOLAPI, "first use", &verdict, VERDICT_SENT);
     verdict = post(SOLAPI, &message, &request);
@@ -308,7 +308,7 @@ static void expect_refused(size_t row)
 {
     struct message message = test_message(MOBILE, TEXT);
     size_t i = wrong[row].vendor;
-    struct request request = build(i, accounts[i], &message, clock_ms());
+    struct request request = build(i, all_settings[i], &message, clock_ms());
     const char *path = altered(request.path, wrong[row].part, wrong[row].instead);
     const char *body = altered(request.body, wrong[row].part, wrong[row].instead);
     ck_assert_msg(path != NULL || body != NULL, "the request has no %s", wrong[row].part);
@@ -338,7 +338,7 @@ END_TEST
 START_TEST(refuses_a_body_that_was_not_signed)
 {
     struct message message = test_message(MOBILE, TEXT);
-    struct request request = build(SNS, accounts[SNS], &message, clock_ms());
+    struct request request = build(SNS, all_settings[SNS], &message, clock_ms());
     request.body = altered(request.body, "PhoneNumber=%2B82", "PhoneNumber=%2B83");
     struct verdict verdict = post(SNS, &message, &request);
     expect(SNS, "altered body", &verdict, VERDICT_STOPPED);
@@ -350,13 +350,13 @@ START_TEST(refuses_an_unknown_service)
 {
     struct message message = test_message(MOBILE, TEXT);
     struct vendor other = vendors[SENS];
-    other.settings = "\"service_id\":\"ncp:sms:kr:2:other\",\"access_key\":\"sandbox\"," KOREAN;
-    void *account = account_of(&other, secret);
-    struct request request = build(SENS, account, &message, clock_ms());
+    other.json = "\"service_id\":\"ncp:sms:kr:2:other\",\"access_key\":\"sandbox\"," KOREAN;
+    void *settings = settings_of(&other, secret);
+    struct request request = build(SENS, settings, &message, clock_ms());
     struct verdict verdict = post(SENS, &message, &request);
     expect(SENS, "unknown service", &verdict, VERDICT_STOPPED);
     ck_assert_int_eq(vendor_rejected(sandbox, "sms", "sens: no such service"), 1);
-    sens_adapter.account_free(account);
+    sens_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -414,10 +414,10 @@ static struct verdict ask(size_t i, const struct message *message, int64_t sent_
     int64_t now_ms = clock_ms() + vendors[i].listed_after_ms;
     struct message attempt = *message;
     attempt.attempt = ++attempts;
-    ck_assert_msg(adapter->inquiry_build(accounts[i], &attempt, &sent, now_ms, arena, &request),
+    ck_assert_msg(adapter->inquiry_build(all_settings[i], &attempt, &sent, now_ms, arena, &request),
                   "%s cannot be asked", adapter->name);
     const struct response *response = vendor_client_send(client, &request);
-    return adapter->inquiry_judge(accounts[i], message, response, &sent);
+    return adapter->inquiry_judge(all_settings[i], message, response, &sent);
 }
 
 /* 0005: taken, the answer is lost. 0009: lost before it was read. 0006: taken, the answer means nothing. */
@@ -521,12 +521,12 @@ START_TEST(refuses_questions_with_a_wrong_secret)
         struct request request;
         int64_t now_ms = clock_ms(), sent_ms = now_ms - vendors[i].listed_after_ms;
         const struct sent_span sent = {sent_ms, sent_ms};
-        void *account = account_of(&vendors[i], other_secret());
-        ck_assert(adapter->inquiry_build(account, &message, &sent, now_ms, arena, &request));
+        void *settings = settings_of(&vendors[i], other_secret());
+        ck_assert(adapter->inquiry_build(settings, &message, &sent, now_ms, arena, &request));
         const struct response *response = vendor_client_send(client, &request);
-        struct verdict verdict = adapter->inquiry_judge(account, &message, response, &sent);
+        struct verdict verdict = adapter->inquiry_judge(settings, &message, response, &sent);
         expect(i, "question with a wrong secret", &verdict, VERDICT_IN_DOUBT);
-        adapter->account_free(account);
+        adapter->settings_free(settings);
     }
 }
 END_TEST

@@ -16,15 +16,15 @@ enum { BODY_AT = 86, HOUR_MS = 3600 * 1000 };
 static struct sandbox *sandbox;
 static struct vendor_client *client;
 static struct json_object *jose;
-static void *account;
+static void *settings;
 static struct arena *arena;
 
-static void *account_new(const char *pem)
+static void *settings_new(const char *pem)
 {
-    const char *settings =
+    const char *json =
         arena_printf(arena, "{\"subject\":\"mailto:push@example.com\",\"trusted_origins\":[\"%s\"]}",
                      sandbox_url(sandbox, "VENDORS"));
-    return test_account(&webpush_adapter, settings, pem);
+    return test_settings_of(&webpush_adapter, json, pem);
 }
 
 static void setup(void)
@@ -33,12 +33,12 @@ static void setup(void)
     sandbox = sandbox_start(NULL);
     client = vendor_client_new(sandbox, true);
     jose = vectors_load("jose.json");
-    account = account_new(test_text(jose, "rfc7515/2/private_key_pkcs8_pem"));
+    settings = settings_new(test_text(jose, "rfc7515/2/private_key_pkcs8_pem"));
 }
 
 static void teardown(void)
 {
-    webpush_adapter.account_free(account);
+    webpush_adapter.settings_free(settings);
     json_object_put(jose);
     vendor_client_free(client);
     sandbox_stop(sandbox);
@@ -73,13 +73,13 @@ static struct request build(const void *by, const struct message *message, int64
 
 static struct verdict judge(const struct message *message, const struct response *response)
 {
-    return webpush_adapter.judge(account, message, response, clock_ms());
+    return webpush_adapter.judge(settings, message, response, clock_ms());
 }
 
 static void expect_taken(const char *payload, const char *path, const char *wanted)
 {
     struct message message = message_to("ann", payload);
-    struct request request = build(account, &message, clock_ms());
+    struct request request = build(settings, &message, clock_ms());
     const struct response *response = vendor_client_send(client, &request);
     struct verdict verdict = judge(&message, response);
     ck_assert_msg(verdict.kind == VERDICT_SENT, "HTTP %d %s", response->status, response->body);
@@ -173,7 +173,7 @@ START_TEST(test_refuses_headers)
     };
     struct message message = message_to("ann", "{\"title\":\"a\",\"topic\":\"t\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct request request = build(account, &message, clock_ms());
+        struct request request = build(settings, &message, clock_ms());
         set_header(&request, rows[i].name, rows[i].value);
         int64_t before = vendor_rejected(sandbox, "web", rows[i].reason);
         const struct response *response = vendor_client_send(client, &request);
@@ -186,7 +186,7 @@ START_TEST(test_refuses_headers)
 }
 END_TEST
 
-/* An authorization header with these claims, %s being the sandbox's origin, and the account's own key. */
+/* An authorization header with these claims, %s being the sandbox's origin, and the settings' own key. */
 static const char *sign(const char *claims_format, int64_t exp_s)
 {
     struct error err;
@@ -237,7 +237,7 @@ START_TEST(test_refuses_claims)
         {"\"aud\":\"ORIGIN\",\"sub\":\"https://localhost\"", 12, "web: sub is no contact"},
     };
     struct message message = message_to("ann", "{\"title\":\"a\"}");
-    struct request request = build(account, &message, clock_ms());
+    struct request request = build(settings, &message, clock_ms());
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         set_header(&request, "authorization",
                    sign(rows[i].claims, (clock_ms() + rows[i].hours * (int64_t)HOUR_MS) / 1000));
@@ -256,7 +256,7 @@ END_TEST
 START_TEST(test_refuses_an_altered_token)
 {
     struct message message = message_to("ann", "{\"title\":\"a\"}");
-    struct request request = build(account, &message, clock_ms());
+    struct request request = build(settings, &message, clock_ms());
     const char *good = header_of(&request, "authorization")->value;
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 201);
     const char *end = strstr(good, ", k=");
@@ -290,7 +290,7 @@ static void expect_body_refused(struct request *request, char *body, size_t size
 START_TEST(test_refuses_bodies)
 {
     struct message message = message_to("ann", "{\"title\":\"a\"}");
-    struct request request = build(account, &message, clock_ms()), other = request;
+    struct request request = build(settings, &message, clock_ms()), other = request;
     size_t size = request.body_size;
     char *body = arena_alloc(arena, 5000);
     memcpy(body, request.body, size);
@@ -324,10 +324,10 @@ END_TEST
 START_TEST(test_knows_a_changed_vapid_key)
 {
     char *pem = sandbox_file(sandbox, "apns.p8");
-    void *changed = account_new(pem);
+    void *changed = settings_new(pem);
     mem_free(pem);
     struct message message = message_to("ann", "{\"title\":\"a\"}");
-    struct request request = build(account, &message, clock_ms());
+    struct request request = build(settings, &message, clock_ms());
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 201);
     for (int i = 0; i < 2; i++) {
         request = build(changed, &message, clock_ms());
@@ -343,7 +343,7 @@ START_TEST(test_knows_a_changed_vapid_key)
     message = message_to("ann", "{\"title\":\"a\"}");
     request = build(changed, &message, clock_ms());
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 201);
-    webpush_adapter.account_free(changed);
+    webpush_adapter.settings_free(changed);
 }
 END_TEST
 
@@ -367,7 +367,7 @@ START_TEST(test_magic)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = message_to(rows[i].name, "{\"title\":\"a\"}");
-        struct request request = build(account, &message, clock_ms());
+        struct request request = build(settings, &message, clock_ms());
         int64_t before = sandbox_count(sandbox, "web", "arrived");
         const struct response *response = vendor_client_send(client, &request);
         struct verdict verdict = judge(&message, response);
@@ -383,7 +383,7 @@ END_TEST
 START_TEST(test_magic_ends)
 {
     struct message message = message_to("fa17050302", "{\"title\":\"a\"}");
-    struct request request = build(account, &message, clock_ms());
+    struct request request = build(settings, &message, clock_ms());
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 503);
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 503);
     ck_assert_int_eq(vendor_client_send(client, &request)->status, 201);

@@ -33,15 +33,14 @@ static void teardown(void)
     arena_free(arena);
 }
 
-static void *account_new(const char *key, const char *former)
+static void *settings_new(const char *key, const char *former)
 {
     struct error err;
     const char *secrets[ADAPTER_MAX_SECRETS] = {key, former};
-    const char *settings =
-        arena_printf(arena, "{\"trusted_origins\":[\"%s\"]}", sandbox_url(sandbox, "VENDORS"));
-    void *account = test_account_new(&webhook_adapter, settings, secrets, &err);
-    ck_assert_msg(account != NULL, "%s", err.text);
-    return account;
+    const char *json = arena_printf(arena, "{\"trusted_origins\":[\"%s\"]}", sandbox_url(sandbox, "VENDORS"));
+    void *settings = test_settings_new(&webhook_adapter, json, secrets, &err);
+    ck_assert_msg(settings != NULL, "%s", err.text);
+    return settings;
 }
 
 static struct message message_to(const char *name)
@@ -59,10 +58,10 @@ static struct request build(const char *key, const char *former, const char *nam
     struct request request;
     struct verdict verdict;
     struct message message = message_to(name);
-    void *account = account_new(key, former);
-    bool ok = webhook_adapter.build(account, &message, NULL, now_ms, arena, &request, &verdict);
+    void *settings = settings_new(key, former);
+    bool ok = webhook_adapter.build(settings, &message, NULL, now_ms, arena, &request, &verdict);
     ck_assert_msg(ok, "%s", verdict.reason);
-    webhook_adapter.account_free(account);
+    webhook_adapter.settings_free(settings);
     return request;
 }
 

@@ -15,10 +15,10 @@ START_TEST(test_refused)
     for (size_t i = 0; i < BAD_HTTP_SETTINGS; i++) {
         char sql[1024], expected[512];
         snprintf(sql, sizeof sql, "SELECT outbox.check_http_settings($json$%s$json$)",
-                 bad_http_settings[i].settings);
+                 bad_http_settings[i].json);
         pg_expect(db, sql, bad_http_settings[i].error);
         snprintf(sql, sizeof sql, INSERT_HTTP "('vendor', 'sms', 'http', $json$%s$json$)",
-                 bad_http_settings[i].settings);
+                 bad_http_settings[i].json);
         snprintf(expected, sizeof expected, "OB006 %s", bad_http_settings[i].error);
         pg_refused(db, sql, expected);
     }

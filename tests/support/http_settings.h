@@ -10,7 +10,7 @@
 #define HTTP_GOOD_RULE    "{\"status\":[400],\"verdict\":\"rejected\"}"
 
 static const struct bad_http_settings {
-    const char *settings, *error;
+    const char *json, *error;
 } bad_http_settings[] = {
     {"{}", "settings.url: is required"},
     {"{\"url\":5}", "settings.url: must be a string"},

@@ -69,39 +69,39 @@ void test_answer_cases(const char *(*answer)(struct json_object *entry, struct a
     json_object_put(cases);
 }
 
-void *test_account_new(const struct adapter *adapter, const char *settings,
-                       const char *const secrets[ADAPTER_MAX_SECRETS], struct error *err)
+void *test_settings_new(const struct adapter *adapter, const char *json,
+                        const char *const secrets[ADAPTER_MAX_SECRETS], struct error *err)
 {
-    struct json_object *object = test_json(settings);
-    void *account = adapter->account_new(object, secrets, err);
+    struct json_object *object = test_json(json);
+    void *settings = adapter->settings_new(object, secrets, err);
     json_object_put(object);
-    return account;
+    return settings;
 }
 
-void *test_account(const struct adapter *adapter, const char *settings, const char *secret)
+void *test_settings_of(const struct adapter *adapter, const char *json, const char *secret)
 {
     struct error err = {""};
     const char *secrets[ADAPTER_MAX_SECRETS] = {secret};
-    void *account = test_account_new(adapter, settings, secrets, &err);
-    ck_assert_msg(account != NULL, "%s: %s", settings, err.text);
-    return account;
+    void *settings = test_settings_new(adapter, json, secrets, &err);
+    ck_assert_msg(settings != NULL, "%s: %s", json, err.text);
+    return settings;
 }
 
-const char *test_account_error(const struct adapter *adapter, const char *settings, const char *secret)
+const char *test_settings_error(const struct adapter *adapter, const char *json, const char *secret)
 {
     static struct error err;
     err.text[0] = '\0';
     const char *secrets[ADAPTER_MAX_SECRETS] = {secret};
-    ck_assert_msg(test_account_new(adapter, settings, secrets, &err) == NULL, "accepted: %s", settings);
+    ck_assert_msg(test_settings_new(adapter, json, secrets, &err) == NULL, "accepted: %s", json);
     return err.text;
 }
 
-struct request test_built(const struct adapter *adapter, const void *account, const struct message *message,
+struct request test_built(const struct adapter *adapter, const void *settings, const struct message *message,
                           struct arena *arena)
 {
     struct request request;
     struct verdict verdict = {.reason = ""};
-    bool ok = adapter->build(account, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+    bool ok = adapter->build(settings, message, NULL, TEST_NOW_MS, arena, &request, &verdict);
     ck_assert_msg(ok, "%s", verdict.reason);
     return request;
 }

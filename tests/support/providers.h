@@ -23,13 +23,13 @@ struct json_object *test_at(struct json_object *value, const char *path);
 /* The text there; "(none)" when there is none. */
 const char *test_text(struct json_object *value, const char *path);
 
-/* An account, or NULL and err. */
-void *test_account_new(const struct adapter *adapter, const char *settings,
-                       const char *const secrets[ADAPTER_MAX_SECRETS], struct error *err);
-/* An account of the adapter, which must accept the settings. */
-void *test_account(const struct adapter *adapter, const char *settings, const char *secret);
-/* The error of an account that must be refused. */
-const char *test_account_error(const struct adapter *adapter, const char *settings, const char *secret);
+/* Settings, or NULL and err. */
+void *test_settings_new(const struct adapter *adapter, const char *json,
+                        const char *const secrets[ADAPTER_MAX_SECRETS], struct error *err);
+/* Settings that the adapter must accept. */
+void *test_settings_of(const struct adapter *adapter, const char *json, const char *secret);
+/* The error of settings that must be refused. */
+const char *test_settings_error(const struct adapter *adapter, const char *json, const char *secret);
 
 /* Writes what answer says to each case of the JSON list that PGOUTBOX_CASES names, a line each, to that name
  * and
@@ -40,7 +40,7 @@ void test_answer_cases(const char *(*answer)(struct json_object *entry, struct a
 struct message test_message(const char *recipient, const char *payload);
 
 /* The request of a message at TEST_NOW_MS, which the adapter must not refuse. */
-struct request test_built(const struct adapter *adapter, const void *account, const struct message *message,
+struct request test_built(const struct adapter *adapter, const void *settings, const struct message *message,
                           struct arena *arena);
 
 /* An answer with a body; its headers are empty. */

@@ -10,27 +10,27 @@
 #define SETTINGS "\"team_id\":\"DEF123GHIJ\",\"key_id\":\"ABC123DEFG\",\"topic\":\"com.example.app\""
 
 static struct json_object *vectors;
-static void *account;
+static void *settings;
 static struct arena *arena;
 
 static void *account_of(const char *more)
 {
-    char settings[512];
-    snprintf(settings, sizeof settings, "{" SETTINGS "%s}", more);
-    return test_account(&apns_adapter, settings, test_text(vectors, "rfc7515/2/private_key_pkcs8_pem"));
+    char json[512];
+    snprintf(json, sizeof json, "{" SETTINGS "%s}", more);
+    return test_settings_of(&apns_adapter, json, test_text(vectors, "rfc7515/2/private_key_pkcs8_pem"));
 }
 
 static void setup(void)
 {
     vectors = vectors_load("jose.json");
-    account = account_of("");
+    settings = account_of("");
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    apns_adapter.account_free(account);
+    apns_adapter.settings_free(settings);
     json_object_put(vectors);
 }
 
@@ -40,9 +40,9 @@ static struct message message_of(const char *payload)
     return test_message(DEVICE, payload);
 }
 
-static struct request built(const void *for_account, const struct message *message)
+static struct request built(const void *for_settings, const struct message *message)
 {
-    return test_built(&apns_adapter, for_account, message, arena);
+    return test_built(&apns_adapter, for_settings, message, arena);
 }
 
 static struct json_object *body_of(const struct request *request)
@@ -51,11 +51,11 @@ static struct json_object *body_of(const struct request *request)
     return test_json(request->body);
 }
 
-static void check_rejected(const void *for_account, const struct message *message, const char *reason)
+static void check_rejected(const void *for_settings, const struct message *message, const char *reason)
 {
     struct request request;
     struct verdict verdict = {.kind = VERDICT_SENT};
-    ck_assert_msg(!apns_adapter.build(for_account, message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+    ck_assert_msg(!apns_adapter.build(for_settings, message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                   "accepted: %s", reason);
     ck_assert_str_eq(verdict_name(verdict.kind), "rejected");
     ck_assert_msg(strstr(verdict.reason, reason) != NULL, "%s", verdict.reason);
@@ -67,7 +67,7 @@ START_TEST(test_build)
     struct message message = message_of(
         "{\"title\":\"T\\\"1\",\"subtitle\":\"S\",\"body\":\"안녕\",\"badge\":0,\"sound\":\"ping\","
         "\"data\":{\"order\":17,\"deep\":{\"a\":[1]},\"text\":\"x\"},\"unknown\":1}");
-    struct request request = built(account, &message);
+    struct request request = built(settings, &message);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, "/3/device/" DEVICE);
     ck_assert_str_eq(test_header(&request, "apns-id"), TEST_UUID);
@@ -119,7 +119,7 @@ START_TEST(test_build_headers)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = message_of(rows[i].payload);
         message.expires_ms = rows[i].expires_ms;
-        struct request request = built(account, &message);
+        struct request request = built(settings, &message);
         const char *value = test_header(&request, rows[i].header);
         ck_assert_msg(value != NULL && strcmp(value, rows[i].value) == 0, "row %zu: %s %s, not %s", i,
                       rows[i].header, value, rows[i].value);
@@ -130,15 +130,15 @@ END_TEST
 START_TEST(test_build_raw)
 {
     struct message message = message_of("{\"aps\":{\"alert\":\"a/b\",\"badge\":null},\"k\":[true,1.5]}");
-    struct request request = built(account, &message);
+    struct request request = built(settings, &message);
     ck_assert_str_eq(request.body,
                      "{\"aps\":{\"alert\":\"a/b\",\"badge\":null},\"k\":[true,1.5],\"outbox_id\":\"" TEST_UUID
                      "\"}");
     message = message_of("{\"outbox_id\":\"forged\",\"aps\":{}}");
-    request = built(account, &message);
+    request = built(settings, &message);
     ck_assert_str_eq(request.body, "{\"aps\":{},\"outbox_id\":\"" TEST_UUID "\"}");
     message = message_of("{\"data\":{}}");
-    request = built(account, &message);
+    request = built(settings, &message);
     ck_assert_str_eq(request.body, "{\"aps\":{\"content-available\":1},\"outbox_id\":\"" TEST_UUID "\"}");
 }
 END_TEST
@@ -168,48 +168,48 @@ START_TEST(test_build_rejected)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = message_of(rows[i].payload);
-        check_rejected(account, &message, rows[i].reason);
+        check_rejected(settings, &message, rows[i].reason);
     }
     static const char *const tokens[] = {"", "abc", "xyz1", "00 1", "001g", "00\r\n", "../../00"};
     for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
         struct message message = message_of("{\"body\":\"x\"}");
         message.recipient = tokens[i][0] != '\0' ? tokens[i] : "0";
-        check_rejected(account, &message, "recipient: is not a device token");
+        check_rejected(settings, &message, "recipient: is not a device token");
     }
     struct message message = message_of("{\"body\":\"x\"}");
     message.recipient = "";
     struct request request;
     struct verdict verdict;
-    ck_assert(!apns_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!apns_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
 }
 END_TEST
 
 /* The whole body counts: {"aps":{"alert":{"body":"…"}},"outbox_id":"…"} */
-static void check_limit(const void *for_account, size_t limit, const char *reason)
+static void check_limit(const void *for_settings, size_t limit, const char *reason)
 {
     char payload[8192];
     size_t frame = strlen("{\"aps\":{\"alert\":{\"body\":\"\"}},\"outbox_id\":\"" TEST_UUID "\"}");
     snprintf(payload, sizeof payload, "{\"body\":\"%0*d\"}", (int)(limit - frame), 0);
     struct message message = message_of(payload);
-    struct request request = built(for_account, &message);
+    struct request request = built(for_settings, &message);
     ck_assert_uint_eq(request.body_size, limit);
     snprintf(payload, sizeof payload, "{\"body\":\"%0*d\"}", (int)(limit - frame + 1), 0);
     message = message_of(payload);
-    check_rejected(for_account, &message, reason);
+    check_rejected(for_settings, &message, reason);
 }
 
 START_TEST(test_payload_limit)
 {
-    check_limit(account, 4096, "payload: is 4097 octets, push_type alert allows 4096");
-    char settings[] = ",\"push_type\":\"voip\",\"topic\":\"com.example.app.voip\"";
-    void *voip = account_of(settings);
+    check_limit(settings, 4096, "payload: is 4097 octets, push_type alert allows 4096");
+    char json[] = ",\"push_type\":\"voip\",\"topic\":\"com.example.app.voip\"";
+    void *voip = account_of(json);
     check_limit(voip, 5120, "payload: is 5121 octets, push_type voip allows 5120");
-    apns_adapter.account_free(voip);
+    apns_adapter.settings_free(voip);
 
     static char payload[70000];
     snprintf(payload, sizeof payload, "{\"aps\":{\"alert\":\"%0*d\"}}", 66000, 0);
     struct message message = message_of(payload);
-    check_rejected(account, &message, "payload: is more than 65536 octets");
+    check_rejected(settings, &message, "payload: is more than 65536 octets");
 }
 END_TEST
 
@@ -230,7 +230,7 @@ START_TEST(test_bearer)
         if (i == 0)
             snprintf(first, sizeof first, "%s", bearer);
         ck_assert_str_eq(bearer, first);
-        apns_adapter.account_free(other);
+        apns_adapter.settings_free(other);
     }
     struct buf decoded;
     buf_init(&decoded, 512);
@@ -248,9 +248,9 @@ START_TEST(test_bearer)
     /* The next window has another one; a step back gives the old one again. */
     struct request next, back;
     struct verdict verdict;
-    ck_assert(apns_adapter.build(account, &message, NULL, start_ms + 2400000, arena, &next, &verdict));
+    ck_assert(apns_adapter.build(settings, &message, NULL, start_ms + 2400000, arena, &next, &verdict));
     ck_assert_str_ne(test_header(&next, "authorization"), first);
-    ck_assert(apns_adapter.build(account, &message, NULL, start_ms, arena, &back, &verdict));
+    ck_assert(apns_adapter.build(settings, &message, NULL, start_ms, arena, &back, &verdict));
     ck_assert_str_eq(test_header(&back, "authorization"), first);
     ck_assert_str_ne(test_header(&next, "authorization"), first);
 }
@@ -316,7 +316,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = apns_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = apns_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_msg(verdict.renew == rows[i].renew, "%s", rows[i].body);
@@ -331,12 +331,12 @@ START_TEST(test_judge_sent)
 {
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(200, "");
-    struct verdict verdict = apns_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = apns_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, TEST_UUID);
     response = test_answer(200, "anything");
     response.headers[response.header_count++] = (struct header){"apns-id", "the-id"};
-    verdict = apns_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = apns_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "the-id");
 }
@@ -375,7 +375,7 @@ START_TEST(test_settings)
 {
     const char *pem = test_text(vectors, "rfc7515/2/private_key_pkcs8_pem");
     static const struct {
-        const char *settings, *error;
+        const char *json, *error;
     } rows[] = {
         {"{\"key_id\":\"K\",\"topic\":\"t\"}", "settings.team_id: is required"},
         {"{\"team_id\":\"T\",\"topic\":\"t\"}", "settings.key_id: is required"},
@@ -390,21 +390,21 @@ START_TEST(test_settings)
         {"{" SETTINGS ",\"ca_file\":\"\"}", "settings.ca_file: must not be empty"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&apns_adapter, rows[i].settings, pem);
-        ck_assert_msg(strstr(text, rows[i].error) != NULL, "%s: %s", rows[i].settings, text);
+        const char *text = test_settings_error(&apns_adapter, rows[i].json, pem);
+        ck_assert_msg(strstr(text, rows[i].error) != NULL, "%s: %s", rows[i].json, text);
     }
-    ck_assert_str_eq(test_account_error(&apns_adapter, "{" SETTINGS "}", "no key"),
+    ck_assert_str_eq(test_settings_error(&apns_adapter, "{" SETTINGS "}", "no key"),
                      "secret key: must be a PEM private key without a passphrase");
 
     struct endpoint_options options = {.connections = 3};
-    apns_adapter.endpoint(account, &options);
+    apns_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://api.push.apple.com");
     ck_assert(options.http2 && options.ca_file == NULL && options.connections == 3);
     void *other = account_of(",\"url\":\"https://127.0.0.1:2197/\",\"ca_file\":\"/tmp/a b.pem\"");
     apns_adapter.endpoint(other, &options);
     ck_assert_str_eq(options.url, "https://127.0.0.1:2197");
     ck_assert_str_eq(options.ca_file, "/tmp/a b.pem");
-    apns_adapter.account_free(other);
+    apns_adapter.settings_free(other);
 }
 END_TEST
 
@@ -417,10 +417,10 @@ START_TEST(test_registry)
     for (size_t i = 0; adapter_list[i] != NULL; i++) {
         const struct adapter *one = adapter_list[i];
         ck_assert(one->name != NULL && adapter_find(one->name) == one);
-        ck_assert(one->account_new != NULL && one->account_free != NULL && one->endpoint != NULL);
+        ck_assert(one->settings_new != NULL && one->settings_free != NULL && one->endpoint != NULL);
         ck_assert(one->build != NULL && one->judge != NULL);
         ck_assert((one->credential_build == NULL) == (one->credential_judge == NULL));
-        one->account_free(NULL);
+        one->settings_free(NULL);
     }
     char longest[600];
     memset(longest, 'x', sizeof longest);

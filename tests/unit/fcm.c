@@ -12,7 +12,7 @@
 
 static struct json_object *vectors;
 static char service[8192];
-static void *account;
+static void *settings;
 static struct arena *arena;
 
 /* The service account's JSON, with one member replaced, or removed when value is NULL. */
@@ -40,14 +40,14 @@ static const char *service_with(const char *name, const char *value)
 static void setup(void)
 {
     vectors = vectors_load("jose.json");
-    account = test_account(&fcm_adapter, "{}", service_with(NULL, NULL));
+    settings = test_settings_of(&fcm_adapter, "{}", service_with(NULL, NULL));
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    fcm_adapter.account_free(account);
+    fcm_adapter.settings_free(settings);
     json_object_put(vectors);
 }
 
@@ -61,7 +61,7 @@ static struct json_object *built(const struct message *message)
 {
     struct request request;
     struct verdict verdict = {.reason = ""};
-    bool ok = fcm_adapter.build(account, message, "ya29.token", TEST_NOW_MS, arena, &request, &verdict);
+    bool ok = fcm_adapter.build(settings, message, "ya29.token", TEST_NOW_MS, arena, &request, &verdict);
     ck_assert_msg(ok, "%s", verdict.reason);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, "/v1/projects/" PROJECT "/messages:send");
@@ -140,7 +140,7 @@ static void check_rejected(const struct message *message, const char *reason)
 {
     struct request request;
     struct verdict verdict = {.kind = VERDICT_SENT};
-    ck_assert_msg(!fcm_adapter.build(account, message, "t", TEST_NOW_MS, arena, &request, &verdict),
+    ck_assert_msg(!fcm_adapter.build(settings, message, "t", TEST_NOW_MS, arena, &request, &verdict),
                   "accepted: %s", reason);
     ck_assert_str_eq(verdict_name(verdict.kind), "rejected");
     ck_assert_msg(strstr(verdict.reason, reason) != NULL, "%s", verdict.reason);
@@ -189,7 +189,7 @@ START_TEST(test_build_rejected)
     struct request request;
     struct verdict verdict;
     message = message_of("{\"body\":\"x\"}");
-    ck_assert(!fcm_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!fcm_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REFRESH);
 }
 END_TEST
@@ -270,7 +270,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = fcm_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_msg(verdict.not_before_ms == (rows[i].wait_ms > 0 ? TEST_NOW_MS + rows[i].wait_ms : 0),
@@ -284,11 +284,11 @@ START_TEST(test_judge_sent)
 {
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(200, "{\"name\":\"projects/p/messages/0:1500415314455276\"}\n");
-    struct verdict verdict = fcm_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "projects/p/messages/0:1500415314455276");
     response.body_truncated = true;
-    verdict = fcm_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_IN_DOUBT);
 }
 END_TEST
@@ -298,7 +298,7 @@ START_TEST(test_reason_hides_token)
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(
         400, RPC_ERROR(400, "INVALID_ARGUMENT", "token '" DEVICE "' of\\r\\nkim@example.com is bad"));
-    struct verdict verdict = fcm_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_str_eq(verdict.reason, "HTTP 400 INVALID_ARGUMENT: token [hidden] of [hidden] is bad");
 }
 END_TEST
@@ -308,7 +308,7 @@ START_TEST(test_grant_build)
     struct endpoint_options options = {.url = "https://fcm.googleapis.com", .http2 = true};
     struct request request;
     struct error err;
-    ck_assert(fcm_adapter.credential_build(account, TEST_NOW_MS + 999, arena, &options, &request, &err));
+    ck_assert(fcm_adapter.credential_build(settings, TEST_NOW_MS + 999, arena, &options, &request, &err));
     ck_assert_str_eq(options.url, "https://oauth2.googleapis.com");
     ck_assert(!options.http2);
     ck_assert_str_eq(request.method, "POST");
@@ -346,7 +346,7 @@ START_TEST(test_grant_judge)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
         struct credential credential = {0};
-        struct verdict verdict = fcm_adapter.credential_judge(account, &response, TEST_NOW_MS, &credential);
+        struct verdict verdict = fcm_adapter.credential_judge(settings, &response, TEST_NOW_MS, &credential);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s", rows[i].status,
                       rows[i].body, verdict_name(verdict.kind));
         if (verdict.kind == VERDICT_SENT) {
@@ -359,11 +359,11 @@ START_TEST(test_grant_judge)
     }
     struct credential none = {0};
     struct response lost = {.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT, .body = ""};
-    ck_assert_int_eq(fcm_adapter.credential_judge(account, &lost, TEST_NOW_MS, &none).kind, VERDICT_RETRY);
+    ck_assert_int_eq(fcm_adapter.credential_judge(settings, &lost, TEST_NOW_MS, &none).kind, VERDICT_RETRY);
     lost = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(fcm_adapter.credential_judge(account, &lost, TEST_NOW_MS, &none).kind, VERDICT_RETRY);
+    ck_assert_int_eq(fcm_adapter.credential_judge(settings, &lost, TEST_NOW_MS, &none).kind, VERDICT_RETRY);
     lost = (struct response){.state = SEND_UNSENT, .fault = FAULT_TLS, .body = ""};
-    ck_assert_int_eq(fcm_adapter.credential_judge(account, &lost, TEST_NOW_MS, &none).kind, VERDICT_RETRY);
+    ck_assert_int_eq(fcm_adapter.credential_judge(settings, &lost, TEST_NOW_MS, &none).kind, VERDICT_RETRY);
 }
 END_TEST
 
@@ -383,21 +383,21 @@ START_TEST(test_settings)
         {"token_uri", "https://host/a\r\nb", "token_uri must be https://host/path"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&fcm_adapter, "{}", service_with(rows[i].name, rows[i].value));
+        const char *text = test_settings_error(&fcm_adapter, "{}", service_with(rows[i].name, rows[i].value));
         ck_assert_msg(strstr(text, "secret service_account: ") == text, "%s", text);
         ck_assert_msg(strstr(text, rows[i].error) != NULL, "%s: %s", rows[i].name, text);
     }
-    ck_assert_str_eq(test_account_error(&fcm_adapter, "{}", "not json"),
+    ck_assert_str_eq(test_settings_error(&fcm_adapter, "{}", "not json"),
                      "secret service_account: must be the JSON file of a service account");
-    ck_assert_str_eq(test_account_error(&fcm_adapter, "{}", "[]"),
+    ck_assert_str_eq(test_settings_error(&fcm_adapter, "{}", "[]"),
                      "secret service_account: must be the JSON file of a service account");
-    ck_assert(strstr(test_account_error(&fcm_adapter, "{\"url\":\"fcm\"}", service_with(NULL, NULL)),
+    ck_assert(strstr(test_settings_error(&fcm_adapter, "{\"url\":\"fcm\"}", service_with(NULL, NULL)),
                      "settings.url: must be https://") != NULL);
     /* The key id is optional. */
-    fcm_adapter.account_free(test_account(&fcm_adapter, "{}", service_with("private_key_id", NULL)));
+    fcm_adapter.settings_free(test_settings_of(&fcm_adapter, "{}", service_with("private_key_id", NULL)));
 
     struct endpoint_options options = {0};
-    fcm_adapter.endpoint(account, &options);
+    fcm_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://fcm.googleapis.com");
     ck_assert(options.http2);
 }

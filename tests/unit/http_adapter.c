@@ -27,69 +27,69 @@ static void teardown(void)
 START_TEST(test_settings_refused)
 {
     for (size_t i = 0; i < BAD_HTTP_SETTINGS; i++) {
-        bool has_secret = strstr(bad_http_settings[i].settings, "secret_env") != NULL;
+        bool has_secret = strstr(bad_http_settings[i].json, "secret_env") != NULL;
         const char *error =
-            test_account_error(&http_adapter, bad_http_settings[i].settings, has_secret ? SECRET : NULL);
-        ck_assert_msg(strcmp(error, bad_http_settings[i].error) == 0, "%s: %s", bad_http_settings[i].settings,
+            test_settings_error(&http_adapter, bad_http_settings[i].json, has_secret ? SECRET : NULL);
+        ck_assert_msg(strcmp(error, bad_http_settings[i].error) == 0, "%s: %s", bad_http_settings[i].json,
                       error);
     }
     ck_assert_str_eq(
-        test_account_error(&http_adapter, HTTP_BAD_BODY("\"headers\":{\"X-A\":\"\",\"x-a\":\"\"}"), NULL),
+        test_settings_error(&http_adapter, HTTP_BAD_BODY("\"headers\":{\"X-A\":\"\",\"x-a\":\"\"}"), NULL),
         "settings.headers.x-a: is set twice");
-    ck_assert_str_eq(test_account_error(&http_adapter, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), "a\r\nb: c"),
+    ck_assert_str_eq(test_settings_error(&http_adapter, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), "a\r\nb: c"),
                      "secret secret: must be one line of printable ASCII");
-    ck_assert_str_eq(test_account_error(&http_adapter, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), ""),
+    ck_assert_str_eq(test_settings_error(&http_adapter, HTTP_BAD_AUTH("{\"type\":\"bearer\"}"), ""),
                      "settings.auth: needs secret_file or secret_env");
 }
 END_TEST
 
 START_TEST(test_settings_accepted)
 {
-    void *account = test_account(&http_adapter, GOOD_HTTP_SETTINGS, SECRET);
+    void *settings = test_settings_of(&http_adapter, GOOD_HTTP_SETTINGS, SECRET);
     struct endpoint_options options = {0};
-    http_adapter.endpoint(account, &options);
+    http_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://api.hanbit.example:8443");
     ck_assert_str_eq(options.ca_file, "/etc/ca.pem");
     ck_assert(!options.http2);
-    http_adapter.account_free(account);
-    http_adapter.account_free(test_account(&http_adapter, "{" HTTP_URL "}", NULL));
-    http_adapter.account_free(NULL);
+    http_adapter.settings_free(settings);
+    http_adapter.settings_free(test_settings_of(&http_adapter, "{" HTTP_URL "}", NULL));
+    http_adapter.settings_free(NULL);
 }
 END_TEST
 
 /* ---- requests ---- */
 
 /* The message with EVIL in payload.evil; the result lives in the arena. */
-static struct request build(const char *settings, const char *payload)
+static struct request build(const char *json, const char *payload)
 {
-    void *account = test_account(&http_adapter, settings, SECRET);
+    void *settings = test_settings_of(&http_adapter, json, SECRET);
     struct message message = test_message(PHONE, payload);
     struct request request;
     struct verdict verdict = {.reason = ""};
-    bool ok = http_adapter.build(account, &message, NULL, TEST_NOW_MS + 90999, arena, &request, &verdict);
-    ck_assert_msg(ok, "%s: %s", settings, verdict.reason);
-    /* What the request borrows from the account. */
+    bool ok = http_adapter.build(settings, &message, NULL, TEST_NOW_MS + 90999, arena, &request, &verdict);
+    ck_assert_msg(ok, "%s: %s", json, verdict.reason);
+    /* What the request borrows from the settings. */
     request.method = arena_strdup(arena, request.method);
     for (size_t i = 0; i < request.header_count; i++) {
         request.headers[i].name = arena_strdup(arena, request.headers[i].name);
         request.headers[i].value = arena_strdup(arena, request.headers[i].value);
     }
-    http_adapter.account_free(account);
+    http_adapter.settings_free(settings);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
 
-static void check_rejected(const char *settings, const char *payload, const char *reason)
+static void check_rejected(const char *json, const char *payload, const char *reason)
 {
-    void *account = test_account(&http_adapter, settings, SECRET);
+    void *settings = test_settings_of(&http_adapter, json, SECRET);
     struct message message = test_message(PHONE, payload);
     struct request request;
     struct verdict verdict = {.kind = VERDICT_SENT};
-    bool ok = http_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
-    ck_assert_msg(!ok, "accepted: %s %s", settings, payload);
+    bool ok = http_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+    ck_assert_msg(!ok, "accepted: %s %s", json, payload);
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, reason);
-    http_adapter.account_free(account);
+    http_adapter.settings_free(settings);
 }
 
 START_TEST(test_values)
@@ -114,14 +114,14 @@ START_TEST(test_values)
         {"{{timestamp_ms}}", "1700000090999"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char settings[512];
-        snprintf(settings, sizeof settings, "{" HTTP_URL ",\"body\":{\"v\":\"%s\"}}", rows[i].text);
+        char json[512];
+        snprintf(json, sizeof json, "{" HTTP_URL ",\"body\":{\"v\":\"%s\"}}", rows[i].text);
         const char *payload = "{\"text\":\"안녕 \\\"x\\\"\",\"list\":[1,\"b\"]}";
         if (rows[i].value == NULL) {
-            check_rejected(settings, payload, "settings.body: variable \"payload.list.0\" is missing");
+            check_rejected(json, payload, "settings.body: variable \"payload.list.0\" is missing");
             continue;
         }
-        struct request request = build(settings, payload);
+        struct request request = build(json, payload);
         struct json_object *body = test_json(request.body);
         ck_assert_str_eq(test_text(body, "v"), rows[i].value);
         json_object_put(body);
@@ -179,9 +179,9 @@ START_TEST(test_escaping)
         "\"content_type\":\"application/json\",\"body\":\"{\\\"a\\\":\\\"{{{payload.evil}}}\\\"}\"",
     };
     for (size_t i = 0; i < 2; i++) {
-        char settings[256];
-        snprintf(settings, sizeof settings, "{" HTTP_URL ",%s}", bodies[i]);
-        request = build(settings, payload);
+        char json[256];
+        snprintf(json, sizeof json, "{" HTTP_URL ",%s}", bodies[i]);
+        request = build(json, payload);
         struct json_object *body = test_json(request.body);
         ck_assert_int_eq(json_object_object_length(body), 1);
         ck_assert_str_eq(test_text(body, "a"), "a\"b\\c&d=e<f>'g\n/../?#%{}[],:\x01");
@@ -218,7 +218,7 @@ END_TEST
 START_TEST(test_rejected)
 {
     static const struct {
-        const char *settings, *payload, *reason;
+        const char *json, *payload, *reason;
     } rows[] = {
         {HTTP_BAD_BODY("\"path\":\"/{{payload.x}}\""), "{}",
          "settings.path: variable \"payload.x\" is missing"},
@@ -242,7 +242,7 @@ START_TEST(test_rejected)
          "{\"x\":\"\\n\"}", "settings.auth.prefix of x-s: must be printable ASCII"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        check_rejected(rows[i].settings, rows[i].payload, rows[i].reason);
+        check_rejected(rows[i].json, rows[i].payload, rows[i].reason);
 
     static char payload[HTTP_BODY_MAX + 32];
     snprintf(payload, sizeof payload, "{\"x\":\"%0*d\"}", HTTP_PATH_MAX, 0);
@@ -269,9 +269,9 @@ START_TEST(test_auth)
         {"{\"type\":\"bearer\",\"header\":\"X-Api-Key\",\"prefix\":\"\"}", "x-api-key", "open sesame"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char settings[256];
-        snprintf(settings, sizeof settings, "{" HTTP_URL ",\"secret_env\":\"K\",\"auth\":%s}", rows[i].auth);
-        struct request request = build(settings, "{}");
+        char json[256];
+        snprintf(json, sizeof json, "{" HTTP_URL ",\"secret_env\":\"K\",\"auth\":%s}", rows[i].auth);
+        struct request request = build(json, "{}");
         const char *value = test_header(&request, rows[i].header);
         ck_assert_msg(rows[i].value == NULL ? value == NULL
                                             : value != NULL && strcmp(value, rows[i].value) == 0,
@@ -294,19 +294,19 @@ START_TEST(test_hmac)
          "d=1700000000 s=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char settings[512];
-        snprintf(settings, sizeof settings,
+        char json[512];
+        snprintf(json, sizeof json,
                  "{" HTTP_URL ",\"path\":\"/nothing\",\"secret_env\":\"K\",\"content_type\":\"text/plain\","
                  "\"body\":\"{{payload.w}} do\",\"auth\":{\"type\":\"hmac\",\"header\":\"X-S\","
                  "\"sign\":\"{{body}} ya want for nothing?\"%s}}",
                  rows[i].options);
-        void *account = test_account(&http_adapter, settings, "Jefe");
+        void *settings = test_settings_of(&http_adapter, json, "Jefe");
         struct message message = test_message(PHONE, "{\"w\":\"what\"}");
         struct request request;
         struct verdict verdict;
-        ck_assert(http_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(http_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         ck_assert_str_eq(test_header(&request, "x-s"), rows[i].value);
-        http_adapter.account_free(account);
+        http_adapter.settings_free(settings);
     }
 }
 END_TEST
@@ -314,14 +314,14 @@ END_TEST
 /* What is signed is exactly what is sent. */
 START_TEST(test_hmac_of_request)
 {
-    static const char settings[] =
+    static const char json[] =
         "{" HTTP_URL ",\"method\":\"PUT\",\"path\":\"/{{payload.x}}?a=1\",\"secret_env\":\"K\","
         "\"body\":{\"x\":\"{{payload.x}}\"},\"auth\":{\"type\":\"hmac\",\"header\":\"x-s\","
         "\"sign\":\"{{method}} {{path}} {{timestamp}} {{{body}}}\"}}";
     static const char same[] =
         "{" HTTP_URL ",\"secret_env\":\"K\",\"auth\":{\"type\":\"hmac\",\"header\":\"x-s\","
         "\"sign\":\"{{payload.text}}\"}}";
-    struct request request = build(settings, "{\"x\":\"a\\\"/\"}");
+    struct request request = build(json, "{\"x\":\"a\\\"/\"}");
     ck_assert_str_eq(request.path, "/a%22%2F?a=1");
     const char *signature = test_header(&request, "x-s");
     request = build(same, "{\"text\":\"PUT /a%22%2F?a=1 1700000090 {\\\"x\\\":\\\"a\\\\\\\"/\\\"}\"}");
@@ -399,13 +399,13 @@ START_TEST(test_judge)
         {503, "", "5", "retry", "HTTP 503", 5000},
         {504, "", NULL, "in_doubt", "HTTP 504", 0},
     };
-    void *account = test_account(&http_adapter, vendor, NULL);
+    void *settings = test_settings_of(&http_adapter, vendor, NULL);
     struct message message = test_message(PHONE, "{}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = http_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = http_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
@@ -413,13 +413,13 @@ START_TEST(test_judge)
                       "%d %s: %lld", rows[i].status, rows[i].body, (long long)verdict.not_before_ms);
     }
     struct response lost = {.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT, .body = ""};
-    ck_assert_int_eq(http_adapter.judge(account, &message, &lost, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(http_adapter.judge(settings, &message, &lost, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
     lost = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(http_adapter.judge(account, &message, &lost, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(http_adapter.judge(settings, &message, &lost, TEST_NOW_MS).kind, VERDICT_UNSENT);
     struct response cut = test_answer(200, "{\"result\":{\"code\":\"0000\"}}");
     cut.body_truncated = true;
-    ck_assert_int_eq(http_adapter.judge(account, &message, &cut, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
-    http_adapter.account_free(account);
+    ck_assert_int_eq(http_adapter.judge(settings, &message, &cut, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    http_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -437,35 +437,35 @@ START_TEST(test_judge_sent)
         {",\"price\":0.05", "", "0.05", "KRW"},
         {"", "", "", ""},
     };
-    void *account = test_account(&http_adapter, vendor, NULL);
+    void *settings = test_settings_of(&http_adapter, vendor, NULL);
     struct message message = test_message(PHONE, "{}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char body[256];
         snprintf(body, sizeof body, "{\"result\":{\"code\":\"0000\"}%s}", rows[i].members);
         struct response response = test_answer(200, body);
-        struct verdict verdict = http_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = http_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_int_eq(verdict.kind, VERDICT_SENT);
         ck_assert_str_eq(verdict.provider_id, rows[i].id);
         ck_assert_str_eq(verdict.cost, rows[i].cost);
         ck_assert_str_eq(verdict.currency, rows[i].currency);
     }
-    http_adapter.account_free(account);
+    http_adapter.settings_free(settings);
 
     /* Without a word about answers, 2xx is sent. */
-    account = test_account(&http_adapter, "{" HTTP_URL "}", NULL);
+    settings = test_settings_of(&http_adapter, "{" HTTP_URL "}", NULL);
     struct response response = test_answer(204, "");
-    ck_assert_int_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
+    ck_assert_int_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
     response.status = 300;
-    ck_assert_int_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_STOPPED);
-    http_adapter.account_free(account);
+    ck_assert_int_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_STOPPED);
+    http_adapter.settings_free(settings);
 
     /* The currency may come from the answer. */
-    account = test_account(&http_adapter, HTTP_BAD_SENT("\"cost\":\"$.p\",\"currency\":\"$.c\""), NULL);
+    settings = test_settings_of(&http_adapter, HTTP_BAD_SENT("\"cost\":\"$.p\",\"currency\":\"$.c\""), NULL);
     response = test_answer(200, "{\"p\":1,\"c\":\"USD\"}");
-    ck_assert_str_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).currency, "USD");
+    ck_assert_str_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).currency, "USD");
     response = test_answer(200, "{\"p\":1,\"c\":\"dollars\"}");
-    ck_assert_str_eq(http_adapter.judge(account, &message, &response, TEST_NOW_MS).currency, "");
-    http_adapter.account_free(account);
+    ck_assert_str_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).currency, "");
+    http_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -473,7 +473,7 @@ END_TEST
 
 static char page[32768];
 
-static void *example_account(void)
+static void *example_settings(void)
 {
     FILE *file = fopen("docs/http-adapter.md", "r");
     ck_assert_ptr_nonnull(file);
@@ -482,17 +482,17 @@ static void *example_account(void)
     page[size] = '\0';
     const char *start = strstr(page, "$json$"), *end = start == NULL ? NULL : strstr(start + 6, "$json$");
     ck_assert_ptr_nonnull(end);
-    return test_account(&http_adapter, arena_strndup(arena, start + 6, (size_t)(end - start - 6)),
-                        "saetbyeol-secret");
+    return test_settings_of(&http_adapter, arena_strndup(arena, start + 6, (size_t)(end - start - 6)),
+                            "saetbyeol-secret");
 }
 
 START_TEST(test_example_request)
 {
-    void *account = example_account();
+    void *settings = example_settings();
     struct message message = test_message(PHONE, "{\"text\": \"안녕 \\\"you\\\"\"}");
     struct request request;
     struct verdict verdict;
-    ck_assert(http_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(http_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     struct buf text;
     buf_init(&text, 4096);
     buf_printf(&text, "```\n%s %s\n", request.method, request.path);
@@ -501,7 +501,7 @@ START_TEST(test_example_request)
     buf_printf(&text, "\n%s\n```", request.body);
     ck_assert_msg(strstr(page, buf_string(&text)) != NULL, "%s", buf_string(&text));
     buf_free(&text);
-    http_adapter.account_free(account);
+    http_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -522,7 +522,7 @@ START_TEST(test_example_answers)
         {200, "{\"code\":\"0001\"}", "in_doubt", "HTTP 200, which settings.response does not know", 0},
         {500, "", "in_doubt", "HTTP 500", 0},
     };
-    void *account = example_account();
+    void *settings = example_settings();
     struct message message = test_message(PHONE, "{}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char cell[256];
@@ -530,7 +530,7 @@ START_TEST(test_example_answers)
                  rows[i].status, rows[i].body, rows[i].verdict);
         ck_assert_msg(strstr(page, cell) != NULL, "the page lacks: %s", cell);
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = http_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = http_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_str_eq(verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
         ck_assert_int_eq(verdict.not_before_ms, rows[i].wait_ms > 0 ? TEST_NOW_MS + rows[i].wait_ms : 0);
@@ -538,7 +538,7 @@ START_TEST(test_example_answers)
         ck_assert_str_eq(verdict.cost, i == 0 ? "9.5" : "");
         ck_assert_str_eq(verdict.currency, i == 0 ? "KRW" : "");
     }
-    http_adapter.account_free(account);
+    http_adapter.settings_free(settings);
 }
 END_TEST
 

@@ -8,19 +8,19 @@
 #include "support/suite.h"
 
 static struct arena *arena;
-static void *account;
+static void *settings;
 
 static void setup(void)
 {
     arena = arena_new();
-    account =
-        test_account(&mailgun_adapter,
-                     "{\"from\":\"Shop <noreply@mg.example.com>\",\"domain\":\"mg.example.com\"}", "key-1");
+    settings = test_settings_of(&mailgun_adapter,
+                                "{\"from\":\"Shop <noreply@mg.example.com>\",\"domain\":\"mg.example.com\"}",
+                                "key-1");
 }
 
 static void teardown(void)
 {
-    mailgun_adapter.account_free(account);
+    mailgun_adapter.settings_free(settings);
     arena_free(arena);
 }
 
@@ -32,7 +32,7 @@ static struct message message_of(const char *payload)
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *key, *error;
+        const char *json, *key, *error;
     } rows[] = {
         {"{\"from\":\"a@b.c\"}", "k", "settings.domain: is required"},
         {"{\"from\":\"a@b.c\",\"domain\":\"a/b\"}", "k", "settings.domain: the domain has a character"},
@@ -43,22 +43,22 @@ START_TEST(test_settings)
         {"{\"from\":\"a@b.c\",\"domain\":\"b.c\"}", "k\nk", "secret api_key: must not contain"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&mailgun_adapter, rows[i].settings, rows[i].key);
-        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].settings, text);
+        const char *text = test_settings_error(&mailgun_adapter, rows[i].json, rows[i].key);
+        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].json, text);
     }
     struct endpoint_options options = {.http2 = true};
-    mailgun_adapter.endpoint(account, &options);
+    mailgun_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://api.mailgun.net");
     ck_assert(!options.http2);
     void *other =
-        test_account(&mailgun_adapter,
-                     "{\"from\":\"a@b.c\",\"domain\":\"b.c\",\"url\":\"https://api.eu.mailgun.net\","
-                     "\"ca_file\":\"/ca.pem\"}",
-                     "k");
+        test_settings_of(&mailgun_adapter,
+                         "{\"from\":\"a@b.c\",\"domain\":\"b.c\",\"url\":\"https://api.eu.mailgun.net\","
+                         "\"ca_file\":\"/ca.pem\"}",
+                         "k");
     mailgun_adapter.endpoint(other, &options);
     ck_assert_str_eq(options.url, "https://api.eu.mailgun.net");
     ck_assert_str_eq(options.ca_file, "/ca.pem");
-    mailgun_adapter.account_free(other);
+    mailgun_adapter.settings_free(other);
 }
 END_TEST
 
@@ -69,7 +69,7 @@ START_TEST(test_build)
     struct message message =
         message_of("{\"subject\":\"Paid\",\"text\":\"Hello\",\"unsubscribe_url\":\"https://h.example/u\"}");
     message.bulk = true;
-    ck_assert_msg(mailgun_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+    ck_assert_msg(mailgun_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                   "%s", verdict.reason);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, "/v3/mg.example.com/messages.mime");
@@ -98,7 +98,7 @@ START_TEST(test_build)
 
     message = message_of("{\"subject\":\"s\",\"text\":\"t\"}");
     message.recipient = "a@b\"\r\n--x";
-    ck_assert(!mailgun_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!mailgun_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "recipient: must not contain control characters");
 }
@@ -108,7 +108,7 @@ static struct verdict judged(int status, const char *body)
 {
     struct message message = message_of("{}");
     struct response response = test_answer(status, body);
-    return mailgun_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    return mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -148,10 +148,10 @@ START_TEST(test_codes)
     struct response response = test_answer(429, "{}");
     response.headers[0] = (struct header){"retry-after", "9"};
     response.header_count = 1;
-    ck_assert_int_eq(mailgun_adapter.judge(account, &message, &response, TEST_NOW_MS).not_before_ms,
+    ck_assert_int_eq(mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS).not_before_ms,
                      TEST_NOW_MS + 9000);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_TLS};
-    ck_assert_int_eq(mailgun_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
 }
 END_TEST
 
@@ -171,7 +171,8 @@ START_TEST(test_answers)
     struct message message = message_of("{}");
     struct response response = test_answer(200, "{\"id\":\"<1@x>\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(mailgun_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
 }
 END_TEST
 

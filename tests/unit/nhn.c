@@ -12,25 +12,25 @@
 #define SENDING "/sms/v3.0/appKeys/App_Key-1/sender/"
 #define AD_TEXT "(광고) 세일\\n무료수신거부 0801234567"
 
-static void *account;
+static void *settings;
 static struct arena *arena;
 
 static void setup(void)
 {
-    account = test_account(&nhn_adapter, ACCOUNT, "S3cret");
+    settings = test_settings_of(&nhn_adapter, ACCOUNT, "S3cret");
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    nhn_adapter.account_free(account);
+    nhn_adapter.settings_free(settings);
 }
 
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *secret, *error;
+        const char *json, *secret, *error;
     } rows[] = {
         {"{}", "s", "settings.from: is required"},
         {"{" SENDER "}", "s", "settings.app_key: is required"},
@@ -39,11 +39,11 @@ START_TEST(test_settings)
         {"{" SENDER ",\"app_key\":\"a\"}", "a\r\nx: y", "secret secret_key: must be visible ASCII"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&nhn_adapter, rows[i].settings, rows[i].secret);
-        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].settings, text);
+        const char *text = test_settings_error(&nhn_adapter, rows[i].json, rows[i].secret);
+        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].json, text);
     }
     struct endpoint_options options = {.http2 = true};
-    nhn_adapter.endpoint(account, &options);
+    nhn_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://sms.api.nhncloudservice.com");
     ck_assert(!options.http2);
 }
@@ -51,7 +51,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message, const char *path)
 {
-    struct request request = test_built(&nhn_adapter, account, message, arena);
+    struct request request = test_built(&nhn_adapter, settings, message, arena);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, path);
     ck_assert_str_eq(test_header(&request, "x-secret-key"), "S3cret");
@@ -109,7 +109,7 @@ START_TEST(test_build_kinds)
     struct verdict verdict;
     struct message message = test_message(MOBILE, "{\"text\":\"세일\"}");
     message.bulk = true;
-    ck_assert(!nhn_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!nhn_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
 }
 END_TEST
@@ -141,7 +141,7 @@ static struct verdict judge_text_of(int status, const char *body, const char *re
 {
     struct message message = test_message(recipient, payload);
     struct response response = test_answer(status, body);
-    return nhn_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    return nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS);
 }
 
 static const char *judged(const char *body)
@@ -268,11 +268,11 @@ START_TEST(test_judge)
 
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct response response = test_answer(200, result_with("0"));
-    ck_assert_int_eq(nhn_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
+    ck_assert_int_eq(nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
     response.body_truncated = true;
-    ck_assert_int_eq(nhn_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(nhn_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
 }
 END_TEST
 
@@ -280,22 +280,22 @@ START_TEST(test_inquiry_build)
 {
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct request request;
-    ck_assert(!nhn_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 1000, arena, &request));
-    ck_assert(nhn_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
+    ck_assert(!nhn_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 1000, arena, &request));
+    ck_assert(nhn_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path,
                      SENDING "sms?startCreateDate=2023-11-15%2007%3A08%3A20"
                              "&endCreateDate=2023-11-15%2008%3A13%3A20&recipientGroupingKey=" TEST_UUID);
     ck_assert_str_eq(test_header(&request, "x-secret-key"), "S3cret");
-    ck_assert(!nhn_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
+    ck_assert(!nhn_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
                                          &request));
-    ck_assert(
-        nhn_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena, &request));
+    ck_assert(nhn_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
+                                        &request));
     ck_assert_str_eq(request.path,
                      SENDING "sms?startCreateDate=2023-11-15%2007%3A08%3A20"
                              "&endCreateDate=2023-11-15%2008%3A23%3A20&recipientGroupingKey=" TEST_UUID);
     message = test_message(MOBILE, "{\"text\":\"a\",\"type\":\"lms\"}");
-    ck_assert(nhn_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
+    ck_assert(nhn_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert(strstr(request.path, SENDING "mms?startCreateDate=") == request.path);
 }
 END_TEST
@@ -333,13 +333,13 @@ START_TEST(test_inquiry_judge)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = nhn_adapter.inquiry_judge(account, &message, &response, TEST_SENT);
+        struct verdict verdict = nhn_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, verdict.kind == VERDICT_SENT ? "R1" : "");
     }
     struct response lost = {.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(nhn_adapter.inquiry_judge(account, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(nhn_adapter.inquiry_judge(settings, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
 }
 END_TEST
 
@@ -371,7 +371,7 @@ START_TEST(test_inquiry_states)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(200, rows[i].body);
-        struct verdict verdict = nhn_adapter.inquiry_judge(account, &message, &response, TEST_SENT);
+        struct verdict verdict = nhn_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, verdict.kind == VERDICT_SENT ? "R1" : "");

@@ -8,19 +8,19 @@
 #include "support/suite.h"
 
 static struct arena *arena;
-static void *account;
+static void *settings;
 
 static void setup(void)
 {
     arena = arena_new();
-    account =
-        test_account(&sendgrid_adapter,
-                     "{\"from\":\"Shop <noreply@example.com>\",\"attachments_dir\":\"/srv\"}", "SG.key");
+    settings =
+        test_settings_of(&sendgrid_adapter,
+                         "{\"from\":\"Shop <noreply@example.com>\",\"attachments_dir\":\"/srv\"}", "SG.key");
 }
 
 static void teardown(void)
 {
-    sendgrid_adapter.account_free(account);
+    sendgrid_adapter.settings_free(settings);
     arena_free(arena);
 }
 
@@ -32,7 +32,7 @@ static struct message message_of(const char *payload)
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *key, *error;
+        const char *json, *key, *error;
     } rows[] = {
         {"{}", "k", "settings.from: is required"},
         {"{\"from\":\"a\"}", "k", "settings.from: is not a mail address"},
@@ -42,26 +42,26 @@ START_TEST(test_settings)
         {"{\"from\":\"a@b.c\",\"reply_to\":\"x\"}", "k", "settings.reply_to: is not a mail address"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&sendgrid_adapter, rows[i].settings, rows[i].key);
+        const char *text = test_settings_error(&sendgrid_adapter, rows[i].json, rows[i].key);
         ck_assert_msg(strstr(text, rows[i].error) == text, "%s", text);
     }
     struct endpoint_options options = {.http2 = true};
-    sendgrid_adapter.endpoint(account, &options);
+    sendgrid_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://api.sendgrid.com");
     ck_assert(!options.http2);
-    void *other = test_account(
+    void *other = test_settings_of(
         &sendgrid_adapter,
         "{\"from\":\"a@b.c\",\"url\":\"https://api.eu.sendgrid.com\",\"ca_file\":\"/ca.pem\"}", "k");
     sendgrid_adapter.endpoint(other, &options);
     ck_assert_str_eq(options.url, "https://api.eu.sendgrid.com");
     ck_assert_str_eq(options.ca_file, "/ca.pem");
-    sendgrid_adapter.account_free(other);
+    sendgrid_adapter.settings_free(other);
 }
 END_TEST
 
 static struct json_object *built(const struct message *message, struct request *request)
 {
-    *request = test_built(&sendgrid_adapter, account, message, arena);
+    *request = test_built(&sendgrid_adapter, settings, message, arena);
     ck_assert_uint_eq(request->body_size, strlen(request->body));
     return test_json(request->body);
 }
@@ -142,7 +142,7 @@ START_TEST(test_build_rejected)
         struct message message = message_of(rows[i][0]);
         struct request request;
         struct verdict verdict;
-        ck_assert(!sendgrid_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(!sendgrid_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
         ck_assert_msg(strstr(verdict.reason, rows[i][1]) == verdict.reason, "%s", verdict.reason);
     }
@@ -154,7 +154,7 @@ START_TEST(test_build_rejected)
     mem_free(text);
     struct request request;
     struct verdict verdict;
-    ck_assert(!sendgrid_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!sendgrid_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(verdict.reason, "payload: the mail is larger than 31457280 octets");
 }
 END_TEST
@@ -167,7 +167,7 @@ static struct verdict judged(int status, const char *body, const char *header, c
         response.headers[0] = (struct header){header, value};
         response.header_count = 1;
     }
-    return sendgrid_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    return sendgrid_adapter.judge(settings, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -203,7 +203,7 @@ START_TEST(test_codes)
         "HTTP 403 [hidden] may not");
     struct message message = message_of("{}");
     struct response response = {.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT};
-    ck_assert_int_eq(sendgrid_adapter.judge(account, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(sendgrid_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind,
                      VERDICT_IN_DOUBT);
 }
 END_TEST

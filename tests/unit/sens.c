@@ -13,25 +13,25 @@
 #define SECRET  "SECRETKEYEXAMPLE000000000000000000000000"
 #define PATH    "/sms/v2/services/" SERVICE "/messages"
 
-static void *account;
+static void *settings;
 static struct arena *arena;
 
 static void setup(void)
 {
-    account = test_account(&sens_adapter, ACCOUNT ",\"advertising\":true}", SECRET);
+    settings = test_settings_of(&sens_adapter, ACCOUNT ",\"advertising\":true}", SECRET);
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    sens_adapter.account_free(account);
+    sens_adapter.settings_free(settings);
 }
 
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *secret, *error;
+        const char *json, *secret, *error;
     } rows[] = {
         {"{}", SECRET, "settings.from: is required"},
         {"{\"from\":\"0212345678\"}", SECRET, "settings.service_id: is required"},
@@ -42,15 +42,15 @@ START_TEST(test_settings)
         {ACCOUNT "}", "a\nb", "secret secret_key: must be visible ASCII"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&sens_adapter, rows[i].settings, rows[i].secret);
-        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].settings, text);
+        const char *text = test_settings_error(&sens_adapter, rows[i].json, rows[i].secret);
+        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].json, text);
     }
-    char settings[512];
-    snprintf(settings, sizeof settings, "{\"service_id\":\"%0*d\"" REST "}", 129, 0);
-    ck_assert(strstr(test_account_error(&sens_adapter, settings, SECRET), "settings.service_id: must be") !=
+    char json[512];
+    snprintf(json, sizeof json, "{\"service_id\":\"%0*d\"" REST "}", 129, 0);
+    ck_assert(strstr(test_settings_error(&sens_adapter, json, SECRET), "settings.service_id: must be") !=
               NULL);
     struct endpoint_options options = {.http2 = true};
-    sens_adapter.endpoint(account, &options);
+    sens_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://sens.apigw.ntruss.com");
     ck_assert(!options.http2);
 }
@@ -63,7 +63,7 @@ START_TEST(test_vector)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct request request;
     struct verdict verdict;
-    ck_assert(sens_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(sens_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(request.method, test_text(vector, "method"));
     ck_assert_str_eq(request.path, test_text(vector, "uri"));
     ck_assert_str_eq(test_header(&request, "x-ncp-apigw-timestamp"), test_text(vector, "timestamp_ms"));
@@ -76,7 +76,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message)
 {
-    struct request request = test_built(&sens_adapter, account, message, arena);
+    struct request request = test_built(&sens_adapter, settings, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return test_json(request.body);
 }
@@ -110,10 +110,10 @@ START_TEST(test_build)
     struct verdict verdict;
     message = test_message(MOBILE, "{\"text\":\"세일\"}");
     message.bulk = true;
-    ck_assert(!sens_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!sens_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     message = test_message("+14155550100", "{\"text\":\"a\"}");
-    ck_assert(!sens_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!sens_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
 }
 END_TEST
@@ -158,7 +158,7 @@ START_TEST(test_judge)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = sens_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = sens_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s", rows[i].status,
                       rows[i].body, verdict_name(verdict.kind));
         if (verdict.kind == VERDICT_SENT)
@@ -168,9 +168,9 @@ START_TEST(test_judge)
     }
     struct response response = test_answer(202, "{\"requestId\":\"V\",\"statusCode\":\"202\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(sens_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(sens_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(sens_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(sens_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
 }
 END_TEST
 
@@ -178,16 +178,18 @@ START_TEST(test_inquiry)
 {
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct request request;
-    ck_assert(!sens_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 1000, arena, &request));
-    ck_assert(sens_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
+    ck_assert(
+        !sens_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 1000, arena, &request));
+    ck_assert(
+        sens_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, PATH "?requestStartTime=2023-11-15%2007%3A08%3A20"
                                         "&requestEndTime=2023-11-15%2008%3A13%3A20&to=01012345678");
     ck_assert_str_eq(test_header(&request, "x-ncp-apigw-timestamp"), "1700000060000");
     ck_assert_ptr_nonnull(test_header(&request, "x-ncp-apigw-signature-v2"));
-    ck_assert(!sens_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
+    ck_assert(!sens_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
                                           &request));
-    ck_assert(sens_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
+    ck_assert(sens_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
                                          &request));
     ck_assert_str_eq(request.path, PATH "?requestStartTime=2023-11-15%2007%3A08%3A20"
                                         "&requestEndTime=2023-11-15%2008%3A23%3A20&to=01012345678");
@@ -208,12 +210,12 @@ START_TEST(test_inquiry)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = sens_adapter.inquiry_judge(account, &message, &response, TEST_SENT);
+        struct verdict verdict = sens_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
     }
     struct response lost = {.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(sens_adapter.inquiry_judge(account, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(sens_adapter.inquiry_judge(settings, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
 }
 END_TEST
 

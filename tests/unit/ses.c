@@ -11,25 +11,25 @@
     "{\"region\":\"us-east-1\",\"access_key_id\":\"AKIDEXAMPLE\",\"from\":\"Shop <noreply@example.com>\"}"
 
 static struct arena *arena;
-static void *account;
+static void *settings;
 
 static void *account_of(const char *text, const char *session_token, struct error *err)
 {
     const char *secrets[ADAPTER_MAX_SECRETS] = {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session_token};
-    return test_account_new(&ses_adapter, text, secrets, err);
+    return test_settings_new(&ses_adapter, text, secrets, err);
 }
 
 static void setup(void)
 {
     struct error err = {""};
     arena = arena_new();
-    account = account_of(SETTINGS, NULL, &err);
-    ck_assert_msg(account != NULL, "%s", err.text);
+    settings = account_of(SETTINGS, NULL, &err);
+    ck_assert_msg(settings != NULL, "%s", err.text);
 }
 
 static void teardown(void)
 {
-    ses_adapter.account_free(account);
+    ses_adapter.settings_free(settings);
     arena_free(arena);
 }
 
@@ -41,7 +41,7 @@ static struct message message_of(const char *payload)
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *token, *error;
+        const char *json, *token, *error;
     } rows[] = {
         {"{}", NULL, "settings.region: is required"},
         {"{\"region\":\"us/east\"}", NULL, "settings.region: must be a region such as eu-west-1"},
@@ -57,21 +57,20 @@ START_TEST(test_settings)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct error err = {""};
-        ck_assert_msg(account_of(rows[i].settings, rows[i].token, &err) == NULL, "accepted: %s",
-                      rows[i].settings);
+        ck_assert_msg(account_of(rows[i].json, rows[i].token, &err) == NULL, "accepted: %s", rows[i].json);
         ck_assert_msg(strstr(err.text, rows[i].error) == err.text, "%s", err.text);
     }
     struct endpoint_options options = {.http2 = true};
-    ses_adapter.endpoint(account, &options);
+    ses_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://email.us-east-1.amazonaws.com");
     ck_assert(!options.http2);
     ck_assert_ptr_null(options.ca_file);
 }
 END_TEST
 
-static struct request built(const void *for_account, const struct message *message)
+static struct request built(const void *for_settings, const struct message *message)
 {
-    struct request request = test_built(&ses_adapter, for_account, message, arena);
+    struct request request = test_built(&ses_adapter, for_settings, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
@@ -81,7 +80,7 @@ START_TEST(test_build)
     struct message message =
         message_of("{\"subject\":\"Paid\",\"text\":\"Hello\",\"from\":\"Kim <k@other.example>\","
                    "\"unsubscribe_url\":\"https://h.example/u\",\"headers\":{\"X-Order\":\"7\"}}");
-    struct request request = built(account, &message);
+    struct request request = built(settings, &message);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, "/v2/email/outbound-emails");
     ck_assert_str_eq(test_header(&request, "content-type"), "application/json");
@@ -138,15 +137,15 @@ START_TEST(test_build_options)
     ses_adapter.endpoint(other, &options);
     ck_assert_str_eq(options.url, "https://localhost:8443");
     ck_assert_str_eq(options.ca_file, "/ca.pem");
-    ses_adapter.account_free(other);
+    ses_adapter.settings_free(other);
 
     struct verdict verdict;
     message = message_of("{\"subject\":\"a\\r\\nBcc: x@y\",\"text\":\"t\"}");
-    ck_assert(!ses_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!ses_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "payload.subject: must not contain control characters");
     message.recipient = "a@b\r\nx";
-    ck_assert(!ses_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!ses_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(verdict.reason, "recipient: must not contain control characters");
 }
 END_TEST
@@ -159,7 +158,7 @@ static struct verdict judged(int status, const char *type, const char *body)
         response.headers[0] = (struct header){"x-amzn-errortype", type};
         response.header_count = 1;
     }
-    return ses_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    return ses_adapter.judge(settings, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -240,21 +239,21 @@ START_TEST(test_answers)
         judged(400, NULL, "{\"__type\":\"com.amazonaws#SendingPausedException\",\"Message\":\"paused\"}");
     ck_assert_str_eq(verdict_name(verdict.kind), "stopped");
     ck_assert_str_eq(verdict.reason, "HTTP 400 SendingPausedException: paused");
-    /* A recipient cannot spell out a text that stops the account, nor is it shown. */
+    /* A recipient cannot spell out a text that stops the provider, nor is it shown. */
     verdict = judged(400, "MessageRejected", "{\"message\":\"refused: <kim@example.org>\"}");
     ck_assert_str_eq(verdict.reason, "HTTP 400 MessageRejected: refused: [hidden]");
 
     struct message message = message_of("{}");
     struct response response = test_answer(200, "{\"MessageId\":\"1\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(ses_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(ses_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
     response = test_answer(429, "{}");
     response.headers[0] = (struct header){"retry-after", "7"};
     response.header_count = 1;
-    verdict = ses_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = ses_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 7000);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT};
-    ck_assert_int_eq(ses_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(ses_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
 }
 END_TEST
 

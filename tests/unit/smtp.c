@@ -9,17 +9,17 @@
 #define SETTINGS "{\"url\":\"smtp://mail.example.com:587\",\"from\":\"Shop <noreply@example.com>\"}"
 
 static struct arena *arena;
-static void *account;
+static void *settings;
 
 static void setup(void)
 {
     arena = arena_new();
-    account = test_account(&smtp_adapter, SETTINGS, NULL);
+    settings = test_settings_of(&smtp_adapter, SETTINGS, NULL);
 }
 
 static void teardown(void)
 {
-    smtp_adapter.account_free(account);
+    smtp_adapter.settings_free(settings);
     arena_free(arena);
 }
 
@@ -36,7 +36,7 @@ static struct verdict judged(enum smtp_phase phase, const char *reply)
     sscanf(reply, "%3d", &status);
     struct response response = test_answer(status, reply);
     response.phase = phase;
-    return smtp_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    return smtp_adapter.judge(settings, &message, &response, TEST_NOW_MS);
 }
 
 /*
@@ -224,14 +224,14 @@ START_TEST(test_judge_sent)
         message_of("{\"subject\":\"s\",\"text\":\"t\",\"from\":\"Other <o@other.example>\"}");
     struct response response = test_answer(250, "250 OK");
     response.phase = SMTP_END_OF_DATA;
-    verdict = smtp_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = smtp_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_str_eq(verdict.provider_id, TEST_UUID "@other.example");
 }
 END_TEST
 
-static struct request built(const void *for_account, const struct message *message)
+static struct request built(const void *for_settings, const struct message *message)
 {
-    struct request request = test_built(&smtp_adapter, for_account, message, arena);
+    struct request request = test_built(&smtp_adapter, for_settings, message, arena);
     ck_assert_uint_eq(request.body_size, strlen(request.body));
     return request;
 }
@@ -245,7 +245,7 @@ START_TEST(test_build)
 {
     struct message message = message_of("{\"subject\":\"Paid\",\"text\":\"Hello\",\"html\":\"<p>Hello</p>\","
                                         "\"headers\":{\"X-Campaign\":\"c1\"}}");
-    struct request request = built(account, &message);
+    struct request request = built(settings, &message);
     ck_assert_str_eq(request.mail_from, "noreply@example.com");
     ck_assert_str_eq(request.mail_to, "kim@example.org");
     check_has(&request, "\r\nFrom: \"Shop\" <noreply@example.com>\r\n");
@@ -258,12 +258,12 @@ START_TEST(test_build)
     ck_assert(strstr(request.body, "text/plain") < strstr(request.body, "text/html"));
     ck_assert(strstr(request.body, "Reply-To") == NULL);
 
-    /* From may be the payload's; the envelope's sender stays the account's. */
+    /* From may be the payload's; the envelope's sender stays that of the settings. */
     message =
         message_of("{\"subject\":\"s\",\"html\":\"x\",\"from\":\"o@other.example\",\"reply_to\":\"r@b.c\","
                    "\"unsubscribe_url\":\"https://h.example/u/1\"}");
     message.bulk = true;
-    request = built(account, &message);
+    request = built(settings, &message);
     ck_assert_str_eq(request.mail_from, "noreply@example.com");
     check_has(&request, "\r\nFrom: o@other.example\r\n");
     check_has(&request, "\r\nReply-To: r@b.c\r\n");
@@ -271,12 +271,12 @@ START_TEST(test_build)
     check_has(&request, "\r\nContent-Type: text/html; charset=UTF-8\r\n");
     ck_assert(strstr(request.body, "Auto-Submitted") == NULL);
 
-    void *other = test_account(
+    void *other = test_settings_of(
         &smtp_adapter, "{\"url\":\"smtps://m.example\",\"from\":\"a@b.c\",\"reply_to\":\"R <r@b.c>\"}", NULL);
     message = message_of("{\"subject\":\"s\",\"text\":\"x\"}");
     request = built(other, &message);
     check_has(&request, "\r\nReply-To: \"R\" <r@b.c>\r\n");
-    smtp_adapter.account_free(other);
+    smtp_adapter.settings_free(other);
 }
 END_TEST
 
@@ -312,7 +312,7 @@ START_TEST(test_build_rejected)
         message.recipient = rows[i].recipient;
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        ck_assert_msg(!smtp_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+        ck_assert_msg(!smtp_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                       "accepted: %s", rows[i].reason);
         ck_assert_str_eq(verdict_name(verdict.kind), "rejected");
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "%s", verdict.reason);
@@ -324,7 +324,7 @@ END_TEST
 START_TEST(test_unsubscribe)
 {
     static const struct {
-        const char *more, *settings, *reason; /* NULL = accepted */
+        const char *more, *json, *reason; /* NULL = accepted */
     } rows[] = {
         {"", "", "payload.unsubscribe_url: is required for the lane bulk"},
         {",\"unsubscribe_mailto\":\"u@h.example\"", "", "payload.unsubscribe_url: is required"},
@@ -339,10 +339,10 @@ START_TEST(test_unsubscribe)
         {"", ",\"require_unsubscribe\":true", "payload.unsubscribe_url: is required"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char payload[300], settings[300];
+        char payload[300], json[300];
         snprintf(payload, sizeof payload, "{\"subject\":\"s\",\"text\":\"t\"%s}", rows[i].more);
-        snprintf(settings, sizeof settings, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\"%s}", rows[i].settings);
-        void *other = test_account(&smtp_adapter, settings, NULL);
+        snprintf(json, sizeof json, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\"%s}", rows[i].json);
+        void *other = test_settings_of(&smtp_adapter, json, NULL);
         struct message message = message_of(payload);
         message.bulk = true;
         struct request request;
@@ -350,11 +350,11 @@ START_TEST(test_unsubscribe)
         bool ok = smtp_adapter.build(other, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
         ck_assert_msg(ok == (rows[i].reason == NULL), "%s: %s", payload, verdict.reason);
         ck_assert_msg(ok || strstr(verdict.reason, rows[i].reason) == verdict.reason, "%s", verdict.reason);
-        smtp_adapter.account_free(other);
+        smtp_adapter.settings_free(other);
     }
     struct message message =
         message_of("{\"subject\":\"s\",\"text\":\"t\",\"unsubscribe_mailto\":\"u@h.c\"}");
-    struct request request = built(account, &message);
+    struct request request = built(settings, &message);
     check_has(&request, "\r\nList-Unsubscribe: <mailto:u@h.c>\r\n");
     ck_assert_ptr_null(strstr(request.body, "List-Unsubscribe-Post"));
 }
@@ -367,23 +367,23 @@ START_TEST(test_attachments)
     struct message message = message_of(item);
     struct request request;
     struct verdict verdict;
-    ck_assert(!smtp_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!smtp_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(verdict.reason, "payload.attachments: the provider has no attachments_dir");
-    void *other = test_account(
+    void *other = test_settings_of(
         &smtp_adapter, "{\"url\":\"smtp://h\",\"from\":\"a@b.c\",\"attachments_dir\":\"/srv/files\"}", NULL);
     request = built(other, &message);
     check_has(&request, "\r\nContent-Type: application/octet-stream\r\n");
     check_has(&request, "\r\n filename=\"a.txt\"\r\n\r\nYWJj\r\n");
-    smtp_adapter.account_free(other);
+    smtp_adapter.settings_free(other);
 }
 END_TEST
 
-static void *dkim_account(const char *more, const char *key, const char *key2, struct error *err)
+static void *dkim_settings(const char *more, const char *key, const char *key2, struct error *err)
 {
     char text[400];
     snprintf(text, sizeof text, "{\"url\":\"smtp://h\",\"from\":\"a@mail.example\"%s}", more);
     const char *secrets[ADAPTER_MAX_SECRETS] = {NULL, key, key2};
-    return test_account_new(&smtp_adapter, text, secrets, err);
+    return test_settings_new(&smtp_adapter, text, secrets, err);
 }
 
 static const char ed25519_key[] =
@@ -413,7 +413,7 @@ START_TEST(test_dkim_settings)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct error err = {""};
-        ck_assert_msg(dkim_account(rows[i].more, rows[i].key, rows[i].key2, &err) == NULL, "accepted: %s",
+        ck_assert_msg(dkim_settings(rows[i].more, rows[i].key, rows[i].key2, &err) == NULL, "accepted: %s",
                       rows[i].more);
         ck_assert_msg(strstr(err.text, rows[i].error) == err.text, "%s", err.text);
     }
@@ -429,23 +429,23 @@ START_TEST(test_dkim)
     struct message message =
         message_of("{\"subject\":\"s\",\"text\":\"t\",\"unsubscribe_url\":\"https://h.example/u\"}");
 
-    void *one = dkim_account(",\"dkim_selector\":\"k1\"", ed25519_key, NULL, &err);
+    void *one = dkim_settings(",\"dkim_selector\":\"k1\"", ed25519_key, NULL, &err);
     ck_assert_msg(one != NULL, "%s", err.text);
     struct request request = built(one, &message);
     check_has(&request, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n");
     check_has(&request, " d=mail.example;\r\n s=k1;\r\n t=1700000000;\r\n h=From:From:");
     check_has(&request, "List-Unsubscribe:");
-    smtp_adapter.account_free(one);
+    smtp_adapter.settings_free(one);
 
     void *two =
-        dkim_account(",\"dkim_domain\":\"example\",\"dkim_selector\":\"k1\",\"dkim_selector2\":\"k2\","
-                     "\"dkim_canonicalization\":\"simple\"",
-                     rsa, ed25519_key, &err);
+        dkim_settings(",\"dkim_domain\":\"example\",\"dkim_selector\":\"k1\",\"dkim_selector2\":\"k2\","
+                      "\"dkim_canonicalization\":\"simple\"",
+                      rsa, ed25519_key, &err);
     ck_assert_msg(two != NULL, "%s", err.text);
     request = built(two, &message);
     check_has(&request, "DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple;\r\n d=example;\r\n s=k1;");
     check_has(&request, "DKIM-Signature: v=1; a=ed25519-sha256; c=simple/simple;\r\n d=example;\r\n s=k2;");
-    smtp_adapter.account_free(two);
+    smtp_adapter.settings_free(two);
     json_object_put(vectors);
 }
 END_TEST
@@ -454,7 +454,7 @@ START_TEST(test_settings)
 {
 #define HOST "\"url\":\"smtp://h:25\""
     static const struct {
-        const char *settings, *password, *error;
+        const char *json, *password, *error;
     } rows[] = {
         {"{\"from\":\"a@b.c\"}", NULL, "settings.url: is required"},
         {"{\"url\":\"https://h\",\"from\":\"a@b.c\"}", NULL, "settings.url: must be smtp://host"},
@@ -474,13 +474,14 @@ START_TEST(test_settings)
         {"{" HOST ",\"from\":\"a@b.c\",\"username\":\"u\"}", "p\nq", "secret password: must not contain"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = test_account_error(&smtp_adapter, rows[i].settings, rows[i].password);
-        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].settings, text);
+        const char *text = test_settings_error(&smtp_adapter, rows[i].json, rows[i].password);
+        ck_assert_msg(strstr(text, rows[i].error) == text, "%s: %s", rows[i].json, text);
     }
-    void *login = test_account(&smtp_adapter,
-                               "{" HOST ",\"from\":\"a@b.c\",\"username\":\"u@x\",\"helo\":\"me.example\","
-                               "\"ca_file\":\"/ca.pem\"}",
-                               "pass word");
+    void *login =
+        test_settings_of(&smtp_adapter,
+                         "{" HOST ",\"from\":\"a@b.c\",\"username\":\"u@x\",\"helo\":\"me.example\","
+                         "\"ca_file\":\"/ca.pem\"}",
+                         "pass word");
     struct endpoint_options options = {.http2 = true};
     smtp_adapter.endpoint(login, &options);
     ck_assert_str_eq(options.url, "smtp://h:25");
@@ -489,7 +490,7 @@ START_TEST(test_settings)
     ck_assert_str_eq(options.helo, "me.example");
     ck_assert_str_eq(options.ca_file, "/ca.pem");
     ck_assert(!options.http2);
-    smtp_adapter.account_free(login);
+    smtp_adapter.settings_free(login);
 }
 END_TEST
 

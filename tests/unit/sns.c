@@ -28,7 +28,7 @@ static void teardown(void)
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *secret, *error;
+        const char *json, *secret, *error;
     } rows[] = {
         {"{\"access_key_id\":\"A\"}", SECRET, "settings.region: is required"},
         {"{\"region\":\"us-east-1/\",\"access_key_id\":\"A\"}", SECRET, "settings.region: must be a region"},
@@ -42,23 +42,23 @@ START_TEST(test_settings)
         {PLAIN, "", "secret secret_access_key: must not be empty"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&sns_adapter, rows[i].settings, rows[i].secret);
+        const char *error = test_settings_error(&sns_adapter, rows[i].json, rows[i].secret);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "row %zu: %s", i, error);
     }
-    void *account = test_account(&sns_adapter, PLAIN, SECRET);
+    void *settings = test_settings_of(&sns_adapter, PLAIN, SECRET);
     struct endpoint_options options = {.http2 = true};
-    sns_adapter.endpoint(account, &options);
+    sns_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://sns.us-east-1.amazonaws.com");
     ck_assert(!options.http2);
-    sns_adapter.account_free(account);
-    sns_adapter.account_free(NULL);
+    sns_adapter.settings_free(settings);
+    sns_adapter.settings_free(NULL);
 }
 END_TEST
 
-static void build(void *account, const struct message *message, int64_t now_ms, struct request *request)
+static void build(void *settings, const struct message *message, int64_t now_ms, struct request *request)
 {
     struct verdict verdict = {.reason = ""};
-    ck_assert_msg(sns_adapter.build(account, message, NULL, now_ms, arena, request, &verdict), "%s",
+    ck_assert_msg(sns_adapter.build(settings, message, NULL, now_ms, arena, request, &verdict), "%s",
                   verdict.reason);
     ck_assert_str_eq(request->method, "POST");
     ck_assert_str_eq(request->path, "/");
@@ -70,15 +70,15 @@ START_TEST(test_vector)
     struct json_object *vectors = vectors_load("sigv4.json"), *vector = test_at(vectors, "local/1");
     struct message message = test_message("+821012345678", "{\"text\":\"hello world\"}");
     struct request request;
-    void *account = test_account(&sns_adapter, PLAIN, test_text(vectors, "secret_access_key"));
-    build(account, &message, VECTOR_MS, &request);
+    void *settings = test_settings_of(&sns_adapter, PLAIN, test_text(vectors, "secret_access_key"));
+    build(settings, &message, VECTOR_MS, &request);
     ck_assert_str_eq(test_text(vector, "name"), "sns Publish SMS");
     ck_assert_str_eq(request.body, test_text(vector, "body"));
     ck_assert_str_eq(test_header(&request, "content-type"), test_text(vector, "content_type"));
     ck_assert_str_eq(test_header(&request, "authorization"), test_text(vector, "authorization"));
     ck_assert_str_eq(test_header(&request, "x-amz-date"), "20150830T123600Z");
     ck_assert_ptr_null(test_header(&request, "x-amz-security-token"));
-    sns_adapter.account_free(account);
+    sns_adapter.settings_free(settings);
     json_object_put(vectors);
 }
 END_TEST
@@ -92,7 +92,7 @@ END_TEST
 START_TEST(test_build)
 {
     static const struct {
-        const char *settings, *payload;
+        const char *json, *payload;
         bool bulk;
         const char *body;
     } rows[] = {
@@ -109,13 +109,13 @@ START_TEST(test_build)
              ATTRIBUTE("3", "AWS.SNS.SMS.MaxPrice", "Number", "1")},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        void *account = test_account(&sns_adapter, rows[i].settings, SECRET);
+        void *settings = test_settings_of(&sns_adapter, rows[i].json, SECRET);
         struct message message = test_message(PHONE, rows[i].payload);
         message.bulk = rows[i].bulk;
         struct request request;
-        build(account, &message, TEST_NOW_MS, &request);
+        build(settings, &message, TEST_NOW_MS, &request);
         ck_assert_str_eq(request.body, rows[i].body);
-        sns_adapter.account_free(account);
+        sns_adapter.settings_free(settings);
     }
 }
 END_TEST
@@ -124,15 +124,15 @@ START_TEST(test_session_token)
 {
     const char *const secrets[ADAPTER_MAX_SECRETS] = {SECRET, "session/token+1="};
     struct error err = {""};
-    void *account = test_account_new(&sns_adapter, PLAIN, secrets, &err);
-    ck_assert_msg(account != NULL, "%s", err.text);
+    void *settings = test_settings_new(&sns_adapter, PLAIN, secrets, &err);
+    ck_assert_msg(settings != NULL, "%s", err.text);
     struct message message = test_message(PHONE, "{\"text\":\"x\"}");
     struct request request;
-    build(account, &message, TEST_NOW_MS, &request);
+    build(settings, &message, TEST_NOW_MS, &request);
     ck_assert_str_eq(test_header(&request, "x-amz-security-token"), "session/token+1=");
     ck_assert_ptr_nonnull(strstr(test_header(&request, "authorization"),
                                  "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,"));
-    sns_adapter.account_free(account);
+    sns_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -149,16 +149,16 @@ START_TEST(test_build_rejected)
         {PHONE, "{\"text\":\"x\",\"from\":\"12\"}", "payload.from: must be"},
         {"arn:aws:sns:us-east-1:1:t", "{\"text\":\"x\"}", "recipient: must be"},
     };
-    void *account = test_account(&sns_adapter, WITH(",\"max_segments\":1"), SECRET);
+    void *settings = test_settings_of(&sns_adapter, WITH(",\"max_segments\":1"), SECRET);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = test_message(rows[i].recipient, rows[i].payload);
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        ck_assert(!sns_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(!sns_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "row %zu: %s", i, verdict.reason);
     }
-    sns_adapter.account_free(account);
+    sns_adapter.settings_free(settings);
 }
 END_TEST
 

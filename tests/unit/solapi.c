@@ -10,27 +10,27 @@
 #define SETTINGS "{\"from\":\"0212345678\",\"abroad\":true}"
 #define TEXT     "{\"text\":\"안녕 \\\"A\\\"\\n\"}"
 
-static void *account;
+static void *settings;
 static struct arena *arena;
 
-static void *account_of(const char *settings, const char *key, const char *secret, struct error *err)
+static void *account_of(const char *json, const char *key, const char *secret, struct error *err)
 {
     const char *secrets[ADAPTER_MAX_SECRETS] = {key, secret};
-    return test_account_new(&solapi_adapter, settings, secrets, err);
+    return test_settings_new(&solapi_adapter, json, secrets, err);
 }
 
 static void setup(void)
 {
     struct error err;
-    account = account_of(SETTINGS, "NCSAYU7YDBXYORXC", "LOCALTESTSECRET0123456789ABCDEF0", &err);
-    ck_assert_msg(account != NULL, "%s", err.text);
+    settings = account_of(SETTINGS, "NCSAYU7YDBXYORXC", "LOCALTESTSECRET0123456789ABCDEF0", &err);
+    ck_assert_msg(settings != NULL, "%s", err.text);
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    solapi_adapter.account_free(account);
+    solapi_adapter.settings_free(settings);
 }
 
 START_TEST(test_settings)
@@ -43,7 +43,7 @@ START_TEST(test_settings)
     ck_assert_ptr_null(account_of(SETTINGS, "k", "", &err));
     ck_assert(strstr(err.text, "secret api_secret: must be visible ASCII") == err.text);
     struct endpoint_options options = {.http2 = true};
-    solapi_adapter.endpoint(account, &options);
+    solapi_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://api.solapi.com");
     ck_assert(!options.http2);
 }
@@ -64,7 +64,7 @@ static const char *authorization(const struct message *message, int64_t now_ms)
 {
     struct request request;
     struct verdict verdict;
-    ck_assert(solapi_adapter.build(account, message, NULL, now_ms, arena, &request, &verdict));
+    ck_assert(solapi_adapter.build(settings, message, NULL, now_ms, arena, &request, &verdict));
     return test_header(&request, "authorization");
 }
 
@@ -91,7 +91,7 @@ START_TEST(test_authorization)
     ck_assert_str_ne(authorization(&message, TEST_NOW_MS), first);
     message.uuid = TEST_UUID;
     struct request request;
-    ck_assert(solapi_adapter.inquiry_build(account, &message,
+    ck_assert(solapi_adapter.inquiry_build(settings, &message,
                                            &(struct sent_span){TEST_NOW_MS - 60000, TEST_NOW_MS - 60000},
                                            TEST_NOW_MS, arena, &request));
     ck_assert_str_ne(test_header(&request, "authorization"), first);
@@ -100,7 +100,7 @@ END_TEST
 
 static struct json_object *built(const struct message *message)
 {
-    struct request request = test_built(&solapi_adapter, account, message, arena);
+    struct request request = test_built(&solapi_adapter, settings, message, arena);
     ck_assert_str_eq(request.method, "POST");
     ck_assert_str_eq(request.path, "/messages/v4/send");
     ck_assert_str_eq(test_header(&request, "content-type"), "application/json; charset=utf-8");
@@ -136,7 +136,7 @@ START_TEST(test_build)
     struct request request;
     struct verdict verdict;
     message = test_message(MOBILE, "{\"text\":\"똠\"}");
-    ck_assert(!solapi_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!solapi_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
 }
 END_TEST
@@ -146,7 +146,7 @@ static const char *judged(int status, const char *body)
     static struct verdict verdict;
     struct message message = test_message(MOBILE, TEXT);
     struct response response = test_answer(status, body);
-    verdict = solapi_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_msg((verdict.kind == VERDICT_SENT) == (verdict.reason[0] == '\0'), "%s: %s", body,
                   verdict.reason);
     return verdict_name(verdict.kind);
@@ -244,35 +244,35 @@ START_TEST(test_judge_details)
     struct response response =
         test_answer(200, "{\"groupId\":\"G4V\",\"messageId\":\"M4V2018\",\"to\":\"01012345678\","
                          "\"statusCode\":\"2000\",\"statusMessage\":\"정상 접수\"}");
-    struct verdict verdict = solapi_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "M4V2018");
     response.body_truncated = true;
-    ck_assert_int_eq(solapi_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
 
     /* No route: three attempts, then for good. */
     response = test_answer(200, "{\"statusCode\":\"3058\"}");
     message.attempt = 2;
-    ck_assert_int_eq(solapi_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_RETRY);
+    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_RETRY);
     message.attempt = 3;
-    ck_assert_int_eq(solapi_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_REJECTED);
+    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_REJECTED);
 
     /* A sender that the payload chose is the message's fault. */
     message = test_message(MOBILE, "{\"text\":\"a\",\"from\":\"15880000\"}");
     response = test_answer(400, ERROR("1062"));
-    ck_assert_int_eq(solapi_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_REJECTED);
+    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_REJECTED);
 
     response = test_answer(429, "");
-    verdict = solapi_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 10000);
     response.headers[response.header_count++] = (struct header){"retry-after", "3"};
-    verdict = solapi_adapter.judge(account, &message, &response, TEST_NOW_MS);
+    verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 3000);
 
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(solapi_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
     response = (struct response){.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT, .body = ""};
-    ck_assert_int_eq(solapi_adapter.judge(account, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
 }
 END_TEST
 
@@ -281,17 +281,17 @@ START_TEST(test_inquiry_build)
     struct message message = test_message(MOBILE, TEXT);
     struct request request;
     ck_assert(
-        !solapi_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 59999, arena, &request));
+        !solapi_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 59999, arena, &request));
     ck_assert(
-        solapi_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
+        solapi_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 60000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, "/messages/v4/list?criteria=to&cond=eq&value=01012345678&dateType=CREATED"
                                    "&startDate=2023-11-14T22:08:20Z&endDate=2023-11-14T23:13:20Z&limit=20");
     ck_assert_uint_eq(request.body_size, 0);
     ck_assert(strstr(test_header(&request, "authorization"), "date=2023-11-14T22:14:20Z") != NULL);
-    ck_assert(!solapi_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
+    ck_assert(!solapi_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 659999, arena,
                                             &request));
-    ck_assert(solapi_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
+    ck_assert(solapi_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 660000, arena,
                                            &request));
     ck_assert(strstr(request.path, "&startDate=2023-11-14T22:08:20Z&endDate=2023-11-14T23:23:20Z&") != NULL);
 }
@@ -344,7 +344,7 @@ START_TEST(test_inquiry_judge)
     struct message message = test_message(MOBILE, TEXT);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = solapi_adapter.inquiry_judge(account, &message, &response, TEST_SENT);
+        struct verdict verdict = solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, rows[i].id);
@@ -356,21 +356,21 @@ START_TEST(test_inquiry_judge)
         used += (size_t)snprintf(body + used, sizeof body - used, "%s\"M%d\":{}", i > 0 ? "," : "", i);
     snprintf(body + used, sizeof body - used, "}}");
     struct response response = test_answer(200, body);
-    ck_assert_int_eq(solapi_adapter.inquiry_judge(account, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     used -= strlen("\"M19\":{}");
     snprintf(body + used, sizeof body - used, "%s}}", ITEM("M19", TEST_UUID, "1062"));
     response = test_answer(200, body);
-    ck_assert_int_eq(solapi_adapter.inquiry_judge(account, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = test_answer(200, LIST(""));
     response.body_truncated = true;
-    ck_assert_int_eq(solapi_adapter.inquiry_judge(account, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     /* A question that was not sent says nothing about the message. */
     response =
         (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = "", .error = "refused"};
-    struct verdict verdict = solapi_adapter.inquiry_judge(account, &message, &response, TEST_SENT);
+    struct verdict verdict = solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
     ck_assert_int_eq(verdict.kind, VERDICT_IN_DOUBT);
     ck_assert_str_eq(verdict.reason, "the vendor could not be asked: refused");
 }

@@ -32,7 +32,7 @@ static void teardown(void)
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *secret, *error;
+        const char *json, *secret, *error;
     } rows[] = {
         {"{}", SECRET, "settings.account_sid: is required"},
         {"{\"account_sid\":\"AC1\"," FROM "}", SECRET,
@@ -56,23 +56,24 @@ START_TEST(test_settings)
         {PLAIN, "", "secret secret: must have 1 to 256 characters"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&twilio_adapter, rows[i].settings, rows[i].secret);
+        const char *error = test_settings_error(&twilio_adapter, rows[i].json, rows[i].secret);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "row %zu: %s", i, error);
     }
-    void *account = test_account(&twilio_adapter, WITH(FROM ",\"url\":\"https://localhost:1/\""), SECRET);
+    void *settings =
+        test_settings_of(&twilio_adapter, WITH(FROM ",\"url\":\"https://localhost:1/\""), SECRET);
     struct endpoint_options options = {.http2 = true};
-    twilio_adapter.endpoint(account, &options);
+    twilio_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://localhost:1");
     ck_assert(!options.http2);
-    twilio_adapter.account_free(account);
-    twilio_adapter.account_free(NULL);
+    twilio_adapter.settings_free(settings);
+    twilio_adapter.settings_free(NULL);
 }
 END_TEST
 
 START_TEST(test_build)
 {
     static const struct {
-        const char *settings, *payload;
+        const char *json, *payload;
         int64_t expires_ms;
         const char *body;
     } rows[] = {
@@ -94,12 +95,12 @@ START_TEST(test_build)
         {PLAIN, "{\"text\":\"x\"}", TEST_NOW_MS + 36000000, "To=%2B15005550001&From=%2B15005550006&Body=x"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        void *account = test_account(&twilio_adapter, rows[i].settings, SECRET);
+        void *settings = test_settings_of(&twilio_adapter, rows[i].json, SECRET);
         struct message message = test_message(PHONE, rows[i].payload);
         message.expires_ms = rows[i].expires_ms;
         struct request request;
         struct verdict verdict = {.reason = ""};
-        ck_assert_msg(twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+        ck_assert_msg(twilio_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                       "%s", verdict.reason);
         ck_assert_str_eq(request.method, "POST");
         ck_assert_str_eq(request.path, MESSAGES);
@@ -107,7 +108,7 @@ START_TEST(test_build)
                          "application/x-www-form-urlencoded; charset=utf-8");
         ck_assert_str_eq(request.body, rows[i].body);
         ck_assert_uint_eq(request.body_size, strlen(rows[i].body));
-        twilio_adapter.account_free(account);
+        twilio_adapter.settings_free(settings);
     }
 }
 END_TEST
@@ -119,17 +120,17 @@ START_TEST(test_login)
     struct request request;
     struct verdict verdict;
     ck_assert_str_eq(test_text(vectors, "basic_auth/user"), ACCOUNT);
-    void *account = test_account(&twilio_adapter, PLAIN, test_text(vectors, "basic_auth/password"));
-    ck_assert(twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    void *settings = test_settings_of(&twilio_adapter, PLAIN, test_text(vectors, "basic_auth/password"));
+    ck_assert(twilio_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(test_header(&request, "authorization"), test_text(vectors, "basic_auth/header"));
-    twilio_adapter.account_free(account);
+    twilio_adapter.settings_free(settings);
     json_object_put(vectors);
 
-    account = test_account(&twilio_adapter, WITH(FROM ",\"api_key\":\"" API_KEY "\""), "s");
-    ck_assert(twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    settings = test_settings_of(&twilio_adapter, WITH(FROM ",\"api_key\":\"" API_KEY "\""), "s");
+    ck_assert(twilio_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_str_eq(test_header(&request, "authorization"),
                      "Basic U0swMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMjpz");
-    twilio_adapter.account_free(account);
+    twilio_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -154,19 +155,19 @@ START_TEST(test_build_rejected)
         {"", "{\"text\":\"x\"}", "recipient: must be"},
         {"+1500555&To=+1", "{\"text\":\"x\"}", "recipient: must be"},
     };
-    void *account = test_account(&twilio_adapter, WITH(FROM ",\"max_segments\":3"), SECRET);
+    void *settings = test_settings_of(&twilio_adapter, WITH(FROM ",\"max_segments\":3"), SECRET);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = test_message(rows[i].recipient, rows[i].payload);
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        bool built = twilio_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
+        bool built = twilio_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict);
         ck_assert_msg(built == (rows[i].reason == NULL), "row %zu: %s", i, verdict.reason);
         if (built)
             continue;
         ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "row %zu: %s", i, verdict.reason);
     }
-    twilio_adapter.account_free(account);
+    twilio_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -263,7 +264,7 @@ START_TEST(test_codes)
 }
 END_TEST
 
-/* A sender that the message chose itself must not stop the account. */
+/* A sender that the message chose itself must not stop the provider. */
 START_TEST(test_own_sender)
 {
     static const int codes[] = {21212, 21603, 21606, 21607, 21659, 21660};
@@ -347,26 +348,26 @@ END_TEST
 
 START_TEST(test_inquiry_request)
 {
-    void *account = test_account(&twilio_adapter, PLAIN, SECRET);
+    void *settings = test_settings_of(&twilio_adapter, PLAIN, SECRET);
     struct message message = test_message(PHONE, "{\"text\":\"x\"}");
     struct request request;
     ck_assert(
-        !twilio_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 119999, arena, &request));
+        !twilio_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 119999, arena, &request));
     ck_assert(
-        twilio_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
+        twilio_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
     ck_assert_str_eq(request.method, "GET");
     ck_assert_str_eq(request.path, MESSAGES "?To=%2B15005550001&PageSize=20");
     ck_assert_str_eq(test_header(&request, "authorization"),
                      "Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMToxMjM0NQ==");
     ck_assert_uint_eq(request.body_size, 0);
-    ck_assert(!twilio_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 719999, arena,
+    ck_assert(!twilio_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 719999, arena,
                                             &request));
-    ck_assert(twilio_adapter.inquiry_build(account, &message, TEST_SENT_10MIN, TEST_NOW_MS + 720000, arena,
+    ck_assert(twilio_adapter.inquiry_build(settings, &message, TEST_SENT_10MIN, TEST_NOW_MS + 720000, arena,
                                            &request));
     message.recipient = "1 or 2";
     ck_assert(
-        !twilio_adapter.inquiry_build(account, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
-    twilio_adapter.account_free(account);
+        !twilio_adapter.inquiry_build(settings, &message, TEST_SENT, TEST_NOW_MS + 120000, arena, &request));
+    twilio_adapter.settings_free(settings);
 }
 END_TEST
 

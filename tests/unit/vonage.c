@@ -27,7 +27,7 @@ static void teardown(void)
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *secret, *error;
+        const char *json, *secret, *error;
     } rows[] = {
         {"{}", SECRET, "settings.api_key: is required"},
         {"{\"api_key\":\"a b\",\"from\":\"ACME\"}", SECRET, "settings.api_key: must not contain spaces"},
@@ -40,23 +40,23 @@ START_TEST(test_settings)
         {SETTINGS, "", "secret api_secret: must not be empty"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&vonage_adapter, rows[i].settings, rows[i].secret);
+        const char *error = test_settings_error(&vonage_adapter, rows[i].json, rows[i].secret);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "row %zu: %s", i, error);
     }
-    void *account = test_account(&vonage_adapter, SETTINGS, SECRET);
+    void *settings = test_settings_of(&vonage_adapter, SETTINGS, SECRET);
     struct endpoint_options options = {.http2 = true};
-    vonage_adapter.endpoint(account, &options);
+    vonage_adapter.endpoint(settings, &options);
     ck_assert_str_eq(options.url, "https://rest.nexmo.com");
     ck_assert(!options.http2);
-    vonage_adapter.account_free(account);
-    vonage_adapter.account_free(NULL);
+    vonage_adapter.settings_free(settings);
+    vonage_adapter.settings_free(NULL);
 }
 END_TEST
 
 START_TEST(test_build)
 {
     static const struct {
-        const char *settings, *payload;
+        const char *json, *payload;
         int64_t expires_ms;
         const char *body;
     } rows[] = {
@@ -75,12 +75,12 @@ START_TEST(test_build)
          LOGIN "&from=12345&to=15005550001&text=x&type=text" REF "&callback=https%3A%2F%2Fh.example%2Fr"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        void *account = test_account(&vonage_adapter, rows[i].settings, SECRET);
+        void *settings = test_settings_of(&vonage_adapter, rows[i].json, SECRET);
         struct message message = test_message(PHONE, rows[i].payload);
         message.expires_ms = rows[i].expires_ms;
         struct request request;
         struct verdict verdict = {.reason = ""};
-        ck_assert_msg(vonage_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
+        ck_assert_msg(vonage_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict),
                       "%s", verdict.reason);
         ck_assert_str_eq(request.method, "POST");
         ck_assert_str_eq(request.path, "/sms/json");
@@ -88,7 +88,7 @@ START_TEST(test_build)
                          "application/x-www-form-urlencoded; charset=utf-8");
         ck_assert_str_eq(request.body, rows[i].body);
         ck_assert_uint_eq(request.body_size, strlen(rows[i].body));
-        vonage_adapter.account_free(account);
+        vonage_adapter.settings_free(settings);
     }
 }
 END_TEST
@@ -105,16 +105,16 @@ START_TEST(test_build_rejected)
         {PHONE, "{\"text\":\"x\",\"from\":\"&to=1\"}", "payload.from: must be"},
         {"15005550001", "{\"text\":\"x\"}", "recipient: must be"},
     };
-    void *account = test_account(&vonage_adapter, SETTINGS, SECRET);
+    void *settings = test_settings_of(&vonage_adapter, SETTINGS, SECRET);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message = test_message(rows[i].recipient, rows[i].payload);
         struct request request;
         struct verdict verdict = {.kind = VERDICT_SENT};
-        ck_assert(!vonage_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(!vonage_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
         ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "row %zu: %s", i, verdict.reason);
     }
-    vonage_adapter.account_free(account);
+    vonage_adapter.settings_free(settings);
 }
 END_TEST
 

@@ -24,16 +24,16 @@ static void teardown(void)
     arena_free(arena);
 }
 
-static void *account_with(const char *settings, const char *former, struct error *err)
+static void *account_with(const char *json, const char *former, struct error *err)
 {
     const char *secrets[ADAPTER_MAX_SECRETS] = {KEY, former};
-    return test_account_new(&webhook_adapter, settings, secrets, err);
+    return test_settings_new(&webhook_adapter, json, secrets, err);
 }
 
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *key, *error;
+        const char *json, *key, *error;
     } rows[] = {
         {"{}", "whsec_",
          "secret signing_key: must be whsec_ and 24 to 64 octets in base64, or the octets themselves"},
@@ -56,26 +56,26 @@ START_TEST(test_settings)
         {"{\"ca_file\":5}", KEY, "settings.ca_file: must be a string"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *error = test_account_error(&webhook_adapter, rows[i].settings, rows[i].key);
-        ck_assert_msg(strncmp(error, rows[i].error, strlen(rows[i].error)) == 0, "%s: %s", rows[i].settings,
+        const char *error = test_settings_error(&webhook_adapter, rows[i].json, rows[i].key);
+        ck_assert_msg(strncmp(error, rows[i].error, strlen(rows[i].error)) == 0, "%s: %s", rows[i].json,
                       error);
     }
     struct error err;
     ck_assert_ptr_null(account_with("{}", "short", &err));
     ck_assert(strncmp(err.text, "secret former_signing_key: must be", 34) == 0);
-    webhook_adapter.account_free(NULL);
+    webhook_adapter.settings_free(NULL);
 
     struct endpoint_options options = {0};
-    void *account =
+    void *settings =
         account_with("{\"ca_file\":\"/x\",\"trusted_origins\":[\"https://localhost:1\"]}", NULL, &err);
-    webhook_adapter.endpoint(account, &options);
+    webhook_adapter.endpoint(settings, &options);
     ck_assert_ptr_null(options.url);
     ck_assert(options.guarded);
     ck_assert(!options.http2);
     ck_assert_str_eq(options.ca_file, "/x");
     ck_assert_str_eq(options.trusted_origins[0], "https://localhost:1");
     ck_assert_ptr_null(options.trusted_origins[1]);
-    webhook_adapter.account_free(account);
+    webhook_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -96,9 +96,9 @@ START_TEST(test_build)
         struct error err;
         struct request request;
         struct verdict verdict;
-        void *account = account_with("{}", formers[i], &err);
+        void *settings = account_with("{}", formers[i], &err);
         ck_assert(
-            webhook_adapter.build(account, &message, NULL, TEST_NOW_MS + 61999, arena, &request, &verdict));
+            webhook_adapter.build(settings, &message, NULL, TEST_NOW_MS + 61999, arena, &request, &verdict));
         ck_assert_str_eq(request.method, "POST");
         ck_assert_str_eq(request.origin, "https://hooks.example.com");
         ck_assert_str_eq(request.path, "/in?a=1");
@@ -110,7 +110,7 @@ START_TEST(test_build)
         ck_assert_str_eq(test_header(&request, "webhook-id"), TEST_UUID);
         ck_assert_str_eq(test_header(&request, "webhook-timestamp"), "1700000061");
         ck_assert_str_eq(test_header(&request, "webhook-signature"), signatures[i]);
-        webhook_adapter.account_free(account);
+        webhook_adapter.settings_free(settings);
     }
 }
 END_TEST
@@ -121,15 +121,15 @@ static const char *signatures_and_body(struct json_object *entry, struct arena *
     struct request request;
     struct verdict verdict;
     const char *secrets[ADAPTER_MAX_SECRETS] = {test_text(entry, "key"), json_get_text(entry, "former")};
-    void *account = test_account_new(&webhook_adapter, "{}", secrets, &err);
-    ck_assert_ptr_nonnull(account);
+    void *settings = test_settings_new(&webhook_adapter, "{}", secrets, &err);
+    ck_assert_ptr_nonnull(settings);
     struct message message = test_message(URL, "{}");
     message.uuid = test_text(entry, "id");
     message.payload = json_get(entry, "payload");
     message.created_ms = json_get_int(entry, "created_ms", 0);
     int64_t now_ms = json_get_int(entry, "now_ms", 0);
-    ck_assert(webhook_adapter.build(account, &message, NULL, now_ms, memory, &request, &verdict));
-    webhook_adapter.account_free(account);
+    ck_assert(webhook_adapter.build(settings, &message, NULL, now_ms, memory, &request, &verdict));
+    webhook_adapter.settings_free(settings);
     return arena_printf(memory, "%s\t%s\t%s", test_header(&request, "webhook-timestamp"),
                         test_header(&request, "webhook-signature"), request.body);
 }
@@ -145,11 +145,11 @@ START_TEST(test_type_is_optional)
     struct error err;
     struct request request;
     struct verdict verdict;
-    void *account = account_with("{}", NULL, &err);
+    void *settings = account_with("{}", NULL, &err);
     static const char *const payloads[] = {"{\"a\":1}", "{\"type\":5}"};
     for (size_t i = 0; i < 2; i++) {
         struct message message = test_message(URL, payloads[i]);
-        ck_assert(webhook_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+        ck_assert(webhook_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
         struct json_object *body = test_json(request.body);
         ck_assert_ptr_null(test_at(body, "type"));
         ck_assert_str_eq(json_object_to_json_string_ext(test_at(body, "data"), JSON_C_TO_STRING_PLAIN),
@@ -159,10 +159,10 @@ START_TEST(test_type_is_optional)
     static char payload[600000];
     snprintf(payload, sizeof payload, "{\"x\":\"%0*d\"}", 524288, 0);
     struct message large = test_message(URL, payload);
-    ck_assert(!webhook_adapter.build(account, &large, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!webhook_adapter.build(settings, &large, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "payload: makes a body of more than 524288 octets");
-    webhook_adapter.account_free(account);
+    webhook_adapter.settings_free(settings);
 }
 END_TEST
 
@@ -217,11 +217,11 @@ START_TEST(test_urls)
         {"https://localhost.example.org/", NULL, NULL, "has a host that settings.allow does not name"},
     };
     struct error err;
-    struct json_object *settings =
+    struct json_object *json =
         test_json("{\"allow\":[\"*.Example.com\",\"other.example.org\"],"
                   "\"trusted_origins\":[\"https://127.0.0.1:8443\",\"https://localhost:9000\"]}");
-    struct origin_rules *rules = origin_rules_new(settings, &err);
-    json_object_put(settings);
+    struct origin_rules *rules = origin_rules_new(json, &err);
+    json_object_put(json);
     ck_assert_ptr_nonnull(rules);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct origin_target target = {0};
@@ -240,14 +240,14 @@ START_TEST(test_urls)
     origin_rules_free(rules);
 
     /* A recipient's URL is a secret: the reason does not repeat it. */
-    void *account = account_with("{}", NULL, &err);
+    void *settings = account_with("{}", NULL, &err);
     struct message message = test_message("https://10.0.0.1/key", "{}");
     struct request request;
     struct verdict verdict;
-    ck_assert(!webhook_adapter.build(account, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
+    ck_assert(!webhook_adapter.build(settings, &message, NULL, TEST_NOW_MS, arena, &request, &verdict));
     ck_assert_int_eq(verdict.kind, VERDICT_REJECTED);
     ck_assert_str_eq(verdict.reason, "recipient: must have a full host name, not an address");
-    webhook_adapter.account_free(account);
+    webhook_adapter.settings_free(settings);
 }
 END_TEST
 

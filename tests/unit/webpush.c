@@ -18,7 +18,7 @@
 
 static struct json_object *jose, *push;
 static const char *pem;
-static void *account;
+static void *settings;
 static struct arena *arena;
 
 static void setup(void)
@@ -26,14 +26,14 @@ static void setup(void)
     jose = vectors_load("jose.json");
     push = vectors_load("webpush_rfc8291.json");
     pem = test_text(jose, "rfc7515/2/private_key_pkcs8_pem");
-    account = test_account(&webpush_adapter, SETTINGS, pem);
+    settings = test_settings_of(&webpush_adapter, SETTINGS, pem);
     arena = arena_new();
 }
 
 static void teardown(void)
 {
     arena_free(arena);
-    webpush_adapter.account_free(account);
+    webpush_adapter.settings_free(settings);
     json_object_put(jose);
     json_object_put(push);
 }
@@ -112,13 +112,13 @@ static const char *decrypt(const struct request *request)
 
 static struct request built(const struct message *message)
 {
-    return test_built(&webpush_adapter, account, message, arena);
+    return test_built(&webpush_adapter, settings, message, arena);
 }
 
 START_TEST(test_settings)
 {
     static const struct {
-        const char *settings, *error;
+        const char *json, *error;
     } rows[] = {
         {"{}", "settings.subject: is required"},
         {"{\"subject\":\"push@example.com\"}", "settings.subject: must be mailto:"},
@@ -145,23 +145,23 @@ START_TEST(test_settings)
          "settings.trusted_origins: must be"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *error = test_account_error(&webpush_adapter, rows[i].settings, pem);
-        ck_assert_msg(strstr(error, rows[i].error) != NULL, "%s: %s", rows[i].settings, error);
+        const char *error = test_settings_error(&webpush_adapter, rows[i].json, pem);
+        ck_assert_msg(strstr(error, rows[i].error) != NULL, "%s: %s", rows[i].json, error);
     }
     const char *rsa = test_text(jose, "rfc7515/1/private_key_pkcs8_pem");
-    ck_assert_str_eq(test_account_error(&webpush_adapter, SETTINGS, rsa),
+    ck_assert_str_eq(test_settings_error(&webpush_adapter, SETTINGS, rsa),
                      "secret vapid_key: must be an EC private key on curve P-256");
-    ck_assert_ptr_nonnull(strstr(test_account_error(&webpush_adapter, SETTINGS, "x"), "secret vapid_key: "));
+    ck_assert_ptr_nonnull(strstr(test_settings_error(&webpush_adapter, SETTINGS, "x"), "secret vapid_key: "));
     static const char *const good[] = {
         "{\"subject\":\"https://example.com/contact\"}",
         "{\"subject\":\"mailto:a@b.c\",\"ca_file\":\"/"
         "x\",\"allow\":[\"FCM.googleapis.com\",\"*.push.apple.com\"],"
         "\"trusted_origins\":[\"https://[::1]:8443\",\"https://LOCALHOST:443/\"]}"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        webpush_adapter.account_free(test_account(&webpush_adapter, good[i], pem));
+        webpush_adapter.settings_free(test_settings_of(&webpush_adapter, good[i], pem));
 
     struct endpoint_options options = {.guarded = false};
-    webpush_adapter.endpoint(account, &options);
+    webpush_adapter.endpoint(settings, &options);
     ck_assert(options.guarded && options.http2 && options.url == NULL);
     ck_assert_str_eq(options.trusted_origins[0], "https://127.0.0.1:8443");
     ck_assert_ptr_null(options.trusted_origins[1]);
@@ -303,7 +303,7 @@ START_TEST(test_payload_rejected)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct message message = test_message(subscription(MOZILLA "/secret-path"), rows[i].payload);
-        check_rejected(account, &message, rows[i].reason);
+        check_rejected(settings, &message, rows[i].reason);
     }
     /* {"body":"…"  ,"tag":"uuid"  ,"outbox_id":"uuid"  } */
     static char payload[70000];
@@ -314,10 +314,10 @@ START_TEST(test_payload_rejected)
     ck_assert_uint_eq(request.body_size, 4096);
     snprintf(payload, sizeof payload, "{\"body\":\"%0*d\"}", 3994 - AROUND, 0);
     message = test_message(subscription(MOZILLA "/x"), payload);
-    check_rejected(account, &message, "payload: is 3994 octets, a web push holds 3993");
+    check_rejected(settings, &message, "payload: is 3994 octets, a web push holds 3993");
     snprintf(payload, sizeof payload, "{\"body\":\"%0*d\"}", 66000, 0);
     message = test_message(subscription(MOZILLA "/x"), payload);
-    check_rejected(account, &message, "payload: is more than 65536 octets, a web push holds 3993");
+    check_rejected(settings, &message, "payload: is more than 65536 octets, a web push holds 3993");
 }
 END_TEST
 
@@ -368,7 +368,7 @@ START_TEST(test_endpoints)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
         if (rows[i].origin == NULL) {
-            check_rejected(account, &message, rows[i].path_or_reason);
+            check_rejected(settings, &message, rows[i].path_or_reason);
             continue;
         }
         struct request request = built(&message);
@@ -377,17 +377,17 @@ START_TEST(test_endpoints)
     }
     struct message message = test_message(
         subscription(arena_printf(arena, "https://push.example.net/%02048d", 0)), "{\"body\":\"b\"}");
-    check_rejected(account, &message, "is too long");
+    check_rejected(settings, &message, "is too long");
     message.recipient = subscription(arena_printf(arena, "https://%0254d.example.net/", 0));
-    check_rejected(account, &message, "must begin with https://host");
+    check_rejected(settings, &message, "must begin with https://host");
     message.recipient = subscription(arena_printf(arena, "https://%064d.example.net/", 0));
-    check_rejected(account, &message, "full domain name");
+    check_rejected(settings, &message, "full domain name");
 }
 END_TEST
 
 START_TEST(test_allow)
 {
-    void *picky = test_account(
+    void *picky = test_settings_of(
         &webpush_adapter,
         "{\"subject\":\"mailto:a@b.c\",\"allow\":[\"FCM.googleapis.com\",\"*.push.apple.com\"]}", pem);
     static const struct {
@@ -415,7 +415,7 @@ START_TEST(test_allow)
     }
     struct message message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
     check_rejected(picky, &message, "recipient.endpoint: has a host that settings.allow does not name");
-    webpush_adapter.account_free(picky);
+    webpush_adapter.settings_free(picky);
 }
 END_TEST
 
@@ -442,7 +442,7 @@ START_TEST(test_subscription_rejected)
         message.recipient = arena_printf(
             arena, "{\"endpoint\":\"" MOZILLA "/x\",\"keys\":{\"p256dh\":\"%s\",\"auth\":\"%s\"}}",
             rows[i].point, rows[i].auth);
-        check_rejected(account, &message, rows[i].reason);
+        check_rejected(settings, &message, rows[i].reason);
     }
     static const struct {
         const char *recipient, *reason;
@@ -457,7 +457,7 @@ START_TEST(test_subscription_rejected)
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         message.recipient = texts[i].recipient;
-        check_rejected(account, &message, texts[i].reason);
+        check_rejected(settings, &message, texts[i].reason);
     }
     /* Padded base64 is taken. */
     message.recipient = arena_printf(
@@ -485,14 +485,14 @@ static const char *new_key(void)
 /* Same message, same body everywhere; anything else, another salt and another key. */
 START_TEST(test_derivation)
 {
-    void *other = test_account(&webpush_adapter, SETTINGS, pem);
+    void *other = test_settings_of(&webpush_adapter, SETTINGS, pem);
     struct message message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
     struct request first = built(&message), again, changed;
     struct verdict verdict;
     ck_assert(webpush_adapter.build(other, &message, NULL, TEST_NOW_MS + 1, arena, &again, &verdict));
     ck_assert_uint_eq(first.body_size, again.body_size);
     ck_assert_mem_eq(first.body, again.body, first.body_size);
-    webpush_adapter.account_free(other);
+    webpush_adapter.settings_free(other);
 
     unsigned char seen[6][86];
     size_t count = 0;
@@ -520,11 +520,11 @@ START_TEST(test_derivation)
         "{\"body\":\"b\"}");
     changed = built(&message);
     ANOTHER(changed);
-    other = test_account(&webpush_adapter, SETTINGS, new_key());
+    other = test_settings_of(&webpush_adapter, SETTINGS, new_key());
     message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
     ck_assert(webpush_adapter.build(other, &message, NULL, TEST_NOW_MS, arena, &changed, &verdict));
     ANOTHER(changed);
-    webpush_adapter.account_free(other);
+    webpush_adapter.settings_free(other);
 }
 END_TEST
 

@@ -8,13 +8,13 @@
 
 #define MOZILLA "https://updates.push.services.mozilla.com"
 
-static void *account;
+static void *settings;
 static struct arena *arena;
 
 static void setup(void)
 {
     struct json_object *jose = vectors_load("jose.json");
-    account = test_account(
+    settings = test_settings_of(
         &webpush_adapter,
         "{\"subject\":\"mailto:push@example.com\",\"trusted_origins\":[\"https://127.0.0.1:8443\"]}",
         test_text(jose, "rfc7515/2/private_key_pkcs8_pem"));
@@ -25,7 +25,7 @@ static void setup(void)
 static void teardown(void)
 {
     arena_free(arena);
-    webpush_adapter.account_free(account);
+    webpush_adapter.settings_free(settings);
 }
 
 static const char *subscription(const char *endpoint)
@@ -138,7 +138,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         response.headers[0] = rows[i].header;
         response.header_count = rows[i].header.name != NULL ? 1 : 0;
-        struct verdict verdict = webpush_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %d %s: %s, %s", i,
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), verdict.reason);
         int64_t wait = verdict.not_before_ms == 0 ? 0 : verdict.not_before_ms - TEST_NOW_MS;
@@ -165,7 +165,7 @@ START_TEST(test_judge_texts)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = webpush_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
     }
     static const struct {
@@ -183,11 +183,11 @@ START_TEST(test_judge_texts)
     response.header_count = 1;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         response.headers[0] = ids[i].header;
-        ck_assert_str_eq(webpush_adapter.judge(account, &message, &response, TEST_NOW_MS).provider_id,
+        ck_assert_str_eq(webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS).provider_id,
                          ids[i].id);
     }
     response.headers[0] = (struct header){"location", arena_printf(arena, "https://m.example/m/%0160d", 0)};
-    ck_assert_str_eq(webpush_adapter.judge(account, &message, &response, TEST_NOW_MS).provider_id, "");
+    ck_assert_str_eq(webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS).provider_id, "");
 }
 END_TEST
 
@@ -214,7 +214,7 @@ START_TEST(test_judge_failures)
         struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
         struct response response = {.state = rows[i].state, .fault = rows[i].fault, .body = ""};
         snprintf(response.error, sizeof response.error, "%s", rows[i].error);
-        struct verdict verdict = webpush_adapter.judge(account, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
     }
