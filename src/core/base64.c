@@ -75,14 +75,3 @@ bool base64_decode(struct buf *out, const char *text, size_t size)
     }
     return buf_append(out, "", 0);
 }
-
-bool hex_append(struct buf *out, const void *data, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *octets = data;
-    for (size_t i = 0; i < size; i++) {
-        if (!buf_append(out, (const char[]){digits[octets[i] >> 4], digits[octets[i] & 15]}, 2))
-            return false;
-    }
-    return buf_append(out, "", 0);
-}

@@ -1,4 +1,4 @@
-/* Base64 and base64url (RFC 4648, 4 and 5) and lower-case hex. */
+/* Base64 and base64url (RFC 4648, 4 and 5). */
 #ifndef PGOUTBOX_CORE_BASE64_H
 #define PGOUTBOX_CORE_BASE64_H
 
@@ -13,7 +13,5 @@ bool base64url_append(struct buf *out, const void *data, size_t size); /* URL al
 
 /* Decodes either alphabet, padded or not. False on any other octet or a bad length. */
 bool base64_decode(struct buf *out, const char *text, size_t size);
-
-bool hex_append(struct buf *out, const void *data, size_t size);
 
 #endif

@@ -33,16 +33,6 @@ void hmac_sha1(const void *key, size_t key_size, const void *data, size_t size,
     hmac(EVP_sha1(), key, key_size, data, size, digest);
 }
 
-void hex_encode(const unsigned char *data, size_t size, char *hex)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *hex++ = digits[data[i] >> 4];
-        *hex++ = digits[data[i] & 15];
-    }
-    *hex = '\0';
-}
-
 bool digest_equal(const void *a, const void *b, size_t size)
 {
     return CRYPTO_memcmp(a, b, size) == 0;

@@ -1,4 +1,4 @@
-/* Digests and keyed digests (FIPS 180-4, RFC 2104), and their hexadecimal form. */
+/* Digests and keyed digests (FIPS 180-4, RFC 2104). */
 #ifndef PGOUTBOX_PROVIDERS_DIGEST_H
 #define PGOUTBOX_PROVIDERS_DIGEST_H
 
@@ -13,9 +13,6 @@ void hmac_sha256(const void *key, size_t key_size, const void *data, size_t size
                  unsigned char digest[SHA256_SIZE]);
 void hmac_sha1(const void *key, size_t key_size, const void *data, size_t size,
                unsigned char digest[SHA1_SIZE]);
-
-/* Lower case; hex has room for 2 * size + 1 characters and is terminated. */
-void hex_encode(const unsigned char *data, size_t size, char *hex);
 
 /* Takes the same time wherever they differ. */
 bool digest_equal(const void *a, const void *b, size_t size);

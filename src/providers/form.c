@@ -2,16 +2,16 @@
 
 #include <string.h>
 
+#include "crypto/hex.h"
+
 bool percent_append(struct buf *out, const char *text, size_t size)
 {
     static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < size; i++) {
-        unsigned char octet = (unsigned char)text[i];
-        if (octet != '\0' && strchr(unreserved, octet) != NULL)
-            buf_char(out, text[i]);
-        else
-            buf_append(out, (const char[]){'%', digits[octet >> 4], digits[octet & 15]}, 3);
+        char escaped[3] = "%";
+        hex_escape(text[i], escaped + 1);
+        bool plain = text[i] != '\0' && strchr(unreserved, text[i]) != NULL;
+        buf_append(out, plain ? text + i : escaped, plain ? 1 : sizeof escaped);
     }
     return !out->overflowed;
 }

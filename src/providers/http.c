@@ -6,6 +6,7 @@
 
 #include "core/base64.h"
 #include "core/secret.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 
 static void settings_free(void *arg)

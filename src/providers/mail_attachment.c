@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "crypto/hex.h"
 #include "providers/address.h"
 #include "providers/mime_encode.h"
 
@@ -108,7 +109,6 @@ static bool is_attribute_char(char c)
 /* One line for the whole name, or numbered pieces (RFC 2231, 3 and 4). */
 static void write_extended_name(struct buf *out, const char *name)
 {
-    static const char digits[] = "0123456789ABCDEF";
     size_t length = 0;
     for (const char *c = name; *c != '\0'; c++)
         length += is_attribute_char(*c) ? 1 : 3;
@@ -124,11 +124,9 @@ static void write_extended_name(struct buf *out, const char *name)
             piece++;
             used = 0;
         }
-        unsigned char c = (unsigned char)*name;
-        if (width == 1)
-            buf_char(out, *name);
-        else
-            buf_printf(out, "%%%c%c", digits[c >> 4], digits[c & 15]);
+        char escaped[3] = "%";
+        hex_escape(*name, escaped + 1);
+        buf_append(out, width == 1 ? name : escaped, width);
         used += width;
     }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base64.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 
 /* A public key and a signature have about a hundred octets each. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/secret.h"
+#include "crypto/hex.h"
 #include "providers/basic.h"
 #include "providers/digest.h"
 #include "providers/judge.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base64.h"
+#include "crypto/hex.h"
 
 static const char word_start[] = "=?UTF-8?B?", word_end[] = "?=";
 enum {
@@ -77,7 +78,6 @@ static bool must_escape(const char *text, size_t size)
 
 bool mime_quoted_printable(struct buf *out, const char *text, size_t size)
 {
-    static const char digits[] = "0123456789ABCDEF";
     bool fits = true;
     size_t column = 0;
     for (size_t i = 0; i < size && fits;) {
@@ -88,20 +88,16 @@ bool mime_quoted_printable(struct buf *out, const char *text, size_t size)
             i += end;
             continue;
         }
-        unsigned char c = (unsigned char)text[i];
-        char piece[3] = {(char)c, digits[c & 15], digits[c & 15]};
-        size_t length = 1;
-        if (must_escape(text + i, size - i)) {
-            piece[0] = '=';
-            piece[1] = digits[c >> 4];
-            length = 3;
-        }
+        bool escape = must_escape(text + i, size - i);
+        char escaped[3] = "=";
+        hex_escape(text[i], escaped + 1);
+        size_t length = escape ? sizeof escaped : 1;
         bool last = i + 1 == size || line_break(text + i + 1, size - i - 1) > 0;
         if (column + length > (last ? MIME_LINE : MIME_LINE - 1)) {
             fits = buf_text(out, "=\r\n");
             column = 0;
         }
-        fits = fits && buf_append(out, piece, length);
+        fits = fits && buf_append(out, escape ? escaped : text + i, length);
         column += length;
         i++;
     }

@@ -8,6 +8,7 @@
 
 #include "core/base64.h"
 #include "core/mem.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 
 enum { SIGNED_MAX = 1048576, STALE_MS = 300000 };

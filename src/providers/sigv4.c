@@ -1,12 +1,12 @@
 #include "providers/sigv4.h"
 #include "core/clock.h"
 
-#include <ctype.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 #include "providers/form.h"
 
@@ -61,11 +61,6 @@ static void append_path(const struct sigv4 *sigv4, struct arena *arena, const ch
     }
 }
 
-static int hex_value(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 /* A part of the query may be escaped already, in more ways than the one that is signed. */
 static const char *escaped_anew(struct arena *arena, const char *text, size_t size)
 {
@@ -73,8 +68,7 @@ static const char *escaped_anew(struct arena *arena, const char *text, size_t si
     buf_init(&out, CANONICAL_MAX);
     for (size_t i = 0; i < size; i++) {
         char octet = text[i];
-        if (octet == '%' && size - i > 2 && isxdigit((unsigned char)text[i + 1]) &&
-            isxdigit((unsigned char)text[i + 2])) {
+        if (octet == '%' && size - i > 2 && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
             octet = (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
             i += 2;
         }

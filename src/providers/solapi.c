@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/secret.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 #include "providers/judge.h"
 #include "providers/kr_sms.h"

@@ -91,16 +91,6 @@ START_TEST(test_limit)
 }
 END_TEST
 
-START_TEST(test_hex)
-{
-    struct buf out;
-    buf_init(&out, 100);
-    ck_assert(hex_append(&out, "\x00\x01\x9a\xff", 4));
-    ck_assert_str_eq(buf_string(&out), "00019aff");
-    buf_free(&out);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("base64");
@@ -108,6 +98,5 @@ int main(void)
     suite_add(suite, test_refused);
     suite_add(suite, test_all_octets);
     suite_add(suite, test_limit);
-    suite_add(suite, test_hex);
     return suite_run(suite);
 }

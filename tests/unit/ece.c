@@ -1,3 +1,4 @@
+#include "crypto/hex.h"
 #include "support/suite.h"
 
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base64.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 #include "support/providers.h"
 #include "support/suite.h"

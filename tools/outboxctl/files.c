@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/buf.h"
 #include "core/mem.h"
+#include "crypto/hex.h"
 
 enum { VERSION_DIGITS = 4 };
 
@@ -51,13 +51,8 @@ static bool checksum_make(char checksum[65], const struct buf *text, struct erro
     unsigned int size = 0;
     if (EVP_Digest(text->data, text->size, digest, &size, EVP_sha256(), NULL) != 1)
         return error_set(err, "SHA-256 is not available");
-    struct buf hex;
-    buf_init(&hex, 64);
-    bool ok = hex_append(&hex, digest, size);
-    if (ok)
-        memcpy(checksum, hex.data, 65);
-    buf_free(&hex);
-    return ok || error_set(err, "SHA-256 has %u octets", size);
+    hex_encode(digest, size, checksum);
+    return true;
 }
 
 static bool migration_read(struct migration *migration, const char *dir, const char *file, struct error *err)

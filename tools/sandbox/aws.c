@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/hex.h"
 #include "providers/digest.h"
 #include "sandbox/vendors.h"
 

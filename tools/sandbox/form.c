@@ -1,7 +1,8 @@
 #include "sandbox/form.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "crypto/hex.h"
 
 /* Decodes a form value (application/x-www-form-urlencoded) up to '&' or the end. */
 static bool decode_form(const char *text, struct buf *out)
@@ -9,11 +10,10 @@ static bool decode_form(const char *text, struct buf *out)
     for (; *text && *text != '&'; text++) {
         char c = *text == '+' ? ' ' : *text;
         if (c == '%') {
-            char hex[3] = {text[1], text[1] ? text[2] : '\0', '\0'};
-            char *end = NULL;
-            c = (char)strtol(hex, &end, 16);
-            if (end != hex + 2)
+            int high = hex_value(text[1]), low = high < 0 ? -1 : hex_value(text[2]);
+            if (low < 0)
                 return false;
+            c = (char)(high << 4 | low);
             text += 2;
         }
         if (!buf_char(out, c))

@@ -5,6 +5,7 @@
 
 #include "core/base64.h"
 #include "core/json.h"
+#include "crypto/hex.h"
 #include "sandbox/fcm.h"
 
 enum { RSA_BITS = 2048, SECRET_OCTETS = 18, SECRET_MAX = 128, KEY_ID_OCTETS = 20 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 #include "sandbox/vendor_sms.h"
 

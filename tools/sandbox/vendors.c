@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "core/base64.h"
+#include "crypto/hex.h"
 #include "providers/digest.h"
 #include "sandbox/magic.h"
 
