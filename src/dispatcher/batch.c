@@ -183,9 +183,9 @@ static void maybe_land(struct batch *batch)
 
 static void route(struct batch *batch, struct job *job)
 {
-    struct account *account = batch->withdrawn ? NULL : roster_route(batch->roster, job);
-    if (account) {
-        account_submit(account, job);
+    struct provider *provider = batch->withdrawn ? NULL : roster_route(batch->roster, job);
+    if (provider) {
+        provider_submit(provider, job);
         return;
     }
     batch->open--;

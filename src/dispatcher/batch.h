@@ -45,7 +45,7 @@ void batch_reclaim(struct batch *batch, enum lane lane, const struct range *rang
 /* The process is ending: hands back what is not yet on the wire. */
 void batch_withdraw(struct batch *batch);
 
-/* A job came back from its account. */
+/* A job came back from its provider. */
 void batch_job_done(struct batch *batch, struct job *job);
 
 /* Nothing more of it may be sent. */

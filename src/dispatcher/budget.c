@@ -13,7 +13,7 @@ enum {
 struct budget {
     struct budget_events events;
     char *name;
-    int holders; /* accounts: one that was replaced may still have requests in the air */
+    int holders; /* providers: one that was replaced may still have requests in the air */
     struct timer *timer;
     int tokens, slots, in_flight;
     int wanted;

@@ -22,7 +22,8 @@ struct budget_events {
 };
 
 struct budget *budget_new(struct loop *loop, const char *name, const struct budget_events *events);
-/* For the account that follows one of the same name: what is in the air of that one counts. Each frees it. */
+/* For the provider that follows one of the same name: what is in the air of that one counts. Each frees it.
+ */
 struct budget *budget_share(struct budget *budget);
 void budget_free(struct budget *budget); /* NULL is allowed */
 

@@ -1,6 +1,6 @@
 /*
  * One channel of a dispatcher: decides when to claim and how much, keeps the two cursors, wakes and sleeps.
- * Its accounts are in its roster.
+ * Its providers are in its roster.
  */
 #ifndef PGOUTBOX_DISPATCHER_CHANNEL_H
 #define PGOUTBOX_DISPATCHER_CHANNEL_H

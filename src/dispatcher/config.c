@@ -93,7 +93,7 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
     for (int row = 0; row < db_rows(result); row++) {
         struct regions regions;
         read_regions(db_text(result, row, REGIONS), &regions);
-        struct account_row account = {
+        struct provider_row provider = {
             .name = db_text(result, row, NAME),
             .adapter = db_text(result, row, ADAPTER),
             .rules = {.app = db_is_null(result, row, APP) ? NULL : db_text(result, row, APP),
@@ -109,7 +109,7 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
             .stopped_ms = db_int(result, row, STOPPED),
             .limited = db_bool(result, row, LIMITED),
             .gone_limit = (int)db_int(result, row, GONE_LIMIT)};
-        roster_read(channel_roster(control_channel(control, db_text(result, row, CHANNEL))), &account);
+        roster_read(channel_roster(control_channel(control, db_text(result, row, CHANNEL))), &provider);
         mem_free(regions.text);
     }
     bool first = !control->configured;

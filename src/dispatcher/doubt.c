@@ -30,8 +30,8 @@ void control_settle_doubt(struct control *control, const struct job *job, const 
     settle_clean(verdict->reason, reason);
     db_send(control->db, &sql_settle_doubt, 10,
             (const char *const[]){INT_TEXT(job->message.id), turn, INT_TEXT(control->id), settle_word(job),
-                                  job->provider, or_null(id), or_null(reason), asked, or_null(verdict->cost),
-                                  or_null(verdict->currency)},
+                                  job->provider_name, or_null(id), or_null(reason), asked,
+                                  or_null(verdict->cost), or_null(verdict->currency)},
             settled, arg);
     db_sync(control->db);
 }

@@ -24,7 +24,7 @@ struct inquiry {
     struct claimed claimed;
     struct job *job;
     const char *turn;
-    const char **suspects; /* names: an account may go while another one answers */
+    const char **suspects; /* names: a provider may go while another one answers */
     size_t suspect_count, next;
     struct question question;
 };
@@ -91,8 +91,8 @@ static void ask_next(struct inquiry *inquiry)
         settle(inquiry, JOB_JUDGED, &verdict);
         return;
     }
-    struct account *account = roster_find(inquiry->roster, inquiry->suspects[inquiry->next++]);
-    if (!account || !account_ask(account, &inquiry->question)) {
+    struct provider *provider = roster_find(inquiry->roster, inquiry->suspects[inquiry->next++]);
+    if (!provider || !provider_ask(provider, &inquiry->question)) {
         verdict = verdict_make(VERDICT_IN_DOUBT, "not asked yet");
         settle(inquiry, JOB_DEFERRED, &verdict);
     }
@@ -106,7 +106,7 @@ static void on_answered(void *arg, const struct verdict *verdict)
         return;
     }
     if (verdict->kind == VERDICT_SENT)
-        inquiry->job->provider = inquiry->suspects[inquiry->next - 1];
+        inquiry->job->provider_name = inquiry->suspects[inquiry->next - 1];
     settle(inquiry, JOB_JUDGED, verdict);
 }
 
@@ -153,19 +153,19 @@ static struct sent_span read_span(const struct db_result *result)
     return (struct sent_span){.from_ms = db_int(result, 0, SENT_FROM), .upto_ms = upto > lost ? upto : lost};
 }
 
-/* Where the account is unknown all of the channel are asked: their rules may have been others then. */
+/* Where the provider is unknown all of the channel are asked: their rules may have been others then. */
 static void find_suspects(struct inquiry *inquiry, const char *provider)
 {
-    struct account *const *accounts;
-    size_t count = roster_accounts(inquiry->roster, &accounts);
+    struct provider *const *providers;
+    size_t count = roster_providers(inquiry->roster, &providers);
     inquiry->suspects = arena_alloc(inquiry->arena, (count + 1) * sizeof *inquiry->suspects);
     inquiry->suspect_count = inquiry->next = 0;
     if (provider)
         inquiry->suspects[inquiry->suspect_count++] = arena_strdup(inquiry->arena, provider);
     for (size_t i = 0; i < count && !provider; i++)
-        if (account_can_be_asked(accounts[i]))
+        if (provider_can_be_asked(providers[i]))
             inquiry->suspects[inquiry->suspect_count++] =
-                arena_strdup(inquiry->arena, account_name(accounts[i]));
+                arena_strdup(inquiry->arena, provider_name(providers[i]));
 }
 
 static void on_taken(void *arg, enum db_status status, const struct db_result *result)
@@ -192,23 +192,23 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
     buf_free(&missing);
 }
 
-/* The names of the accounts that have time to answer, and if all have that can be asked, the empty name too.
+/* The names of the providers that have time to answer, and if all have that can be asked, the empty name too.
  * False: none has. */
 static bool list_ready(const struct inquiry *inquiry, struct buf *names)
 {
-    struct account *const *accounts;
-    size_t count = roster_accounts(inquiry->roster, &accounts), ready = 0;
+    struct provider *const *providers;
+    size_t count = roster_providers(inquiry->roster, &providers), ready = 0;
     bool all = true;
     db_array_start(names);
     for (size_t i = 0; i < count; i++) {
-        if (!account_can_be_asked(accounts[i]))
+        if (!provider_can_be_asked(providers[i]))
             continue;
-        if (!account_has_time_to_answer(accounts[i])) {
+        if (!provider_has_time_to_answer(providers[i])) {
             all = false;
             continue;
         }
         ready++;
-        db_array_text(names, account_name(accounts[i]));
+        db_array_text(names, provider_name(providers[i]));
     }
     if (all)
         db_array_text(names, "");

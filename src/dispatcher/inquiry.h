@@ -9,18 +9,18 @@
 #include "core/mem.h"
 #include "providers/adapter.h"
 
-struct account;
+struct provider;
 struct channel;
 
-/* One question to one account. The caller keeps all of it until the answer has come. */
+/* One question to one provider. The caller keeps all of it until the answer has come. */
 struct question {
     const struct message *message;
     struct sent_span sent;
     struct arena *arena; /* for the request */
-    /* SENT, UNSENT or IN_DOUBT. Called once if account_ask said true. */
+    /* SENT, UNSENT or IN_DOUBT. Called once if provider_ask said true. */
     void (*answered)(void *arg, const struct verdict *verdict);
     void *arg;
-    struct account *account; /* the rest belongs to the account */
+    struct provider *provider; /* the rest belongs to the provider */
     struct request request;
 };
 
@@ -28,6 +28,6 @@ struct inquiry;
 
 /* Asks from time to time until it is freed, while the channel's control connection is ready. */
 struct inquiry *inquiry_new(struct channel *channel);
-void inquiry_free(struct inquiry *inquiry); /* after the channel's accounts; NULL is allowed */
+void inquiry_free(struct inquiry *inquiry); /* after the channel's providers; NULL is allowed */
 
 #endif

@@ -9,7 +9,7 @@
 #include "providers/adapter.h"
 #include "transport/transport.h"
 
-struct account;
+struct provider;
 struct batch;
 struct template;
 
@@ -17,7 +17,7 @@ enum { JOB_TRIED_MAX = 4 };
 
 enum job_state {
     JOB_CLAIMED,    /* not yet routed */
-    JOB_QUEUED,     /* waits in its account */
+    JOB_QUEUED,     /* waits in its provider */
     JOB_IN_THE_AIR, /* its request is with the transport */
     JOB_JUDGED,     /* verdict holds */
     JOB_EXPIRED,    /* too late to be sent */
@@ -38,17 +38,17 @@ struct job {
     struct template *template; /* a reference; NULL = none, or not known */
     int64_t queue_pos;
     enum job_state state;
-    const char *provider;    /* its name; outlives the account. NULL = was never with one */
-    struct account *account; /* the last one it was given to */
-    struct job *next;        /* in the queue of its account */
-    const struct account *tried[JOB_TRIED_MAX]; /* those that could not take it */
+    const char *provider_name; /* its name; outlives the provider. NULL = was never with one */
+    struct provider *provider; /* the last one it was given to */
+    struct job *next;          /* in the queue of its provider */
+    const struct provider *tried[JOB_TRIED_MAX]; /* those that could not take it */
     int tried_count;
     int64_t waits_since;       /* steady clock: when first no provider had room for it; 0 = not yet */
-    struct endpoint *endpoint; /* of its request's own origin; NULL = its account's */
+    struct endpoint *endpoint; /* of its request's own origin; NULL = its provider's */
     int sends;                 /* times it was given to the transport */
     int64_t sent_ms;           /* Unix ms of the last time */
     bool refreshed;            /* the one extra try after a stale credential was used */
-    int credential_generation; /* which token of its account the request carries */
+    int credential_generation; /* which token of its provider the request carries */
     struct request request;
     struct verdict verdict;
     int64_t judged_ms; /* Unix ms */

@@ -15,33 +15,33 @@ enum {
     BAD_ROW_MS = 60000,  /* a provider row that cannot be used is looked at again after this */
     WAIT_MS = 1000,      /* a job waits no longer for providers that open soon */
     UNSERVED_MS = 60000, /* a message of an app without provider is looked at again after this */
-    ACCOUNTS_MAX = 64
+    PROVIDERS_MAX = 64
 };
 
 struct roster {
     struct roster_options options;
-    struct account *accounts[ACCOUNTS_MAX];
-    int64_t stopped_ms[ACCOUNTS_MAX]; /* of their rows, while these are read */
+    struct provider *providers[PROVIDERS_MAX];
+    int64_t stopped_ms[PROVIDERS_MAX]; /* of their rows, while these are read */
     size_t count;
-    struct account *retiring[ACCOUNTS_MAX]; /* of the configuration before, while the new one is read */
+    struct provider *retiring[PROVIDERS_MAX]; /* of the configuration before, while the new one is read */
     size_t retiring_count;
 };
 
-size_t roster_accounts(const struct roster *roster, struct account *const **accounts)
+size_t roster_providers(const struct roster *roster, struct provider *const **providers)
 {
-    *accounts = roster->accounts;
+    *providers = roster->providers;
     return roster->count;
 }
 
-struct account *roster_find(const struct roster *roster, const char *name)
+struct provider *roster_find(const struct roster *roster, const char *name)
 {
     for (size_t i = 0; i < roster->count; i++)
-        if (strcmp(account_name(roster->accounts[i]), name) == 0)
-            return roster->accounts[i];
+        if (strcmp(provider_name(roster->providers[i]), name) == 0)
+            return roster->providers[i];
     return NULL;
 }
 
-/* ---- Events of the accounts ---- */
+/* ---- Events of the providers ---- */
 
 static void on_job_done(void *arg, struct job *job)
 {
@@ -83,72 +83,72 @@ static bool on_lease(void *arg, const char *name, int wanted, int unused, int in
 void roster_leased(struct roster *roster, const char *name, bool ok, int tokens, int slots,
                    int64_t more_in_ms)
 {
-    struct account *account = roster_find(roster, name);
-    if (account)
-        account_leased(account, ok, tokens, slots, more_in_ms);
+    struct provider *provider = roster_find(roster, name);
+    if (provider)
+        provider_leased(provider, ok, tokens, slots, more_in_ms);
 }
 
 /* ---- Their rows ---- */
 
 void roster_reload(struct roster *roster)
 {
-    memcpy(roster->retiring, roster->accounts, sizeof roster->retiring);
+    memcpy(roster->retiring, roster->providers, sizeof roster->retiring);
     roster->retiring_count = roster->count;
     roster->count = 0;
 }
 
-static struct account *keep_account(struct roster *roster, const struct account_row *row)
+static struct provider *keep_provider(struct roster *roster, const struct provider_row *row)
 {
     for (size_t i = 0; i < roster->retiring_count; i++) {
-        struct account *account = roster->retiring[i];
-        if (account && account_is_same(account, row)) {
+        struct provider *provider = roster->retiring[i];
+        if (provider && provider_is_same(provider, row)) {
             roster->retiring[i] = NULL;
-            return account;
+            return provider;
         }
     }
     return NULL;
 }
 
-void roster_read(struct roster *roster, const struct account_row *row)
+void roster_read(struct roster *roster, const struct provider_row *row)
 {
-    if (roster->count == ACCOUNTS_MAX)
+    if (roster->count == PROVIDERS_MAX)
         return;
-    struct account *account = keep_account(roster, row);
-    if (!account) {
-        struct account_events events = {.done = on_job_done,
-                                        .capacity = on_capacity,
-                                        .stopped = on_stopped,
-                                        .health = on_health,
-                                        .lease = on_lease,
-                                        .arg = roster};
+    struct provider *provider = keep_provider(roster, row);
+    if (!provider) {
+        struct provider_events events = {.done = on_job_done,
+                                         .capacity = on_capacity,
+                                         .stopped = on_stopped,
+                                         .health = on_health,
+                                         .lease = on_lease,
+                                         .arg = roster};
         struct error err;
-        account = account_new(roster->options.loop, roster->options.transport, row, &events, &err);
-        if (!account) {
+        provider = provider_new(roster->options.loop, roster->options.transport, row, &events, &err);
+        if (!provider) {
             if (row->stopped_ms == 0)
                 on_stopped(roster, row->name, err.text, BAD_ROW_MS);
             return;
         }
         for (size_t i = 0; i < roster->retiring_count; i++)
-            if (roster->retiring[i] && strcmp(account_name(roster->retiring[i]), row->name) == 0)
-                account_inherit(account, roster->retiring[i]);
+            if (roster->retiring[i] && strcmp(provider_name(roster->retiring[i]), row->name) == 0)
+                provider_inherit(provider, roster->retiring[i]);
         log_event(LOG_INFO, "provider_loaded", log_text("channel", roster->options.channel),
                   log_text("provider", row->name), log_text("adapter", row->adapter));
     }
     roster->stopped_ms[roster->count] = row->stopped_ms;
-    roster->accounts[roster->count++] = account;
+    roster->providers[roster->count++] = provider;
 }
 
 void roster_reloaded(struct roster *roster)
 {
-    /* Now that all accounts are known, what a stopped one hands back goes to the next; what a
+    /* Now that all providers are known, what a stopped one hands back goes to the next; what a
      * retired one does, to one that is not stopped. */
     for (size_t i = 0; i < roster->count; i++) {
-        account_set_stopped(roster->accounts[i], roster->stopped_ms[i]);
-        account_limits_read(roster->accounts[i]);
+        provider_set_stopped(roster->providers[i], roster->stopped_ms[i]);
+        provider_limits_read(roster->providers[i]);
     }
     for (size_t i = 0; i < roster->retiring_count; i++)
         if (roster->retiring[i])
-            account_retire(roster->retiring[i]);
+            provider_retire(roster->retiring[i]);
     roster->retiring_count = 0;
 }
 
@@ -162,66 +162,66 @@ static struct route_message route_message(const struct job *job)
                                   .country = country_of_phone(job->message.recipient)};
 }
 
-static bool was_tried(const struct job *job, const struct account *account)
+static bool was_tried(const struct job *job, const struct provider *provider)
 {
     for (int i = 0; i < job->tried_count; i++)
-        if (job->tried[i] == account)
+        if (job->tried[i] == provider)
             return true;
     return false;
 }
 
-static struct account *choose(const struct roster *roster, const struct job *job,
-                              bool takes(const struct account *account))
+static struct provider *choose(const struct roster *roster, const struct job *job,
+                               bool takes(const struct provider *provider))
 {
-    struct route_candidate candidates[ACCOUNTS_MAX];
+    struct route_candidate candidates[PROVIDERS_MAX];
     for (size_t i = 0; i < roster->count; i++) {
-        const struct account *account = roster->accounts[i];
-        candidates[i] = (struct route_candidate){.rules = account_rules(account),
-                                                 .open = takes(account) && !was_tried(job, account),
-                                                 .room = account_room(account)};
+        const struct provider *provider = roster->providers[i];
+        candidates[i] = (struct route_candidate){.rules = provider_rules(provider),
+                                                 .open = takes(provider) && !was_tried(job, provider),
+                                                 .room = provider_room(provider)};
     }
     struct route_message message = route_message(job);
     int chosen = route_choose(candidates, roster->count, &message, backoff_random());
-    return chosen < 0 ? NULL : roster->accounts[chosen];
+    return chosen < 0 ? NULL : roster->providers[chosen];
 }
 
-struct account *roster_route(const struct roster *roster, struct job *job)
+struct provider *roster_route(const struct roster *roster, struct job *job)
 {
     if (job->tried_count == JOB_TRIED_MAX)
         return NULL; /* a further one could not be remembered, and would be tried for ever */
-    struct account *account = choose(roster, job, account_is_open);
-    if (account)
-        return account;
+    struct provider *provider = choose(roster, job, provider_is_open);
+    if (provider)
+        return provider;
     /* The next lease may give nothing either: it would wait, and its batch with it, from lease to lease. */
     if (job->waits_since == 0)
         job->waits_since = clock_mono();
-    return clock_mono() - job->waits_since < WAIT_MS ? choose(roster, job, account_opens_soon) : NULL;
+    return clock_mono() - job->waits_since < WAIT_MS ? choose(roster, job, provider_opens_soon) : NULL;
 }
 
 /* Without this, the messages of one app without provider would go round every few seconds for ever. */
 int64_t roster_not_before(const struct roster *roster, const struct job *job)
 {
     int64_t wait = UNSERVED_MS;
-    struct account *soonest = NULL;
+    struct provider *soonest = NULL;
     struct route_message message = route_message(job);
     for (size_t i = 0; i < roster->count; i++) {
-        struct account *account = roster->accounts[i];
-        int64_t closed = account_closed_for(account);
-        if (closed > wait || !route_serves(account_rules(account), &message))
+        struct provider *provider = roster->providers[i];
+        int64_t closed = provider_closed_for(provider);
+        if (closed > wait || !route_serves(provider_rules(provider), &message))
             continue;
         wait = closed;
-        soonest = account;
+        soonest = provider;
     }
     if (soonest)
-        wait = account_turn(soonest, UNSERVED_MS);
+        wait = provider_turn(soonest, UNSERVED_MS);
     return clock_ms() + wait + 1000 + backoff_random() % 4000;
 }
 
 bool roster_distrusts_gone(struct roster *roster, const struct job *job, char *reason, size_t size)
 {
     for (size_t i = 0; i < roster->count; i++)
-        if (roster->accounts[i] == job->account)
-            return account_distrusts_gone(roster->accounts[i], reason, size);
+        if (roster->providers[i] == job->provider)
+            return provider_distrusts_gone(roster->providers[i], reason, size);
     return false;
 }
 
@@ -231,32 +231,32 @@ size_t roster_room(const struct roster *roster)
 {
     size_t room = 0;
     for (size_t i = 0; i < roster->count; i++)
-        room += account_room(roster->accounts[i]);
+        room += provider_room(roster->providers[i]);
     return room;
 }
 
 void roster_demand(struct roster *roster)
 {
     for (size_t i = 0; i < roster->count; i++)
-        account_demand(roster->accounts[i]);
+        provider_demand(roster->providers[i]);
 }
 
 void roster_tell_health(const struct roster *roster)
 {
     for (size_t i = 0; i < roster->count; i++)
-        account_tell_health(roster->accounts[i]);
+        provider_tell_health(roster->providers[i]);
 }
 
 void roster_withdraw(struct roster *roster, const struct batch *batch)
 {
     for (size_t i = 0; i < roster->count; i++)
-        account_withdraw(roster->accounts[i], batch);
+        provider_withdraw(roster->providers[i], batch);
 }
 
 void roster_give_back(struct roster *roster)
 {
     for (size_t i = 0; i < roster->count; i++)
-        account_give_back(roster->accounts[i]);
+        provider_give_back(roster->providers[i]);
 }
 
 /* ---- Life ---- */
@@ -273,6 +273,6 @@ void roster_free(struct roster *roster)
     if (!roster)
         return;
     for (size_t i = 0; i < roster->count; i++)
-        account_free(roster->accounts[i]);
+        provider_free(roster->providers[i]);
     mem_free(roster);
 }

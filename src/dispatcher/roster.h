@@ -1,5 +1,5 @@
 /*
- * The accounts of a channel: kept, replaced and retired as the rows of outbox.provider are read; which of
+ * The providers of a channel: kept, replaced and retired as the rows of outbox.provider are read; which of
  * them takes a job, and what they have room for. What they have to tell about themselves goes to the log and,
  * by the control connection, to the database; jobs that are done go back to their batches.
  */
@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "core/loop.h"
-#include "dispatcher/account.h"
 #include "dispatcher/job.h"
+#include "dispatcher/provider.h"
 #include "transport/transport.h"
 
 struct control;
@@ -24,46 +24,46 @@ struct roster_options {
     struct transport *transport;
     struct control *control;
     const char *channel;         /* its name, for the log */
-    void (*capacity)(void *arg); /* an account can take more than a moment ago */
+    void (*capacity)(void *arg); /* a provider can take more than a moment ago */
     void *arg;
 };
 
 /* Empty until rows have been read. */
 struct roster *roster_new(const struct roster_options *options);
-/* Ends what is in the air, see account_free; the batches and the inquiry that wait for it must still be
+/* Ends what is in the air, see provider_free; the batches and the inquiry that wait for it must still be
  * there. NULL is allowed. */
 void roster_free(struct roster *roster);
 
 /* The rows are read (again): all of them follow one by one, then the end, without a turn of the loop in
- * between. An account whose row is the same stays; the others are retired at the end. Of a row that cannot be
- * used, and of rows beyond the 64th, no account is made. */
+ * between. A provider whose row is the same stays; the others are retired at the end. Of a row that cannot be
+ * used, and of rows beyond the 64th, no provider is made. */
 void roster_reload(struct roster *roster);
-void roster_read(struct roster *roster, const struct account_row *row);
+void roster_read(struct roster *roster, const struct provider_row *row);
 void roster_reloaded(struct roster *roster);
 
-/* The accounts, borrowed until the loop turns; returns how many. */
-size_t roster_accounts(const struct roster *roster, struct account *const **accounts);
+/* The providers, borrowed until the loop turns; returns how many. */
+size_t roster_providers(const struct roster *roster, struct provider *const **providers);
 /* By its name; NULL: none has it. */
-struct account *roster_find(const struct roster *roster, const char *name);
+struct provider *roster_find(const struct roster *roster, const char *name);
 
-/* The account for a job, NULL when none takes it now. */
-struct account *roster_route(const struct roster *roster, struct job *job);
-/* When it is worth the while to claim a job again that no account took, Unix ms. */
+/* The provider for a job, NULL when none takes it now. */
+struct provider *roster_route(const struct roster *roster, struct job *job);
+/* When it is worth the while to claim a job again that no provider took, Unix ms. */
 int64_t roster_not_before(const struct roster *roster, const struct job *job);
-/* See account_distrusts_gone, of the job's last account; that may be gone itself: then false. */
+/* See provider_distrusts_gone, of the job's last provider; that may be gone itself: then false. */
 bool roster_distrusts_gone(struct roster *roster, const struct job *job, char *reason, size_t size);
 
-/* How many more jobs all accounts together could well use now. */
+/* How many more jobs all providers together could well use now. */
 size_t roster_room(const struct roster *roster);
 /* Messages may be waiting that there was no room for. */
 void roster_demand(struct roster *roster);
-/* What a lease for the account of this name gave, see account_leased; it may be gone meanwhile. */
+/* What a lease for the provider of this name gave, see provider_leased; it may be gone meanwhile. */
 void roster_leased(struct roster *roster, const char *name, bool ok, int tokens, int slots,
                    int64_t more_in_ms);
 /* The control connection is back: what it missed is told again. */
 void roster_tell_health(const struct roster *roster);
 
-/* Takes back from the accounts what the batch has not on the wire yet. */
+/* Takes back from the providers what the batch has not on the wire yet. */
 void roster_withdraw(struct roster *roster, const struct batch *batch);
 /* Nothing will be started for now: returns what is leased of limits. */
 void roster_give_back(struct roster *roster);

@@ -1,4 +1,4 @@
-/* Which account takes a message. Pure. */
+/* Which provider takes a message. Pure. */
 #ifndef PGOUTBOX_DISPATCHER_ROUTE_H
 #define PGOUTBOX_DISPATCHER_ROUTE_H
 
@@ -16,7 +16,7 @@ struct route_rules {
     int weight;                 /* share among equals, at least 1 */
 };
 
-/* What routing knows of an account. */
+/* What routing knows of a provider. */
 struct route_candidate {
     const struct route_rules *rules;
     bool open;   /* takes messages now, and has not been tried with this one */
@@ -31,10 +31,10 @@ struct route_message {
     const char *country; /* that the recipient's number is of, see country_of_phone; NULL = none */
 };
 
-/* Whether the rules let an account take the message at all. */
+/* Whether the rules let a provider take the message at all. */
 bool route_serves(const struct route_rules *rules, const struct route_message *message);
 
-/* Index of the candidate for the message, -1 when none takes it now. An account bound to the message's app
+/* Index of the candidate for the message, -1 when none takes it now. A provider bound to the message's app
  * goes before one that takes any; then the closer region: a longer prefix before a shorter one, any prefix
  * before a country, a country before all; then the lower priority; then one that has room before one that has
  * none. Equals share by weight: random decides, a number of any size. */

@@ -70,7 +70,7 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
     struct buf *columns = arrays->columns;
     db_array_int(&columns[SETTLE_IDS], job->message.id);
     db_array_text(&columns[SETTLE_VERDICTS], settle_word(job));
-    db_array_text(&columns[SETTLE_PROVIDERS], job->provider);
+    db_array_text(&columns[SETTLE_PROVIDERS], job->provider_name);
     add_peer_text(&columns[SETTLE_PROVIDER_IDS], job->verdict.provider_id);
     add_peer_text(&columns[SETTLE_REASONS], job->verdict.reason);
     db_array_int(&columns[SETTLE_ATS], job->judged_ms);

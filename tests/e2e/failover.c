@@ -245,7 +245,7 @@ START_TEST(test_a_limit_is_not_kept_by_who_waits)
 }
 END_TEST
 
-/* The row is edited while requests are in the air: they count for the account that is made anew, too. */
+/* The row is edited while requests are in the air: they count for the provider that is made anew, too. */
 START_TEST(test_slots_outlive_an_edit)
 {
     next = 0;
@@ -257,7 +257,7 @@ START_TEST(test_slots_outlive_an_edit)
     engine_wait(engine, "SELECT sum(messages) FROM outbox.in_the_air", "3", DEADLINE_MS);
     pg_exec(engine->sql, "CREATE TABLE public.edited AS SELECT clock_timestamp() AS at;"
                          "UPDATE outbox.provider SET weight = 50");
-    /* The new account has leased, more than once. */
+    /* The new provider has leased, more than once. */
     engine_wait(engine,
                 "SELECT filled_at > at + interval '500 ms' FROM outbox.provider_budget, public.edited", "t",
                 DEADLINE_MS);

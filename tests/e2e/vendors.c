@@ -356,7 +356,7 @@ START_TEST(test_doubts_of_a_lost_dispatcher)
 }
 END_TEST
 
-/* The account they went to is another one by now, and one that was disabled meanwhile cannot be asked: that
+/* The provider they went to is another one by now, and one that was disabled meanwhile cannot be asked: that
  * the rest do not have them proves nothing. */
 START_TEST(test_doubts_that_nobody_can_end)
 {

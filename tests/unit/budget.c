@@ -261,7 +261,7 @@ START_TEST(test_nothing_is_lost)
 }
 END_TEST
 
-START_TEST(test_two_accounts)
+START_TEST(test_two_providers)
 {
     struct budget *other = budget_share(world.budget);
     demand(2);
@@ -302,7 +302,7 @@ int main(void)
     tcase_add_test(tcase, test_slots);
     tcase_add_test(tcase, test_nothing_is_kept_back);
     tcase_add_test(tcase, test_nothing_is_lost);
-    tcase_add_test(tcase, test_two_accounts);
+    tcase_add_test(tcase, test_two_providers);
     tcase_add_test(tcase, test_a_lost_question);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

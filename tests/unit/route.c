@@ -41,7 +41,7 @@ static const struct route_case {
     const char *app;
     int chosen;
 } cases[] = {
-    {"no account at all", {OPEN(NULL, 0, 0)}, 0, NULL, -1},
+    {"no provider at all", {OPEN(NULL, 0, 0)}, 0, NULL, -1},
     {"the only one", {OPEN(NULL, 100, 1)}, 1, NULL, 0},
     {"the only one serves any app", {OPEN(NULL, 100, 1)}, 1, SHOP, 0},
     {"the only one is closed", {CLOSED(NULL, 100, 9)}, 1, NULL, -1},

@@ -1,17 +1,17 @@
-/* What the parts of an account share. */
-#ifndef PGOUTBOX_DISPATCHER_ACCOUNT_INTERNAL_H
-#define PGOUTBOX_DISPATCHER_ACCOUNT_INTERNAL_H
+/* What the parts of a provider share. */
+#ifndef PGOUTBOX_DISPATCHER_PROVIDER_INTERNAL_H
+#define PGOUTBOX_DISPATCHER_PROVIDER_INTERNAL_H
 
-#include "dispatcher/account.h"
 #include "dispatcher/breaker.h"
 #include "dispatcher/budget.h"
 #include "dispatcher/origins.h"
+#include "dispatcher/provider.h"
 
-struct account {
+struct provider {
     struct loop *loop;
     struct transport *transport;
     const struct adapter *adapter;
-    struct account_events events;
+    struct provider_events events;
     char *name;
     char *signature; /* of the row it was made from */
     struct route_rules rules;
@@ -45,23 +45,23 @@ struct account {
 };
 
 /* Neither retired nor blocked. */
-bool account_takes_jobs(const struct account *account);
+bool provider_takes_jobs(const struct provider *provider);
 /* Sends what is queued as far as it may go. */
-void account_pump(struct account *account);
+void provider_pump(struct provider *provider);
 /* Takes no jobs for a while, and gives back those it has not begun. */
-void account_block(struct account *account, int64_t for_ms, const char *why);
+void provider_block(struct provider *provider, int64_t for_ms, const char *why);
 /* Every message would fail: blocks it, and has its row say so. */
-void account_stop(struct account *account, const char *reason);
+void provider_stop(struct provider *provider, const char *reason);
 /* The timer of a block. */
-void account_on_unblock(void *arg);
+void provider_on_unblock(void *arg);
 /* Hands back the queued jobs of one batch, or of all when batch is NULL. */
-void account_hand_back(struct account *account, const struct batch *batch);
+void provider_hand_back(struct provider *provider, const struct batch *batch);
 /* Free slots have appeared. */
-void account_on_slots(void *arg);
+void provider_on_slots(void *arg);
 /* From the loop: an endpoint is not freed inside its own callback. */
-void account_maybe_free_retired(struct account *account);
+void provider_maybe_free_retired(struct provider *provider);
 
-bool account_credential_ready(const struct account *account);
-void account_fetch_credential(struct account *account);
+bool provider_credential_ready(const struct provider *provider);
+void provider_fetch_credential(struct provider *provider);
 
 #endif

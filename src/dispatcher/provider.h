@@ -1,9 +1,9 @@
 /*
  * A provider row at work: its adapter, its connections, its credential, its queue and its health. Jobs go in
- * by account_submit and come back, judged or handed back, through the `done` callback.
+ * by provider_submit and come back, judged or handed back, through the `done` callback.
  */
-#ifndef PGOUTBOX_DISPATCHER_ACCOUNT_H
-#define PGOUTBOX_DISPATCHER_ACCOUNT_H
+#ifndef PGOUTBOX_DISPATCHER_PROVIDER_H
+#define PGOUTBOX_DISPATCHER_PROVIDER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +15,8 @@
 #include "dispatcher/route.h"
 #include "transport/transport.h"
 
-/* A row of outbox.provider. Strings are borrowed during account_new only. */
-struct account_row {
+/* A row of outbox.provider. Strings are borrowed during provider_new only. */
+struct provider_row {
     const char *name;
     const char *adapter;
     struct route_rules rules; /* which messages it serves */
@@ -30,82 +30,82 @@ struct account_row {
     int gone_limit;     /* percent of addresses reported gone above which it is not believed */
 };
 
-struct account_events {
+struct provider_events {
     void (*done)(void *arg, struct job *job); /* JOB_JUDGED or JOB_HANDED_BACK */
     void (*capacity)(void *arg);              /* it can take more than a moment ago */
     void (*stopped)(void *arg, const char *name, const char *reason,
                     int64_t for_ms); /* every message would fail */
     /* Its circuit breaker changed: "open", "probing" or "closed". reason may be NULL. */
     void (*health)(void *arg, const char *name, const char *state, const char *reason);
-    /* Wants requests of its limits; see budget_events; answered by account_leased. */
+    /* Wants requests of its limits; see budget_events; answered by provider_leased. */
     bool (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
 
-struct account;
+struct provider;
 
 /* NULL with err: unknown adapter, bad settings, unreadable secret. */
-struct account *account_new(struct loop *loop, struct transport *transport, const struct account_row *row,
-                            const struct account_events *events, struct error *err);
+struct provider *provider_new(struct loop *loop, struct transport *transport, const struct provider_row *row,
+                              const struct provider_events *events, struct error *err);
 
-const char *account_name(const struct account *account);
-const struct route_rules *account_rules(const struct account *account);
+const char *provider_name(const struct provider *provider);
+const struct route_rules *provider_rules(const struct provider *provider);
 
 /* Made from an equal row whose stop, if any, has not been lifted: else make a new one. */
-bool account_is_same(const struct account *account, const struct account_row *row);
-/* The account takes the place of one of the same name. What that one learnt about dead addresses stays true
+bool provider_is_same(const struct provider *provider, const struct provider_row *row);
+/* The provider takes the place of one of the same name. What that one learnt about dead addresses stays true
  * when its stop has run out by itself; a person who lifted it has mended something. */
-void account_inherit(struct account *account, const struct account *former);
+void provider_inherit(struct provider *provider, const struct provider *former);
 /* Blocks for as long as the row is stopped; 0 = it is not. */
-void account_set_stopped(struct account *account, int64_t stopped_ms);
+void provider_set_stopped(struct provider *provider, int64_t stopped_ms);
 
 /* Neither blocked nor retired nor full of what it may be asked: jobs may be given to it. */
-bool account_is_open(const struct account *account);
+bool provider_is_open(const struct provider *provider);
 /* Or it is full for a moment only, and nobody waits yet: one job may wait. */
-bool account_opens_soon(const struct account *account);
+bool provider_opens_soon(const struct provider *provider);
 /* ms until it opens again; 0 = it is open, or full for the moment. */
-int64_t account_closed_for(const struct account *account);
+int64_t provider_closed_for(const struct provider *provider);
 /* ms after which a message that it was closed to should come again: so that not all come at once, and are
  * turned away again, when its limits let only some through. */
-int64_t account_turn(struct account *account, int64_t longest);
+int64_t provider_turn(struct provider *provider, int64_t longest);
 /* How many more jobs it could well use now; 0 while it is full or not open. One, while nobody knows what is
  * left of its limits. */
-size_t account_room(const struct account *account);
+size_t provider_room(const struct provider *provider);
 
 /* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
-void account_submit(struct account *account, struct job *job);
+void provider_submit(struct provider *provider, struct job *job);
 
 struct question;
 
 /* Whether the provider can tell if it took a message whose answer was lost; and whether it has time for that
  * now. */
-bool account_can_be_asked(const struct account *account);
-bool account_has_time_to_answer(struct account *account);
+bool provider_can_be_asked(const struct provider *provider);
+bool provider_has_time_to_answer(struct provider *provider);
 /* Asks; the answer comes later. False: it is not asked, because it has no time or it is too early. */
-bool account_ask(struct account *account, struct question *question);
+bool provider_ask(struct provider *provider, struct question *question);
 
 /* Messages may be waiting that it had no room for: leases more of its limits. */
-void account_demand(struct account *account);
+void provider_demand(struct provider *provider);
 /* What a lease gave; ok false: the question was lost. more_in_ms: see budget_granted. */
-void account_leased(struct account *account, bool ok, int tokens, int slots, int64_t more_in_ms);
+void provider_leased(struct provider *provider, bool ok, int tokens, int slots, int64_t more_in_ms);
 /* Tells `health` again how its circuit breaker stands, if it has ever opened. */
-void account_tell_health(const struct account *account);
+void provider_tell_health(const struct provider *provider);
 /* Nothing will be started for now: returns what it has leased of its limits. */
-void account_give_back(struct account *account);
+void provider_give_back(struct provider *provider);
 /* Its row has been read again: its limits may be others now. */
-void account_limits_read(struct account *account);
+void provider_limits_read(struct provider *provider);
 
-/* So many addresses were reported gone lately that a fault of the configuration is likelier: the account is
+/* So many addresses were reported gone lately that a fault of the configuration is likelier: the provider is
  * then stopped, and reason (for the messages) is filled. */
-bool account_distrusts_gone(struct account *account, char *reason, size_t size);
+bool provider_distrusts_gone(struct provider *provider, char *reason, size_t size);
 
 /* Hands back every job of the batch that is queued and not yet with the transport. */
-void account_withdraw(struct account *account, const struct batch *batch);
+void provider_withdraw(struct provider *provider, const struct batch *batch);
 
 /* No new jobs: hands back what is queued and frees itself when nothing is in the air any more. */
-void account_retire(struct account *account);
+void provider_retire(struct provider *provider);
 
 /* Ends what is in the air (in doubt or unsent) and frees. NULL is allowed. */
-void account_free(struct account *account);
+void provider_free(struct provider *provider);
 
 #endif
