@@ -7,19 +7,19 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "dispatcher/attach.h"
 #include "dispatcher/batch.h"
+#include "dispatcher/mail_files.h"
 #include "dispatcher/provider_internal.h"
 
 enum {
-    SENDS_MAX = 3,          /* of one job within one batch, when it was surely not processed */
-    SOON_MS = 1000,         /* a job may wait so long for a provider's limits */
-    STOP_MS = 60000,        /* a stopped provider is tried again after this long */
-    DRAIN_MS = 100,         /* between looks whether all answers of an open provider have come */
-    RENEW_EVERY_MS = 1000,  /* many answers may ask for new connections at once */
-    ORIGINS_CAPACITY = 500, /* requests in the air to hosts of recipients */
-    GONE_WINDOW = 100,      /* answers that the share of dead addresses is taken from */
-    GONE_LEAST = 20         /* fewer are believed whatever their share */
+    SENDS_MAX = 3,                   /* of one job within one batch, when it was surely not processed */
+    SOON_MS = 1000,                  /* a job may wait so long for a provider's limits */
+    STOP_MS = 60000,                 /* a stopped provider is tried again after this long */
+    DRAIN_MS = 100,                  /* between looks whether all answers of an open provider have come */
+    RENEW_EVERY_MS = 1000,           /* many answers may ask for new connections at once */
+    CACHED_ENDPOINTS_CAPACITY = 500, /* requests in the air to hosts of recipients */
+    GONE_WINDOW = 100,               /* answers that the share of dead addresses is taken from */
+    GONE_LEAST = 20                  /* fewer are believed whatever their share */
 };
 
 const char *provider_name(const struct provider *provider)
@@ -34,7 +34,7 @@ const struct route_rules *provider_rules(const struct provider *provider)
 
 static size_t capacity(const struct provider *provider)
 {
-    return provider->endpoint ? endpoint_capacity(provider->endpoint) : ORIGINS_CAPACITY;
+    return provider->endpoint ? endpoint_capacity(provider->endpoint) : CACHED_ENDPOINTS_CAPACITY;
 }
 
 /* How many jobs may be with it. As much again as can be in the air may wait, so that the connections never
@@ -246,7 +246,7 @@ enum blame { BLAME_NOBODY, BLAME_PROVIDER, PRAISE };
 static enum blame who_is_to_blame(const struct provider *provider, const struct request *request,
                                   const struct response *response)
 {
-    if (provider->origins || response->fault == FAULT_REFUSED)
+    if (provider->endpoint_cache || response->fault == FAULT_REFUSED)
         return BLAME_NOBODY;
     if (response->state != SEND_ANSWERED)
         return BLAME_PROVIDER;
@@ -328,7 +328,7 @@ static void on_response(void *arg, const struct response *response)
     if (provider->budget)
         budget_ended(provider->budget);
     if (job->endpoint)
-        origins_give(provider->origins, job->endpoint);
+        endpoint_cache_give(provider->endpoint_cache, job->endpoint);
     job->verdict = provider->adapter->judge(provider->settings, &job->message, response, clock_ms());
     const struct verdict *verdict = &job->verdict;
     enum blame blame = who_is_to_blame(provider, &job->request, response);
@@ -395,7 +395,7 @@ static void launch(struct provider *provider, struct job *job)
     job->provider_name = arena_strdup(batch_arena(job->batch), provider->name);
     job->endpoint = NULL;
     struct error err;
-    if (!attach_files(provider->attachments_dir, job->message.payload, &err)) {
+    if (!mail_files_read(provider->attachments_dir, job->message.payload, &err)) {
         job->verdict = verdict_make(VERDICT_REJECTED, "payload.%s", err.text);
         finish(provider, job, JOB_JUDGED);
         return;
@@ -405,8 +405,8 @@ static void launch(struct provider *provider, struct job *job)
         finish(provider, job, JOB_JUDGED);
         return;
     }
-    if (provider->origins) {
-        job->endpoint = origins_take(provider->origins, job->request.origin, &err);
+    if (provider->endpoint_cache) {
+        job->endpoint = endpoint_cache_take(provider->endpoint_cache, job->request.origin, &err);
         if (!job->endpoint) {
             job->verdict = verdict_make(VERDICT_UNSENT, "%s", err.text);
             finish(provider, job, JOB_JUDGED);
@@ -427,7 +427,7 @@ static void launch(struct provider *provider, struct job *job)
 static bool has_slots(const struct provider *provider)
 {
     return provider->endpoint ? endpoint_free_slots(provider->endpoint) > 0
-                              : provider->in_the_air < ORIGINS_CAPACITY;
+                              : provider->in_the_air < CACHED_ENDPOINTS_CAPACITY;
 }
 
 static bool may_launch(const struct provider *provider)

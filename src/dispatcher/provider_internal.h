@@ -4,7 +4,7 @@
 
 #include "dispatcher/breaker.h"
 #include "dispatcher/budget.h"
-#include "dispatcher/origins.h"
+#include "dispatcher/endpoint_cache.h"
 #include "dispatcher/provider.h"
 
 struct provider {
@@ -20,8 +20,8 @@ struct provider {
     int64_t request_timeout_ms;
     int gone_limit;
     void *settings;            /* what the adapter made of its row */
-    struct endpoint *endpoint; /* NULL: each request has an origin of its own, in origins */
-    struct origins *origins;
+    struct endpoint *endpoint; /* NULL: each request has an origin of its own, in endpoint_cache */
+    struct endpoint_cache *endpoint_cache;
     struct breaker breaker;
     char *fault;               /* why the breaker opened; NULL = it is closed */
     struct budget *budget;     /* NULL = no limits over all dispatchers */

@@ -7,7 +7,7 @@
 #include "core/secret.h"
 #include "dispatcher/provider_internal.h"
 
-enum { ORIGINS_MAX = 64 /* hosts at once, for a provider whose recipients bring their own */ };
+enum { CACHED_ENDPOINTS_MAX = 64 /* hosts at once, for a provider whose recipients bring their own */ };
 
 static bool read_secrets(const struct adapter *adapter, struct json_object *settings, char **secrets,
                          struct error *err)
@@ -57,7 +57,7 @@ static bool set_up(struct provider *provider, const struct provider_row *row, st
                                        .arg = provider};
     provider->adapter->endpoint(provider->settings, &options);
     if (!options.url) {
-        provider->origins = origins_new(provider->transport, &options, ORIGINS_MAX);
+        provider->endpoint_cache = endpoint_cache_new(provider->transport, &options, CACHED_ENDPOINTS_MAX);
         return true;
     }
     provider->endpoint = endpoint_new(provider->transport, &options, err);
@@ -168,7 +168,7 @@ void provider_free(struct provider *provider)
     if (provider->blocked_until == 0)
         provider->blocked_until = INT64_MAX;
     endpoint_free(provider->endpoint);
-    origins_free(provider->origins);
+    endpoint_cache_free(provider->endpoint_cache);
     endpoint_free(provider->credential.endpoint);
     provider_hand_back(provider, NULL);
     timer_free(provider->unblock);

@@ -1,6 +1,6 @@
 /* Files that a mail's payload names, read into it. */
-#ifndef PGOUTBOX_DISPATCHER_ATTACH_H
-#define PGOUTBOX_DISPATCHER_ATTACH_H
+#ifndef PGOUTBOX_DISPATCHER_MAIL_FILES_H
+#define PGOUTBOX_DISPATCHER_MAIL_FILES_H
 
 #include <stdbool.h>
 
@@ -13,6 +13,6 @@
  * directory NULL: no file may be read, "data" is only taken away. Members that are missing or of a wrong type
  * are left to the adapter, which names them. False: err names the element and the rule, never the directory;
  * the payload must not be used then. */
-bool attach_files(const char *directory, struct json_object *payload, struct error *err) MUST_CHECK;
+bool mail_files_read(const char *directory, struct json_object *payload, struct error *err) MUST_CHECK;
 
 #endif

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dispatcher/attach.h"
+#include "dispatcher/mail_files.h"
 #include "providers/mail_attachment.h"
 #include "support/scratch.h"
 
@@ -105,7 +105,7 @@ START_TEST(test_good)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct error err = {""};
         struct json_object *payload = one_file(rows[i].file);
-        ck_assert_msg(attach_files(files, payload, &err), "%s: %s", rows[i].file, err.text);
+        ck_assert_msg(mail_files_read(files, payload, &err), "%s: %s", rows[i].file, err.text);
         struct json_object *data = json_get(item_of(payload, 0), "data");
         ck_assert_msg(json_object_is_type(data, json_type_string), "%s", rows[i].file);
         ck_assert_int_eq(json_object_get_string_len(data), (int)rows[i].size);
@@ -124,7 +124,7 @@ START_TEST(test_adapter)
     struct json_object *payload =
         parse("{\"attachments\":[{\"name\":\"x.bin\",\"file\":\"a\",\"data\":\"forged\"},"
               "{\"name\":\"y\",\"file\":\"sub/b\"}]}");
-    ck_assert_msg(attach_files(files, payload, &err), "%s", err.text);
+    ck_assert_msg(mail_files_read(files, payload, &err), "%s", err.text);
     ck_assert_msg(mail_attachments_read(payload, list, &count, &err), "%s", err.text);
     ck_assert_uint_eq(count, 2);
     ck_assert_uint_eq(list[0].size, 5);
@@ -166,7 +166,7 @@ START_TEST(test_bad)
         const char *file = last ? own : rows[i].file, *rule = last ? outside : rows[i].rule;
         struct error err;
         struct json_object *payload = one_file(file);
-        ck_assert_msg(!attach_files(files, payload, &err), "%s", file);
+        ck_assert_msg(!mail_files_read(files, payload, &err), "%s", file);
         snprintf(expected, sizeof expected, "payload.attachments.0.file: %s", rule);
         ck_assert_str_eq(err.text, expected);
         ck_assert_msg(json_get(item_of(payload, 0), "data") == NULL, "%s", file);
@@ -193,7 +193,7 @@ START_TEST(test_together)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct error err = {""};
         struct json_object *payload = parse(rows[i].text);
-        ck_assert_msg(attach_files(files, payload, &err) == (rows[i].fault == NULL), "row %zu: %s", i,
+        ck_assert_msg(mail_files_read(files, payload, &err) == (rows[i].fault == NULL), "row %zu: %s", i,
                       err.text);
         if (rows[i].fault != NULL)
             ck_assert_str_eq(err.text, rows[i].fault);
@@ -214,14 +214,14 @@ START_TEST(test_forged)
     for (size_t i = 0; i < 2; i++) {
         struct error err;
         struct json_object *payload = parse(before);
-        ck_assert(attach_files(directories[i], payload, &err));
+        ck_assert(mail_files_read(directories[i], payload, &err));
         ck_assert_str_eq(json_object_to_json_string_ext(payload, JSON_C_TO_STRING_PLAIN), after);
         json_object_put(payload);
     }
     struct error err;
     struct json_object *payload = one_file("a");
     json_object_object_add(item_of(payload, 0), "data", json_object_new_string("forged"));
-    ck_assert(attach_files(NULL, payload, &err)); /* nothing is read either */
+    ck_assert(mail_files_read(NULL, payload, &err)); /* nothing is read either */
     ck_assert_ptr_null(json_get(item_of(payload, 0), "data"));
     json_object_put(payload);
 }
@@ -239,12 +239,12 @@ START_TEST(test_nothing_to_do)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct error err;
         struct json_object *payload = parse(rows[i]);
-        ck_assert_msg(attach_files("/nowhere", payload, &err), "%s", rows[i]);
+        ck_assert_msg(mail_files_read("/nowhere", payload, &err), "%s", rows[i]);
         ck_assert_str_eq(json_object_to_json_string_ext(payload, JSON_C_TO_STRING_PLAIN), rows[i]);
         json_object_put(payload);
     }
     struct error err;
-    ck_assert(attach_files(files, NULL, &err));
+    ck_assert(mail_files_read(files, NULL, &err));
 }
 END_TEST
 
@@ -252,7 +252,7 @@ START_TEST(test_no_directory)
 {
     struct error err;
     struct json_object *payload = one_file("a");
-    ck_assert(!attach_files("/nowhere", payload, &err));
+    ck_assert(!mail_files_read("/nowhere", payload, &err));
     ck_assert_str_eq(err.text, "payload.attachments: the attachment directory: No such file or directory");
     json_object_put(payload);
 }
@@ -268,7 +268,7 @@ START_TEST(test_descriptors)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct error err;
         struct json_object *payload = one_file(names[i]);
-        ck_assert_int_eq(attach_files(files, payload, &err), i == 0);
+        ck_assert_int_eq(mail_files_read(files, payload, &err), i == 0);
         json_object_put(payload);
         int after = dup(0);
         ck_assert_msg(after == before, "%s", names[i]);
@@ -279,7 +279,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("attach");
+    Suite *suite = suite_create("mail_files");
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, test_good);

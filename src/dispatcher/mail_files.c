@@ -1,4 +1,4 @@
-#include "dispatcher/attach.h"
+#include "dispatcher/mail_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +102,7 @@ static bool attach_all(const char *directory, struct json_object *items, struct 
     return ok;
 }
 
-bool attach_files(const char *directory, struct json_object *payload, struct error *err)
+bool mail_files_read(const char *directory, struct json_object *payload, struct error *err)
 {
     struct json_object *items = json_get(payload, "attachments");
     if (!json_object_is_type(items, json_type_array))

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dispatcher/origins.h"
+#include "dispatcher/endpoint_cache.h"
 #include "support/peer.h"
 
 enum { PEERS = 3, PATIENCE_MS = 20 * 1000 };
@@ -22,7 +22,7 @@ static struct {
     struct transport *transport;
     struct timer *patience;
     struct endpoint_options model;
-    struct origins *origins;
+    struct endpoint_cache *cache;
     size_t pending;
 } world;
 
@@ -67,8 +67,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    origins_free(world.origins);
-    world.origins = NULL;
+    endpoint_cache_free(world.cache);
+    world.cache = NULL;
     transport_free(world.transport);
     timer_free(world.patience);
     loop_free(world.loop);
@@ -79,7 +79,7 @@ static void teardown(void)
 
 static void start(size_t max)
 {
-    world.origins = origins_new(world.transport, &world.model, max);
+    world.cache = endpoint_cache_new(world.transport, &world.model, max);
 }
 
 static void on_response(void *arg, const struct response *response)
@@ -87,11 +87,11 @@ static void on_response(void *arg, const struct response *response)
     struct sent *sent = arg;
     sent->state = response->state;
     sent->status = response->status;
-    origins_give(world.origins, sent->endpoint);
+    endpoint_cache_give(world.cache, sent->endpoint);
     if (sent->then != NULL) {
-        struct endpoint *other = origins_take(world.origins, sent->then, &sent->err);
+        struct endpoint *other = endpoint_cache_take(world.cache, sent->then, &sent->err);
         if (other != NULL)
-            origins_give(world.origins, other);
+            endpoint_cache_give(world.cache, other);
     }
     if (--world.pending == 0)
         loop_stop(world.loop);
@@ -100,7 +100,7 @@ static void on_response(void *arg, const struct response *response)
 static bool take_and_send(struct sent *sent, const char *origin, const struct request *request)
 {
     *sent = (struct sent){.then = sent->then};
-    sent->endpoint = origins_take(world.origins, origin, &sent->err);
+    sent->endpoint = endpoint_cache_take(world.cache, origin, &sent->err);
     if (sent->endpoint == NULL)
         return false;
     world.pending++;
@@ -184,8 +184,8 @@ START_TEST(test_busy_stays)
     expect_connections(1, 2, 1);
     ck_assert_ptr_eq(visit(world.urls[0]), first.endpoint);
     world.pending++;
-    origins_free(world.origins);
-    world.origins = NULL;
+    endpoint_cache_free(world.cache);
+    world.cache = NULL;
     ck_assert_int_eq(first.state, SEND_IN_DOUBT);
     ck_assert_uint_eq(world.pending, 0);
 }
@@ -198,12 +198,12 @@ START_TEST(test_too_many)
     start(2);
     ck_assert(take_and_send(&sent[0], world.urls[0], &hello));
     ck_assert(take_and_send(&sent[1], world.urls[1], &hello));
-    ck_assert_ptr_null(origins_take(world.origins, world.urls[2], &err));
+    ck_assert_ptr_null(endpoint_cache_take(world.cache, world.urls[2], &err));
     ck_assert_str_eq(err.text, "too many hosts at once");
     /* Those that are there are still to be had. */
-    struct endpoint *endpoint = origins_take(world.origins, world.urls[0], &err);
+    struct endpoint *endpoint = endpoint_cache_take(world.cache, world.urls[0], &err);
     ck_assert_ptr_eq(endpoint, sent[0].endpoint);
-    origins_give(world.origins, endpoint);
+    endpoint_cache_give(world.cache, endpoint);
     run();
     ck_assert(sent[0].status == 200 && sent[1].status == 200);
     visit(world.urls[2]);
@@ -269,7 +269,7 @@ START_TEST(test_bad_origin)
     struct endpoint *endpoint = visit(world.urls[0]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         err.text[0] = '\0';
-        ck_assert_msg(origins_take(world.origins, rows[i], &err) == NULL, "%s", rows[i]);
+        ck_assert_msg(endpoint_cache_take(world.cache, rows[i], &err) == NULL, "%s", rows[i]);
         ck_assert_msg(strncmp(err.text, "url: ", 5) == 0, "%s: %s", rows[i], err.text);
     }
     ck_assert_ptr_eq(visit(world.urls[0]), endpoint);
@@ -301,14 +301,14 @@ START_TEST(test_free)
         sent[i].then = world.urls[0];
         ck_assert(take_and_send(&sent[i], world.urls[i % PEERS], &silent));
     }
-    origins_free(world.origins);
-    world.origins = NULL;
+    endpoint_cache_free(world.cache);
+    world.cache = NULL;
     ck_assert_uint_eq(world.pending, 0);
     for (size_t i = 0; i <= PEERS; i++) {
         ck_assert_int_ne(sent[i].state, SEND_ANSWERED);
         ck_assert_str_eq(sent[i].err.text, "the provider is being closed");
     }
-    origins_free(NULL);
+    endpoint_cache_free(NULL);
 }
 END_TEST
 
@@ -318,16 +318,16 @@ START_TEST(test_free_before_sweep)
     struct error err;
     start(1);
     for (size_t i = 0; i < PEERS; i++) {
-        struct endpoint *endpoint = origins_take(world.origins, world.urls[i], &err);
+        struct endpoint *endpoint = endpoint_cache_take(world.cache, world.urls[i], &err);
         ck_assert_msg(endpoint != NULL, "%s", err.text);
-        origins_give(world.origins, endpoint);
+        endpoint_cache_give(world.cache, endpoint);
     }
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("origins");
+    Suite *suite = suite_create("endpoint_cache");
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, test_one_each);
