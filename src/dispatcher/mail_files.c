@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
-#include "providers/mail_attachment.h"
+#include "providers/mail/mail_attachment.h"
 
 /* The kernel asks to try again when somebody renames a directory while ".." is looked up. */
 enum { OPEN_TRIES = 10 };

@@ -9,7 +9,7 @@
 #include "dispatcher/batch.h"
 #include "dispatcher/control.h"
 #include "dispatcher/route.h"
-#include "providers/country.h"
+#include "formats/country.h"
 
 enum {
     BAD_ROW_MS = 60000,  /* a provider row that cannot be used is looked at again after this */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "core/mustache.h"
+#include "formats/mustache.h"
 
 enum { PATH_MAX_SIZE = 200 };
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/mem.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "providers/digest.h"
 
 enum { SIGNED_MAX = 1048576, STALE_MS = 300000 };
 

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/http.h"
-#include "providers/mailgun.h"
-#include "providers/nhn.h"
-#include "providers/sendgrid.h"
-#include "providers/sens.h"
-#include "providers/ses.h"
-#include "providers/sns.h"
-#include "providers/solapi.h"
-#include "providers/twilio.h"
-#include "providers/vonage.h"
-#include "providers/webhook.h"
-#include "providers/webpush.h"
+#include "providers/http/http.h"
+#include "providers/http/webhook.h"
+#include "providers/mail/mailgun.h"
+#include "providers/mail/sendgrid.h"
+#include "providers/mail/ses.h"
+#include "providers/push/webpush.h"
+#include "providers/sms/nhn.h"
+#include "providers/sms/sens.h"
+#include "providers/sms/sns.h"
+#include "providers/sms/solapi.h"
+#include "providers/sms/twilio.h"
+#include "providers/sms/vonage.h"
 
 const struct adapter *const adapter_list[] = {
     &apns_adapter,    &fcm_adapter,  &webpush_adapter, &twilio_adapter,

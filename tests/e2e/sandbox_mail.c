@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
 #include "core/mem.h"
-#include "providers/mailgun.h"
-#include "providers/sendgrid.h"
-#include "providers/ses.h"
+#include "crypto/base64.h"
+#include "providers/mail/mailgun.h"
+#include "providers/mail/sendgrid.h"
+#include "providers/mail/ses.h"
 #include "support/providers.h"
 #include "support/sandbox.h"
 #include "support/suite.h"

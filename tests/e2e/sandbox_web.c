@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
-#include "providers/jose.h"
-#include "providers/webpush.h"
+#include "crypto/base64.h"
+#include "crypto/jose.h"
+#include "providers/push/webpush.h"
 #include "support/providers.h"
 #include "support/suite.h"
 #include "support/vendor_client.h"

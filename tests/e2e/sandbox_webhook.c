@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "providers/webhook.h"
+#include "providers/http/webhook.h"
 #include "support/providers.h"
 #include "support/suite.h"
 #include "support/vendor_client.h"

@@ -1,6 +1,7 @@
-/* outbox.mustache: the specification, what it leaves open, its errors, and the same answers as core/mustache.
+/* outbox.mustache: the specification, what it leaves open, its errors, and the same answers as
+ * formats/mustache.
  */
-#include "core/mustache.h"
+#include "formats/mustache.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -174,7 +175,7 @@ START_TEST(test_limits)
 }
 END_TEST
 
-/* --- The same answers as core/mustache --- */
+/* --- The same answers as formats/mustache --- */
 
 enum { ROUNDS = 600, PARTIALS = 3, TEXT_MAX = 16384 };
 

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "core/mem.h"
-#include "providers/country.h"
+#include "formats/country.h"
 #include "support/pg.h"
 #include "support/suite.h"
 

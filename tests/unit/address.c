@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "providers/address.h"
+#include "formats/address.h"
 
 #define A10 "aaaaaaaaaa"
 #define A60 A10 A10 A10 A10 A10 A10

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 #include "support/providers.h"
 
 #define DEVICE   "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"

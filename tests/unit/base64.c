@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 
 /* RFC 4648, 10, and one pair that shows the two alphabets (5). */
 static const struct {

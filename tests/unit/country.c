@@ -1,4 +1,4 @@
-#include "providers/country.h"
+#include "formats/country.h"
 
 #include <stdio.h>
 #include <stdlib.h>

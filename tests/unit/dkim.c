@@ -1,10 +1,10 @@
-#include "providers/dkim.h"
+#include "formats/dkim.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "providers/digest.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "support/providers.h"
 #include "support/suite.h"
 

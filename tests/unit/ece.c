@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "providers/digest.h"
-#include "providers/ece.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
+#include "crypto/ece.h"
 #include "support/providers.h"
 
 static struct json_object *push, *ece;

@@ -1,4 +1,4 @@
-#include "providers/form.h"
+#include "formats/form.h"
 
 #include <stdio.h>
 #include <string.h>

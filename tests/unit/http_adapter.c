@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/http.h"
+#include "providers/http/http.h"
 #include "support/http_settings.h"
 #include "support/providers.h"
 #include "support/suite.h"

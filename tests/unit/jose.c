@@ -7,9 +7,9 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "providers/ecdsa.h"
-#include "providers/jose.h"
+#include "crypto/base64.h"
+#include "crypto/ecdsa.h"
+#include "crypto/jose.h"
 #include "support/providers.h"
 
 static void check_hex(const unsigned char *data, const char *hex)

@@ -1,4 +1,4 @@
-#include "providers/kr_sms.h"
+#include "providers/sms/kr_sms.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "providers/kr_text.h"
+#include "formats/kr_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "dispatcher/mail_files.h"
-#include "providers/mail_attachment.h"
+#include "providers/mail/mail_attachment.h"
 #include "support/scratch.h"
 
 /* outside/secret and files/{a,empty,sub/b,zero,half,more,pipe,in,up,out,out_dir}. */

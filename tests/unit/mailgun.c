@@ -1,9 +1,9 @@
-#include "providers/mailgun.h"
+#include "providers/mail/mailgun.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/mail_signatures.h"
+#include "providers/mail/mail_signatures.h"
 #include "support/providers.h"
 #include "support/suite.h"
 

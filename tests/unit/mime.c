@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "providers/mime.h"
-#include "providers/mime_encode.h"
+#include "crypto/base64.h"
+#include "formats/mime_encode.h"
+#include "providers/mail/mime.h"
 #include "support/providers.h"
 
 START_TEST(test_words_vector)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "core/mustache.h"
+#include "formats/mustache.h"
 #include "support/providers.h"
 
 enum { OUTPUT_MAX = 65536, GARBAGE_ROUNDS = 3000 };

@@ -1,4 +1,4 @@
-#include "providers/nhn.h"
+#include "providers/sms/nhn.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "providers/phone.h"
+#include "formats/phone.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 #include "sandbox/vendor_web_open.c" /* the sandbox is a program, no library */
 #include "support/providers.h"
 

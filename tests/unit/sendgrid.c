@@ -1,9 +1,9 @@
-#include "providers/sendgrid.h"
+#include "providers/mail/sendgrid.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/mail_signatures.h"
+#include "providers/mail/mail_signatures.h"
 #include "support/providers.h"
 #include "support/suite.h"
 

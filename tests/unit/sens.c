@@ -1,4 +1,4 @@
-#include "providers/sens.h"
+#include "providers/sms/sens.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-#include "providers/ses.h"
+#include "providers/mail/ses.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 #include "support/providers.h"
 #include "support/suite.h"
 

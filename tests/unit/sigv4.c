@@ -1,12 +1,12 @@
-#include "providers/sigv4.h"
+#include "formats/sigv4.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "providers/digest.h"
 #include "support/providers.h"
 #include "support/suite.h"
 

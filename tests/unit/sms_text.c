@@ -1,4 +1,4 @@
-#include "providers/sms_text.h"
+#include "formats/sms_text.h"
 
 #include <stdio.h>
 #include <string.h>

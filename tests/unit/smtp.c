@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/smtp.h"
+#include "providers/mail/smtp.h"
 #include "support/providers.h"
 
 #define SETTINGS "{\"url\":\"smtp://mail.example.com:587\",\"from\":\"Shop <noreply@example.com>\"}"

@@ -1,4 +1,4 @@
-#include "providers/sns.h"
+#include "providers/sms/sns.h"
 
 #include <stdio.h>
 #include <string.h>

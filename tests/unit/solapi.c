@@ -1,4 +1,4 @@
-#include "providers/solapi.h"
+#include "providers/sms/solapi.h"
 
 #include <stdio.h>
 #include <string.h>

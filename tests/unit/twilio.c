@@ -1,4 +1,4 @@
-#include "providers/twilio.h"
+#include "providers/sms/twilio.h"
 
 #include <stdio.h>
 #include <string.h>

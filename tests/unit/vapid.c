@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "providers/vapid.h"
+#include "crypto/base64.h"
+#include "providers/push/vapid.h"
 #include "support/providers.h"
 
 static struct json_object *jose, *vapid;

@@ -1,4 +1,4 @@
-#include "providers/vonage.h"
+#include "providers/sms/vonage.h"
 
 #include <stdio.h>
 #include <string.h>

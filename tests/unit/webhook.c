@@ -1,4 +1,4 @@
-#include "providers/webhook.h"
+#include "providers/http/webhook.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "providers/digest.h"
-#include "providers/webpush.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
+#include "providers/push/webpush.h"
 #include "support/providers.h"
 
 #define SETTINGS "{\"subject\":\"mailto:push@example.com\",\"trusted_origins\":[\"https://127.0.0.1:8443\"]}"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/webpush.h"
+#include "providers/push/webpush.h"
 #include "support/providers.h"
 
 #define MOZILLA "https://updates.push.services.mozilla.com"

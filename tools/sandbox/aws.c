@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "providers/digest.h"
 #include "sandbox/vendors.h"
 
 enum { CANONICAL_MAX = 16384, NAMES_MAX = 512, SKEW_S = 300, HEX_SIZE = 2 * SHA256_SIZE, DAY_SIZE = 8 };

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
-#include "providers/digest.h"
-#include "providers/dkim.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
+#include "formats/dkim.h"
 
 enum { FIELDS_MAX = 256, VALUE_MAX = 16384, RECORD_MAX = 4096, NAME_MAX_OCTETS = 253, RSA_LEAST_BITS = 1024 };
 

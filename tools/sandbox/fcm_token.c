@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
+#include "crypto/base64.h"
 #include "sandbox/fcm.h"
 #include "sandbox/form.h"
 #include "sandbox/token.h"

@@ -3,8 +3,8 @@
 #include <openssl/rand.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/json.h"
+#include "crypto/base64.h"
 #include "crypto/hex.h"
 #include "sandbox/fcm.h"
 

@@ -4,7 +4,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
-#include "providers/digest.h"
+#include "crypto/digest.h"
 
 /* The texts stand in one buffer, each with a zero octet behind it: id, key, to, from, text. */
 struct slot {

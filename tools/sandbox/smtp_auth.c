@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 #include "sandbox/smtp_session.h"
 
 enum { SECRET_MAX_OCTETS = 512 };

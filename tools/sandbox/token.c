@@ -3,7 +3,7 @@
 #include <openssl/ecdsa.h>
 #include <string.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 
 enum { ES256_SIZE = 64 };
 

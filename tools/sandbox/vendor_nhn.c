@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "providers/digest.h"
-#include "providers/phone.h"
+#include "crypto/digest.h"
+#include "formats/phone.h"
 #include "sandbox/vendor_sms.h"
 
 enum { KEY_MAX = 100, TITLE_MAX = 120, PAGE_SIZE = 15, PAGE_MAX = 1000 };

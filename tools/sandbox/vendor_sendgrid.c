@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "crypto/base64.h"
 #include "sandbox/vendors.h"
 
 enum {

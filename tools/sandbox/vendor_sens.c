@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
-#include "providers/digest.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "sandbox/vendor_sms.h"
 
 enum { SKEW_MS = 5 * 60 * 1000, SUBJECT_MAX = 40, PAGE_SIZE = 50, TEXT_TO_SIGN_MAX = 8192 };

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "crypto/base64.h"
 #include "sandbox/aws.h"
 #include "sandbox/mail.h"
 #include "sandbox/vendors.h"

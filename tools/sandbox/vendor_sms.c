@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "core/clock.h"
-#include "providers/kr_text.h"
-#include "providers/phone.h"
+#include "formats/kr_text.h"
+#include "formats/phone.h"
 #include "sandbox/form.h"
 
 enum { VALUE_MAX = 65536, NUMBER_DIGITS = 15 };

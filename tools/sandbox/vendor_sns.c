@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "providers/phone.h"
-#include "providers/sms_text.h"
+#include "formats/phone.h"
+#include "formats/sms_text.h"
 #include "sandbox/aws.h"
 #include "sandbox/vendor_sms.h"
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "providers/digest.h"
 #include "sandbox/vendor_sms.h"
 
 enum {

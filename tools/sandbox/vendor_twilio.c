@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "providers/phone.h"
-#include "providers/sms_text.h"
+#include "formats/phone.h"
+#include "formats/sms_text.h"
 #include "sandbox/vendor_sms.h"
 
 enum { TEXT_MAX = 1600, VALIDITY_MAX_S = 36000, PAGE_SIZE = 50, PAGE_MAX = 1000 };

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "providers/digest.h"
-#include "providers/phone.h"
-#include "providers/sms_text.h"
+#include "crypto/digest.h"
+#include "formats/phone.h"
+#include "formats/sms_text.h"
 #include "sandbox/vendor_sms.h"
 
 enum { TEXT_MAX = 3200, TTL_MIN_MS = 20000, TTL_MAX_MS = 604800000, REFERENCE_MAX = 100 };

@@ -4,7 +4,7 @@
 #include <openssl/obj_mac.h>
 #include <string.h>
 
-#include "providers/digest.h"
+#include "crypto/digest.h"
 #include "sandbox/vendor_web.h"
 
 enum {

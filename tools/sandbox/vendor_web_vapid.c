@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
 #include "core/mem.h"
-#include "providers/digest.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "sandbox/token.h"
 #include "sandbox/vendor_web.h"
 

@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "core/clock.h"
 #include "core/json.h"
-#include "providers/digest.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "sandbox/vendors.h"
 
 enum { TOLERANCE_S = 5 * 60, ID_MAX = 256, TIMESTAMP_DIGITS = 12, HOOK_BODY_MAX = 1024 * 1024 };

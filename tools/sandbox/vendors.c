@@ -3,9 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "providers/digest.h"
 #include "sandbox/magic.h"
 
 enum { CREDENTIAL_MAX = 1024, FIRST_STATUS = 400, LAST_STATUS = 599 };

@@ -4,7 +4,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "core/base64.h"
+#include "crypto/base64.h"
 #include "transport/smtp/smtp_internal.h"
 
 enum { BODY_CHUNK = 32 * 1024 };

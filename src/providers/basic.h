@@ -1,8 +1,0 @@
-/* Basic authentication (RFC 7617). */
-#ifndef PGOUTBOX_PROVIDERS_BASIC_H
-#define PGOUTBOX_PROVIDERS_BASIC_H
-
-/* The value of the header authorization. secret_free. */
-char *basic_authorization(const char *user, const char *password);
-
-#endif

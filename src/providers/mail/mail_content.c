@@ -1,0 +1,145 @@
+#include "providers/mail/mail_content.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/mem.h"
+#include "providers/settings.h"
+
+static bool set_mailbox(struct json_object *json, const char *name, struct mailbox *mailbox,
+                        struct error *err)
+{
+    char field[64], *text = NULL;
+    snprintf(field, sizeof field, "settings.%s", name);
+    bool ok = setting_line(json, name, &text, err) &&
+              (text == NULL || mailbox_parse(text, strlen(text), field, mailbox, err));
+    mem_free(text);
+    return ok;
+}
+
+static bool set_attachments(struct json_object *json, bool *attachments, struct error *err)
+{
+    char *folder = NULL;
+    if (!setting_line(json, "attachments_dir", &folder, err))
+        return false;
+    *attachments = folder != NULL;
+    bool ok = folder == NULL || folder[0] == '/' ||
+              error_set(err, "settings.attachments_dir: must be an absolute path");
+    mem_free(folder);
+    return ok;
+}
+
+bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct error *err)
+{
+    *rules = (struct mail_rules){0};
+    struct json_object *require = json_get(json, "require_unsubscribe");
+    if (require != NULL && !json_object_is_type(require, json_type_boolean))
+        return error_set(err, "settings.require_unsubscribe: must be true or false");
+    rules->require_unsubscribe = require == NULL || json_object_get_boolean(require);
+    if (!set_mailbox(json, "from", &rules->from, err) ||
+        !set_mailbox(json, "reply_to", &rules->reply_to, err) ||
+        !set_attachments(json, &rules->attachments, err))
+        return false;
+    return rules->from.address[0] != '\0' || error_set(err, "settings.from: is required");
+}
+
+/* A text of the payload; *text is NULL when it is absent. */
+static bool read_text(struct json_object *payload, const char *name, const char **text, size_t *size,
+                      struct error *err)
+{
+    struct json_object *value = json_get(payload, name);
+    *text = NULL;
+    if (value == NULL)
+        return true;
+    if (!json_object_is_type(value, json_type_string))
+        return error_set(err, "payload.%s: must be a string", name);
+    *text = json_object_get_string(value);
+    *size = (size_t)json_object_get_string_len(value);
+    return true;
+}
+
+/* A text without zero octets, so that its size is its length. */
+static bool read_word(struct json_object *payload, const char *name, const char **text, struct error *err)
+{
+    size_t size = 0;
+    return read_text(payload, name, text, &size, err) &&
+           (*text == NULL || text_is_one_line(*text, size) ||
+            error_set(err, "payload.%s: must not contain control characters", name));
+}
+
+/* The payload's mailbox, else the rules'. */
+static bool read_mailbox(struct json_object *payload, const char *name, const struct mailbox *fallback,
+                         struct mailbox *mailbox, struct error *err)
+{
+    char field[64];
+    const char *text;
+    size_t size = 0;
+    snprintf(field, sizeof field, "payload.%s", name);
+    if (!read_text(payload, name, &text, &size, err))
+        return false;
+    if (text != NULL)
+        return mailbox_parse(text, size, field, mailbox, err);
+    *mailbox = *fallback;
+    return true;
+}
+
+/* Whoever writes the field of RFC 8058 himself has thought of it. */
+static bool has_one_click(const struct mail *mail)
+{
+    if (mail->unsubscribe_url != NULL)
+        return true;
+    if (!json_object_is_type(mail->headers, json_type_object))
+        return false;
+    struct json_object_iter member;
+    json_object_object_foreachC(mail->headers, member)
+    {
+        if (strcasecmp(member.key, "List-Unsubscribe-Post") == 0)
+            return true;
+    }
+    return false;
+}
+
+bool mail_content_read(struct mail_content *content, const struct mail_rules *rules,
+                       const struct message *message, int64_t now_ms, struct error *err)
+{
+    struct json_object *payload = message->payload;
+    struct mail *mail = &content->mail;
+    *mail = (struct mail){.from = &content->from,
+                          .to = message->recipient,
+                          .uuid = message->uuid,
+                          .date_ms = now_ms,
+                          .automatic = !message->bulk,
+                          .headers = json_get(payload, "headers"),
+                          .attachments = content->attachments};
+    if (!address_check(message->recipient, strlen(message->recipient), "recipient", err) ||
+        !read_mailbox(payload, "from", &rules->from, &content->from, err) ||
+        !read_mailbox(payload, "reply_to", &rules->reply_to, &content->reply_to, err) ||
+        !read_text(payload, "subject", &mail->subject, &mail->subject_size, err) ||
+        !read_text(payload, "text", &mail->text, &mail->text_size, err) ||
+        !read_text(payload, "html", &mail->html, &mail->html_size, err) ||
+        !read_word(payload, "unsubscribe_url", &mail->unsubscribe_url, err) ||
+        !read_word(payload, "unsubscribe_mailto", &mail->unsubscribe_mailto, err))
+        return false;
+    if (mail->subject == NULL || mail->subject_size == 0)
+        return error_set(err, "payload.subject: is required");
+    if (mail->text == NULL && mail->html == NULL)
+        return error_set(err, "payload: needs text or html");
+    if (message->bulk && rules->require_unsubscribe && !has_one_click(mail))
+        return error_set(err, "payload.unsubscribe_url: is required for the lane bulk");
+    if (!rules->attachments && json_get(payload, "attachments") != NULL)
+        return error_set(err, "payload.attachments: the provider has no attachments_dir");
+    mail->reply_to = content->reply_to.address[0] != '\0' ? &content->reply_to : NULL;
+    return mail_attachments_read(payload, content->attachments, &mail->attachment_count, err);
+}
+
+bool mail_content_build(struct mail_content *content, const struct mail_rules *rules,
+                        const struct message *message, int64_t now_ms, struct buf *out,
+                        struct verdict *verdict)
+{
+    struct error err;
+    if (mail_content_read(content, rules, message, now_ms, &err) && mail_build(out, &content->mail, &err))
+        return true;
+    *verdict = verdict_make(VERDICT_REJECTED, "%s", err.text);
+    return false;
+}

@@ -1,9 +1,0 @@
-/* NHN Cloud Notification, SMS API v3.0. */
-#ifndef PGOUTBOX_PROVIDERS_NHN_H
-#define PGOUTBOX_PROVIDERS_NHN_H
-
-#include "providers/adapter.h"
-
-extern const struct adapter nhn_adapter;
-
-#endif

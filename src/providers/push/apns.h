@@ -1,0 +1,10 @@
+/* The parts of the APNs adapter. */
+#ifndef PGOUTBOX_PROVIDERS_PUSH_APNS_H
+#define PGOUTBOX_PROVIDERS_PUSH_APNS_H
+
+#include "providers/adapter.h"
+
+struct verdict apns_judge(const void *settings, const struct message *message,
+                          const struct response *response, int64_t now_ms);
+
+#endif
