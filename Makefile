@@ -97,7 +97,7 @@ lint:
 	@tools/scripts/lint
 
 # Embedded by the assembler, so the compiler's dependency files do not know it.
-$(B)/tools/sandbox/page.o: tools/sandbox/page.html
+$(B)/tools/sandbox/view/page.o: tools/sandbox/view/page.html
 
 # One statement, one file: src/*/sql/NAME.sql becomes `const struct db_statement sql_NAME`. The folders count too, so
 # that a removed file is noticed.

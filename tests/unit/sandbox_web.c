@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "crypto/base64.h"
-#include "sandbox/vendor_web_open.c" /* the sandbox is a program, no library */
+#include "sandbox/vendors/web_open.c" /* the sandbox is a program, no library */
 #include "support/providers.h"
 
 static struct json_object *vectors;

@@ -6,7 +6,7 @@
 #include "core/json.h"
 #include "crypto/base64.h"
 #include "crypto/hex.h"
-#include "sandbox/fcm.h"
+#include "sandbox/vendors/fcm.h"
 
 enum { RSA_BITS = 2048, SECRET_OCTETS = 18, SECRET_MAX = 128, KEY_ID_OCTETS = 20 };
 

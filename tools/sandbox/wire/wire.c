@@ -1,0 +1,341 @@
+#include "sandbox/wire/wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+
+enum { READ_SIZE = 16384, READS_PER_TURN = 64, ACCEPTS_PER_TURN = 64, BACKLOG = 1024 };
+
+enum wire_state { WIRE_HANDSHAKE, WIRE_OPEN };
+
+struct wire {
+    struct listener *listener;
+    int fd;
+    SSL *ssl;
+    struct watch *watch;
+    struct timer *again;
+    enum wire_state state;
+    const struct wire_user *calls;
+    void *user;
+    struct buf out;
+    SSL_CTX *tls_next;
+    bool unread; /* input was left, in the socket or inside the TLS library, where it would wake nobody */
+    bool closing;
+    bool dead;
+    struct wire *previous, *next;
+};
+
+struct listener {
+    struct listener_options options;
+    int fd;
+    int port;
+    struct watch *watch;
+    struct wire *wires;
+    size_t wire_count;
+};
+
+/* Closing a socket with unread input resets it, which can cost the peer the last answers. */
+static void close_socket(int fd)
+{
+    char data[READ_SIZE];
+    (void)shutdown(fd, SHUT_WR);
+    for (int i = 0; i < READS_PER_TURN && recv(fd, data, sizeof(data), 0) > 0; i++)
+        continue;
+    close(fd);
+}
+
+static void wire_free(struct wire *wire)
+{
+    struct listener *listener = wire->listener;
+    if (wire->previous)
+        wire->previous->next = wire->next;
+    else
+        listener->wires = wire->next;
+    if (wire->next)
+        wire->next->previous = wire->previous;
+    listener->wire_count--;
+    listener->options.count->now--;
+
+    if (wire->user)
+        wire->calls->gone(wire->user);
+    watch_free(wire->watch);
+    timer_free(wire->again);
+    SSL_free(wire->ssl);
+    close_socket(wire->fd);
+    buf_free(&wire->out);
+    mem_free(wire);
+}
+
+static void begin_tls(struct wire *wire, SSL_CTX *tls)
+{
+    wire->ssl = SSL_new(tls);
+    wire->state = WIRE_HANDSHAKE;
+    if (!wire->ssl || SSL_set_fd(wire->ssl, wire->fd) != 1)
+        wire->dead = true;
+}
+
+/* What an SSL call's failure means: true when it is only waiting for the socket. */
+static bool ssl_waits(struct wire *wire, int result)
+{
+    int reason = SSL_get_error(wire->ssl, result);
+    ERR_clear_error();
+    return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
+}
+
+static void open_user(struct wire *wire)
+{
+    wire->state = WIRE_OPEN;
+    if (!wire->calls->ready(wire->user, wire))
+        wire->dead = true;
+}
+
+static void handshake(struct wire *wire)
+{
+    int result = SSL_accept(wire->ssl);
+    if (result == 1)
+        open_user(wire);
+    else if (!ssl_waits(wire, result))
+        wire->dead = true;
+}
+
+enum { RECEIVE_NOTHING = -1, RECEIVE_END = 0 };
+
+static ssize_t receive(struct wire *wire, char *data, size_t size)
+{
+    if (wire->ssl) {
+        int got = SSL_read(wire->ssl, data, (int)size);
+        if (got > 0)
+            return got;
+        return ssl_waits(wire, got) ? RECEIVE_NOTHING : RECEIVE_END;
+    }
+    ssize_t got = recv(wire->fd, data, size, 0);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? RECEIVE_NOTHING : RECEIVE_END;
+    return got;
+}
+
+static bool reading(const struct wire *wire)
+{
+    return !wire->dead && !wire->closing && !wire->tls_next && wire->out.size < WIRE_BATCH;
+}
+
+static void read_input(struct wire *wire)
+{
+    char data[READ_SIZE];
+    wire->unread = true;
+    for (int i = 0; i < READS_PER_TURN && reading(wire); i++) {
+        ssize_t got = receive(wire, data, sizeof(data));
+        if (got == RECEIVE_NOTHING) {
+            wire->unread = false;
+            return;
+        }
+        if (got == RECEIVE_END) {
+            wire->closing = true;
+            return;
+        }
+        if (!wire->calls->input(wire->user, data, (size_t)got))
+            wire->dead = true;
+        /* Most turns end here without the read that would only say "nothing more". */
+        if (wire->ssl && !SSL_has_pending(wire->ssl) && got < READ_SIZE) {
+            wire->unread = false;
+            return;
+        }
+    }
+}
+
+/* True when everything left. */
+static bool flush(struct wire *wire)
+{
+    while (wire->out.size > 0) {
+        ssize_t sent;
+        if (wire->ssl) {
+            int result = SSL_write(wire->ssl, wire->out.data, (int)wire->out.size);
+            if (result <= 0 && ssl_waits(wire, result))
+                return false;
+            sent = result;
+        } else {
+            sent = send(wire->fd, wire->out.data, wire->out.size, MSG_NOSIGNAL);
+            if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+                return false;
+        }
+        if (sent <= 0) {
+            wire->dead = true;
+            return false;
+        }
+        buf_consume(&wire->out, (size_t)sent);
+    }
+    return true;
+}
+
+void wire_turn(struct wire *wire)
+{
+    while (!wire->dead) {
+        if (wire->state == WIRE_OPEN)
+            wire->calls->room(wire->user, &wire->out);
+        if (wire->out.overflowed)
+            wire->dead = true;
+        if (wire->dead || wire->out.size == 0 || !flush(wire))
+            break;
+    }
+    if (wire->tls_next && wire->out.size == 0 && !wire->dead) {
+        begin_tls(wire, wire->tls_next);
+        wire->tls_next = NULL;
+    }
+    if (wire->dead || (wire->closing && wire->out.size == 0)) {
+        wire_free(wire);
+        return;
+    }
+    if (wire->unread && reading(wire))
+        timer_set(wire->again, 0);
+    bool blocked = wire->out.size > 0 || (wire->state == WIRE_HANDSHAKE && SSL_want_write(wire->ssl));
+    watch_set(wire->watch, (reading(wire) ? LOOP_READ : 0) | (blocked ? LOOP_WRITE : 0));
+}
+
+static void work(struct wire *wire)
+{
+    if (wire->state == WIRE_HANDSHAKE)
+        handshake(wire);
+    if (wire->state == WIRE_OPEN)
+        read_input(wire);
+    wire_turn(wire);
+}
+
+static void on_event(void *arg, int events)
+{
+    (void)events;
+    work(arg);
+}
+
+static void on_again(void *arg)
+{
+    work(arg);
+}
+
+static void on_accept(void *arg, int events)
+{
+    (void)events;
+    struct listener *listener = arg;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        if (listener->wire_count >= listener->options.max_connections) {
+            close(fd);
+            continue;
+        }
+        int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+
+        struct wire *wire = mem_alloc(sizeof(*wire));
+        wire->listener = listener;
+        wire->fd = fd;
+        buf_init(&wire->out, WIRE_OUTPUT_MAX);
+        wire->next = listener->wires;
+        if (wire->next)
+            wire->next->previous = wire;
+        listener->wires = wire;
+        listener->wire_count++;
+        listener->options.count->opened++;
+        listener->options.count->now++;
+        wire->watch = watch_new(listener->options.loop, fd, LOOP_READ, on_event, wire);
+        wire->again = timer_new(listener->options.loop, on_again, wire);
+
+        listener->options.accepted(listener->options.arg, wire);
+        if (listener->options.tls)
+            begin_tls(wire, listener->options.tls);
+        else
+            open_user(wire);
+        wire_turn(wire);
+    }
+}
+
+static int listen_on(int port, struct error *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    error_set(err, "cannot listen on 127.0.0.1 port %d: %s", port, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+struct listener *listener_new(const struct listener_options *options, struct error *err)
+{
+    int fd = listen_on(options->port, err);
+    if (fd < 0)
+        return NULL;
+    struct sockaddr_in bound;
+    socklen_t size = sizeof(bound);
+    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
+        error_set(err, "cannot read the port of a listener: %s", strerror(errno));
+        close(fd);
+        return NULL;
+    }
+    struct listener *listener = mem_alloc(sizeof(*listener));
+    listener->options = *options;
+    listener->fd = fd;
+    listener->port = ntohs(bound.sin_port);
+    listener->watch = watch_new(options->loop, fd, LOOP_READ, on_accept, listener);
+    return listener;
+}
+
+int listener_port(const struct listener *listener)
+{
+    return listener->port;
+}
+
+void listener_free(struct listener *listener)
+{
+    if (!listener)
+        return;
+    while (listener->wires)
+        wire_free(listener->wires);
+    watch_free(listener->watch);
+    close(listener->fd);
+    mem_free(listener);
+}
+
+void wire_use(struct wire *wire, const struct wire_user *calls, void *user)
+{
+    wire->calls = calls;
+    wire->user = user;
+}
+
+const char *wire_protocol(const struct wire *wire)
+{
+    const unsigned char *name = NULL;
+    unsigned size = 0;
+    if (wire->ssl)
+        SSL_get0_alpn_selected(wire->ssl, &name, &size);
+    if (size == 2 && memcmp(name, "h2", 2) == 0)
+        return "h2";
+    return size == 8 && memcmp(name, "http/1.1", 8) == 0 ? "http/1.1" : "";
+}
+
+bool wire_is_tls(const struct wire *wire)
+{
+    return wire->ssl != NULL;
+}
+
+void wire_start_tls(struct wire *wire, SSL_CTX *tls)
+{
+    wire->tls_next = tls;
+}
+
+void wire_close(struct wire *wire)
+{
+    wire->closing = true;
+}
