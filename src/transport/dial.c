@@ -1,3 +1,5 @@
+#include "transport/dial.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -10,7 +12,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "transport/guard.h"
-#include "transport/transport_internal.h"
+#include "transport/resolve.h"
 
 struct dial {
     struct loop *loop;

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "transport/tls.h"
 #include "transport/transport_internal.h"
 
 enum {

@@ -1,3 +1,5 @@
+#include "transport/resolve.h"
+
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 #include "core/mem.h"
-#include "transport/transport_internal.h"
 
 /* What the helper thread and the loop share; the last one to let go frees it. A look-up cannot be
  * interrupted, so an abandoned one may outlive its asker. */

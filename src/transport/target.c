@@ -1,8 +1,8 @@
+#include "transport/target.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "transport/transport_internal.h"
 
 static const struct scheme_row {
     const char *prefix;

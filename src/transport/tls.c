@@ -1,10 +1,10 @@
+#include "transport/tls.h"
+
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "transport/transport_internal.h"
 
 SSL_CTX *tls_context_new(const char *ca_file, struct error *err)
 {

@@ -12,19 +12,8 @@
 #include <openssl/ssl.h>
 #include <sys/queue.h>
 
+#include "transport/target.h"
 #include "transport/transport.h"
-
-enum scheme { SCHEME_HTTPS, SCHEME_SMTP, SCHEME_SMTPS };
-
-struct target {
-    enum scheme scheme;
-    char host[256]; /* without the brackets of an IPv6 address */
-    char port[6];
-    char authority[272]; /* host[:port], the port only when it is not the scheme's own */
-};
-
-/* False with err: unknown scheme, no host, bad port, user information, a path or a query. */
-bool target_parse(struct target *target, const char *url, struct error *err) MUST_CHECK;
 
 enum { EXCHANGE_HEADER_TEXT = 2048 };
 
@@ -120,31 +109,5 @@ void endpoint_fall_back(struct endpoint *endpoint);
 void http2_pool_new(struct endpoint *endpoint);
 void smtp_pool_new(struct endpoint *endpoint);
 bool curl_pool_new(struct endpoint *endpoint, struct error *err) MUST_CHECK;
-
-/* TLS 1.2 or later, verified against ca_file (PEM) or the system's authorities. */
-SSL_CTX *tls_context_new(const char *ca_file, struct error *err);
-/* A client connection on a connected descriptor that accepts only a certificate for host (name or address).
- */
-SSL *tls_new(SSL_CTX *context, int fd, const char *host);
-/* Why the last call failed. */
-void tls_error_text(const SSL *ssl, char *text, size_t size);
-/* Whether that was TLS itself (a certificate, a version) rather than a lost connection. Health checks stop a
- * provider for the one, not for the other. error: of SSL_get_error. */
-bool tls_is_at_fault(int error);
-
-/* Looks up a name and connects to the first address that answers; guarded: of those that guard_allows. The
- * callback comes once, from the loop; fd is the callback's to close, or -1 with fault and error. */
-typedef void dial_fn(void *arg, int fd, enum send_fault fault, const char *error);
-struct dial *dial_new(struct loop *loop, const char *host, const char *port, bool guarded, int64_t timeout_ms,
-                      dial_fn *callback, void *arg);
-void dial_free(struct dial *dial); /* NULL is allowed; no callback comes after */
-
-/* Looks up a name without blocking the loop. addresses is the callback's to free with freeaddrinfo; NULL with
- * error. */
-struct addrinfo;
-typedef void resolve_fn(void *arg, struct addrinfo *addresses, const char *error);
-struct resolve *resolve_new(struct loop *loop, const char *host, const char *port, resolve_fn *callback,
-                            void *arg);
-void resolve_free(struct resolve *resolve); /* NULL is allowed; no callback comes after */
 
 #endif

@@ -28,8 +28,7 @@ bool http2_connection_broken(struct http2_connection *connection, enum send_faul
 static bool tls_broken(struct http2_connection *connection, int error)
 {
     char text[100];
-    bool tls =
-        error == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    bool tls = tls_is_at_fault(error);
     if (tls)
         tls_error_text(connection->ssl, text, sizeof text);
     else

@@ -11,6 +11,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "transport/dial.h"
+#include "transport/tls.h"
 #include "transport/transport_internal.h"
 
 enum {

@@ -8,6 +8,8 @@
 #ifndef PGOUTBOX_TRANSPORT_SMTP_INTERNAL_H
 #define PGOUTBOX_TRANSPORT_SMTP_INTERNAL_H
 
+#include "transport/dial.h"
+#include "transport/tls.h"
 #include "transport/transport_internal.h"
 
 enum { SMTP_IDLE_MS = 30 * 1000 /* servers close idle connections soon */ };
