@@ -226,14 +226,6 @@ static void endpoint_on_turn(void *arg)
     endpoint_settle(arg);
 }
 
-void endpoint_flush(struct endpoint *endpoint)
-{
-    if (endpoint->queued > 0)
-        endpoint->backend->start(endpoint);
-    if (!TAILQ_EMPTY(&endpoint->done))
-        endpoint_wake(endpoint);
-}
-
 size_t endpoint_free_slots(const struct endpoint *endpoint)
 {
     size_t room = endpoint->backend->room(endpoint);

@@ -131,13 +131,10 @@ size_t endpoint_free_slots(const struct endpoint *endpoint);
 size_t endpoint_capacity(const struct endpoint *endpoint);
 
 /* Starts a request. The callback comes later from the loop, exactly once, never from inside this call. More
- * requests than free slots wait in order within the endpoint, their timeouts running. */
+ * requests than free slots wait in order within the endpoint, their timeouts running. Requests of one turn of
+ * the loop leave in few writes at its end. */
 void endpoint_send(struct endpoint *endpoint, const struct request *request, response_fn *callback,
                    void *arg);
-
-/* Frames of requests started since the last turn of the loop leave in few writes at its end; this flushes
- * now. */
-void endpoint_flush(struct endpoint *endpoint);
 
 /* New requests use new connections from now on; the old ones end when their answers have come. */
 void endpoint_renew(struct endpoint *endpoint);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
+
 static void on_patience(void *arg)
 {
     struct sender *sender = arg;
@@ -136,6 +138,14 @@ void sender_idle(struct sender *sender, int64_t ms)
     timer_set(sender->patience, ms);
     loop_run(sender->loop);
     timer_clear(sender->patience);
+}
+
+void sender_reach(struct sender *sender, const char *path)
+{
+    int64_t end = clock_mono() + SENDER_PATIENCE_MS;
+    while (peer_count(sender->peer, path) == 0 && clock_mono() < end)
+        sender_idle(sender, 5);
+    ck_assert_msg(peer_count(sender->peer, path) > 0, "%s was never seen", path);
 }
 
 void answer_expect(const struct answer *answer, enum send_state state, enum send_fault fault, int status)

@@ -51,6 +51,9 @@ void sender_mail(struct sender *sender, struct answer *answer, const char *to, c
 void sender_run(struct sender *sender, size_t left);
 /* Runs the loop for a while although nothing may be pending. */
 void sender_idle(struct sender *sender, int64_t ms);
+/* Runs the loop until the peer has recorded a request to this path. Ends the test when that takes too long.
+ */
+void sender_reach(struct sender *sender, const char *path);
 
 void answer_expect(const struct answer *answer, enum send_state state, enum send_fault fault, int status);
 

@@ -109,7 +109,7 @@ START_TEST(test_renew)
     post(&sender, &fast, "/answer");
     sender_run(&sender, 0);
     sender_post(&sender, &slow, "/silent", "{}", 2, 400);
-    endpoint_flush(sender.endpoint);
+    sender_reach(&sender, "/silent");
     endpoint_renew(sender.endpoint);
     post(&sender, &fast, "/answer?2");
     sender_run(&sender, 1);

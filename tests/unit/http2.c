@@ -303,7 +303,7 @@ START_TEST(test_renew)
     post(&sender, &fast, "/answer");
     sender_run(&sender, 0);
     sender_post(&sender, &slow, "/silent", "{}", 2, 400);
-    endpoint_flush(sender.endpoint);
+    sender_reach(&sender, "/silent");
     endpoint_renew(sender.endpoint);
     post(&sender, &fast, "/answer?2");
     sender_run(&sender, 1);
@@ -323,7 +323,7 @@ START_TEST(test_free_with_requests)
     post(&sender, &warm, "/answer");
     sender_run(&sender, 0);
     post(&sender, &sent, "/silent");
-    endpoint_flush(sender.endpoint);
+    sender_reach(&sender, "/silent");
     post(&sender, &waiting, "/answer?2");
     endpoint_free(sender.endpoint);
     sender.endpoint = NULL;
