@@ -8,14 +8,6 @@
 /* Longer values (cookies, policies) would crowd out the headers that matter. */
 enum { HEADER_VALUE_MAX = 512 };
 
-const char *response_header(const struct response *response, const char *name)
-{
-    for (size_t i = 0; i < response->header_count; i++)
-        if (strcmp(response->headers[i].name, name) == 0)
-            return response->headers[i].value;
-    return NULL;
-}
-
 void exchange_restart_response(struct exchange *exchange)
 {
     exchange->response.status = 0;
@@ -35,8 +27,8 @@ static char *keep_text(struct exchange *exchange, const char *text, size_t size)
     return kept;
 }
 
-void exchange_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
-                         size_t value_size)
+void exchange_keep_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
+                          size_t value_size)
 {
     struct response *response = &exchange->response;
     size_t room = sizeof exchange->header_text - exchange->header_text_size;
@@ -51,7 +43,7 @@ void exchange_add_header(struct exchange *exchange, const char *name, size_t nam
     header->value = keep_text(exchange, value, value_size);
 }
 
-void exchange_add_body(struct exchange *exchange, const char *data, size_t size)
+void exchange_keep_body(struct exchange *exchange, const char *data, size_t size)
 {
     size_t room = RESPONSE_MAX_BODY - exchange->body.size;
     if (size > room) {

@@ -50,9 +50,9 @@ struct exchange {
 /* Forgets headers and body received so far: an interim response, or the reply to an earlier command. */
 void exchange_restart_response(struct exchange *exchange);
 /* Keeps a header, its name in lower case; drops it when there is no room. */
-void exchange_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
-                         size_t value_size);
-void exchange_add_body(struct exchange *exchange, const char *data, size_t size);
+void exchange_keep_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
+                          size_t value_size);
+void exchange_keep_body(struct exchange *exchange, const char *data, size_t size);
 
 /* Both take an exchange that is on no place list and end it. Format: why it was not answered. */
 void exchange_answered(struct exchange *exchange);

@@ -28,7 +28,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *arg)
 static size_t on_write(char *data, size_t size, size_t count, void *arg)
 {
     struct curl_transfer *transfer = arg;
-    exchange_add_body(transfer->exchange, data, size * count);
+    exchange_keep_body(transfer->exchange, data, size * count);
     return size * count;
 }
 
@@ -50,7 +50,7 @@ static void http_field(struct exchange *exchange, const char *line, size_t size)
         value++;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
-    exchange_add_header(exchange, line, (size_t)(colon - line), value, (size_t)(end - value));
+    exchange_keep_header(exchange, line, (size_t)(colon - line), value, (size_t)(end - value));
 }
 
 static size_t on_http_header(char *data, size_t size, size_t count, void *arg)

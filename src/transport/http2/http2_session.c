@@ -48,7 +48,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (name_size == 7 && memcmp(name, ":status", 7) == 0)
         exchange->response.status = (int)strtol((const char *)value, NULL, 10);
     else
-        exchange_add_header(exchange, (const char *)name, name_size, (const char *)value, value_size);
+        exchange_keep_header(exchange, (const char *)name, name_size, (const char *)value, value_size);
     return 0;
 }
 
@@ -59,7 +59,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
     (void)arg;
     struct exchange *exchange = stream_exchange(session, stream_id);
     if (exchange != NULL)
-        exchange_add_body(exchange, (const char *)data, size);
+        exchange_keep_body(exchange, (const char *)data, size);
     return 0;
 }
 

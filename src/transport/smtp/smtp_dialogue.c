@@ -248,8 +248,8 @@ bool smtp_dialogue_line(struct smtp_connection *connection, const char *line, si
     if (!coded)
         return fail(connection, FAULT_PROTOCOL, "not an SMTP reply");
     if (exchange->body.size > 0)
-        exchange_add_body(exchange, "\n", 1);
-    exchange_add_body(exchange, line, size);
+        exchange_keep_body(exchange, "\n", 1);
+    exchange_keep_body(exchange, line, size);
     if (connection->step == STEP_EHLO && size > 4)
         note_capability(connection, line + 4, size - 4);
     if (size > 3 && line[3] == '-')
