@@ -1,5 +1,3 @@
-#include <curl/curl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,43 +12,6 @@ enum {
     MAX_STREAMS = 100000,
     SPARE_BODY_MAX = 4096 /* a spare exchange keeps no larger buffer */
 };
-
-struct transport {
-    struct loop *loop;
-    char *ca_file;
-};
-
-struct transport *transport_new(struct loop *loop, const struct transport_options *options, struct error *err)
-{
-    /* A write to a connection that the peer has closed must be an error, not the end of the process; TLS
-     * libraries write without MSG_NOSIGNAL. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
-        error_set(err, "cannot ignore SIGPIPE");
-        return NULL;
-    }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        error_set(err, "cannot start libcurl");
-        return NULL;
-    }
-    struct transport *transport = mem_alloc(sizeof *transport);
-    transport->loop = loop;
-    transport->ca_file = mem_strdup(options->ca_file);
-    return transport;
-}
-
-void transport_free(struct transport *transport)
-{
-    if (transport == NULL)
-        return;
-    curl_global_cleanup();
-    mem_free(transport->ca_file);
-    mem_free(transport);
-}
-
-struct loop *transport_loop(const struct transport *transport)
-{
-    return transport->loop;
-}
 
 /* ---- deadlines: mostly equal time-outs, so a new one nearly always belongs at the end of the list ---- */
 
@@ -307,8 +268,7 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
     if (!target_parse(&target, options->url, err) || !options_check(options, &target, err))
         return NULL;
     struct endpoint *endpoint = mem_alloc(sizeof *endpoint);
-    endpoint->transport = transport;
-    endpoint->loop = transport->loop;
+    endpoint->loop = transport_loop(transport);
     endpoint->target = target;
     endpoint->options = *options;
     endpoint->options.url = NULL;
@@ -317,7 +277,8 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
     endpoint->options.username = mem_strdup(options->username);
     endpoint->options.password = mem_strdup(options->password);
     endpoint->options.helo = mem_strdup(options->helo);
-    endpoint->options.ca_file = mem_strdup(options->ca_file != NULL ? options->ca_file : transport->ca_file);
+    endpoint->options.ca_file =
+        mem_strdup(options->ca_file != NULL ? options->ca_file : transport_ca_file(transport));
     TAILQ_INIT(&endpoint->queue);
     TAILQ_INIT(&endpoint->due);
     TAILQ_INIT(&endpoint->done);

@@ -94,8 +94,9 @@ struct transport *transport_new(struct loop *loop, const struct transport_option
                                 struct error *err);
 void transport_free(struct transport *transport); /* endpoints must be gone; NULL is allowed */
 
-/* The loop it was made with. */
+/* What it was made with. */
 struct loop *transport_loop(const struct transport *transport);
+const char *transport_ca_file(const struct transport *transport);
 
 /* One provider account: its own connections, never shared with another endpoint. Strings are copied. */
 struct endpoint_options {

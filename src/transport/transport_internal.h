@@ -75,7 +75,6 @@ struct backend {
 extern const struct backend http2_backend, curl_backend, smtp_backend;
 
 struct endpoint {
-    struct transport *transport;
     struct loop *loop;
     struct target target;
     struct endpoint_options options; /* strings owned */
