@@ -17,16 +17,16 @@ enum {
 
 static void due_insert(struct endpoint *endpoint, struct exchange *exchange)
 {
-    struct exchange *before = TAILQ_LAST(&endpoint->due, exchange_list);
+    struct exchange *before = TAILQ_LAST(&endpoint->lists.due, exchange_list);
     while (before != NULL && before->deadline > exchange->deadline)
         before = TAILQ_PREV(before, exchange_list, due);
     if (before != NULL)
-        TAILQ_INSERT_AFTER(&endpoint->due, before, exchange, due);
+        TAILQ_INSERT_AFTER(&endpoint->lists.due, before, exchange, due);
     else
-        TAILQ_INSERT_HEAD(&endpoint->due, exchange, due);
+        TAILQ_INSERT_HEAD(&endpoint->lists.due, exchange, due);
     /* The timer may fire early, never late: it is moved only when the first deadline comes closer. */
     if (before == NULL || !timer_is_set(endpoint->deadline))
-        timer_set(endpoint->deadline, TAILQ_FIRST(&endpoint->due)->deadline - clock_mono());
+        timer_set(endpoint->deadline, TAILQ_FIRST(&endpoint->lists.due)->deadline - clock_mono());
 }
 
 static void endpoint_on_deadline(void *arg)
@@ -34,7 +34,7 @@ static void endpoint_on_deadline(void *arg)
     struct endpoint *endpoint = arg;
     int64_t now = clock_mono();
     struct exchange *first;
-    while ((first = TAILQ_FIRST(&endpoint->due)) != NULL && first->deadline <= now) {
+    while ((first = TAILQ_FIRST(&endpoint->lists.due)) != NULL && first->deadline <= now) {
         if (first->backend != NULL) {
             first->backend->cancel(first);
             continue;
@@ -63,7 +63,7 @@ struct exchange *endpoint_take(struct endpoint *endpoint)
 void endpoint_give_back(struct endpoint *endpoint, struct exchange *exchange)
 {
     exchange->backend = NULL;
-    exchange->connection = NULL;
+    exchange->carrier = NULL;
     exchange->body_sent = 0;
     TAILQ_INSERT_HEAD(&endpoint->queue, exchange, place);
     endpoint->queued++;
@@ -85,6 +85,7 @@ static struct exchange *exchange_get(struct endpoint *endpoint)
         return exchange;
     }
     exchange = mem_alloc(sizeof *exchange);
+    exchange->lists = &endpoint->lists;
     exchange->endpoint = endpoint;
     buf_init(&exchange->body, RESPONSE_MAX_BODY);
     return exchange;
@@ -144,8 +145,8 @@ void endpoint_send(struct endpoint *endpoint, const struct request *request, res
 static void deliver(struct endpoint *endpoint)
 {
     struct exchange *exchange;
-    while ((exchange = TAILQ_FIRST(&endpoint->done)) != NULL) {
-        TAILQ_REMOVE(&endpoint->done, exchange, place);
+    while ((exchange = TAILQ_FIRST(&endpoint->lists.done)) != NULL) {
+        TAILQ_REMOVE(&endpoint->lists.done, exchange, place);
         exchange->callback(exchange->arg, &exchange->response);
         exchange_put(endpoint, exchange);
     }
@@ -172,7 +173,7 @@ void endpoint_settle(struct endpoint *endpoint)
     if (endpoint->queued > 0)
         endpoint->backend->start(endpoint);
     announce_slots(endpoint);
-    if (!TAILQ_EMPTY(&endpoint->done))
+    if (!TAILQ_EMPTY(&endpoint->lists.done))
         endpoint_wake(endpoint);
 }
 
@@ -192,7 +193,7 @@ size_t endpoint_free_slots(const struct endpoint *endpoint)
     size_t room = endpoint->backend->room(endpoint);
     if (room > endpoint->queued)
         return room - endpoint->queued;
-    return TAILQ_EMPTY(&endpoint->due) ? 1 : 0;
+    return TAILQ_EMPTY(&endpoint->lists.due) ? 1 : 0;
 }
 
 size_t endpoint_capacity(const struct endpoint *endpoint)
@@ -280,8 +281,8 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
     endpoint->options.ca_file =
         mem_strdup(options->ca_file != NULL ? options->ca_file : transport_ca_file(transport));
     TAILQ_INIT(&endpoint->queue);
-    TAILQ_INIT(&endpoint->due);
-    TAILQ_INIT(&endpoint->done);
+    TAILQ_INIT(&endpoint->lists.due);
+    TAILQ_INIT(&endpoint->lists.done);
     TAILQ_INIT(&endpoint->spare);
     endpoint->turn = timer_new(endpoint->loop, endpoint_on_turn, endpoint);
     endpoint->deadline = timer_new(endpoint->loop, endpoint_on_deadline, endpoint);

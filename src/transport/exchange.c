@@ -1,9 +1,9 @@
+#include "transport/exchange.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "transport/transport_internal.h"
 
 /* Longer values (cookies, policies) would crowd out the headers that matter. */
 enum { HEADER_VALUE_MAX = 512 };
@@ -56,14 +56,11 @@ void exchange_keep_body(struct exchange *exchange, const char *data, size_t size
 
 static void exchange_done(struct exchange *exchange, enum send_state state, enum send_fault fault)
 {
-    struct endpoint *endpoint = exchange->endpoint;
     exchange->response.state = state;
     exchange->response.fault = fault;
-    exchange->connection = NULL;
-    exchange->transfer = NULL;
-    exchange->smtp = NULL;
-    TAILQ_REMOVE(&endpoint->due, exchange, due);
-    TAILQ_INSERT_TAIL(&endpoint->done, exchange, place);
+    exchange->carrier = NULL;
+    TAILQ_REMOVE(&exchange->lists->due, exchange, due);
+    TAILQ_INSERT_TAIL(&exchange->lists->done, exchange, place);
 }
 
 void exchange_answered(struct exchange *exchange)

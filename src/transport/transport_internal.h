@@ -10,54 +10,10 @@
 #define PGOUTBOX_TRANSPORT_TRANSPORT_INTERNAL_H
 
 #include <openssl/ssl.h>
-#include <sys/queue.h>
 
+#include "transport/exchange.h"
 #include "transport/target.h"
 #include "transport/transport.h"
-
-enum { EXCHANGE_HEADER_TEXT = 2048 };
-
-TAILQ_HEAD(exchange_list, exchange);
-
-struct exchange {
-    TAILQ_ENTRY(exchange) place; /* the list that says where it is */
-    TAILQ_ENTRY(exchange) due;   /* endpoint->due while not finished */
-    struct endpoint *endpoint;
-    const struct backend *backend; /* NULL until a back end has taken it */
-    struct request request;        /* a copy; what it points to is borrowed */
-    response_fn *callback;
-    void *arg;
-    int64_t deadline;     /* monotonic ms */
-    size_t body_sent;     /* octets of the request's body handed on so far */
-    char length_text[24]; /* the body's size as text */
-
-    struct response response;
-    struct buf body;
-    char header_text[EXCHANGE_HEADER_TEXT];
-    size_t header_text_size;
-    bool final; /* the headers of a final response (status >= 200) are complete */
-
-    /* HTTP/2 */
-    struct http2_connection *connection;
-    int32_t stream_id;
-    uint64_t offset; /* where its HEADERS frame starts in the connection's output */
-    /* libcurl */
-    struct curl_transfer *transfer;
-    /* SMTP */
-    struct smtp_connection *smtp;
-};
-
-/* Forgets headers and body received so far: an interim response, or the reply to an earlier command. */
-void exchange_restart_response(struct exchange *exchange);
-/* Keeps a header, its name in lower case; drops it when there is no room. */
-void exchange_keep_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
-                          size_t value_size);
-void exchange_keep_body(struct exchange *exchange, const char *data, size_t size);
-
-/* Both take an exchange that is on no place list and end it. Format: why it was not answered. */
-void exchange_answered(struct exchange *exchange);
-void exchange_failed(struct exchange *exchange, enum send_state state, enum send_fault fault,
-                     const char *format, ...) PRINTF_LIKE(4, 5);
 
 struct backend {
     /* Takes from endpoint->queue what fits now and writes it. */
@@ -86,8 +42,7 @@ struct endpoint {
 
     struct exchange_list queue; /* waiting, in order */
     size_t queued;
-    struct exchange_list due; /* all not finished, the most urgent first */
-    struct exchange_list done;
+    struct exchange_lists lists;
     struct exchange_list spare;
     size_t spares;
     struct timer *turn;     /* there is something to start or to deliver */

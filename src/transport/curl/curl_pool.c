@@ -155,7 +155,7 @@ static void pool_begin(struct curl_pool *pool, struct exchange *exchange)
         return;
     }
     exchange->backend = &curl_backend;
-    exchange->transfer = transfer;
+    exchange->carrier = transfer;
     TAILQ_INSERT_TAIL(&pool->active, transfer, place);
     pool->active_count++;
 }
@@ -176,7 +176,7 @@ static void pool_start(struct endpoint *endpoint)
 static void pool_cancel(struct exchange *exchange)
 {
     struct endpoint *endpoint = exchange->endpoint;
-    pool_finish(exchange->transfer, CURLE_OPERATION_TIMEDOUT);
+    pool_finish(exchange->carrier, CURLE_OPERATION_TIMEDOUT);
     pool_sweep(endpoint);
 }
 

@@ -113,7 +113,7 @@ static void pool_start(struct endpoint *endpoint)
 
 static void pool_cancel(struct exchange *exchange)
 {
-    http2_connection_cancel(exchange->connection, exchange);
+    http2_connection_cancel(exchange->carrier, exchange);
 }
 
 static size_t pool_room(const struct endpoint *endpoint)

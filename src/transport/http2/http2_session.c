@@ -202,7 +202,7 @@ bool http2_session_submit(struct http2_connection *connection, struct exchange *
     if (stream_id < 0)
         return false;
     exchange->stream_id = stream_id;
-    exchange->connection = connection;
+    exchange->carrier = connection;
     TAILQ_INSERT_TAIL(&connection->streams, exchange, place);
     connection->open++;
     return true;

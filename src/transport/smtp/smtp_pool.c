@@ -46,14 +46,15 @@ static void begin(struct smtp_pool *pool, struct exchange *exchange)
 {
     struct smtp_connection *connection = find_idle(pool);
     if (connection == NULL) {
-        exchange->smtp = smtp_connection_new(pool, pool->endpoint, exchange);
-        TAILQ_INSERT_TAIL(&pool->connections, exchange->smtp, place);
+        connection = smtp_connection_new(pool, pool->endpoint, exchange);
+        exchange->carrier = connection;
+        TAILQ_INSERT_TAIL(&pool->connections, connection, place);
         pool->count++;
         return;
     }
     timer_clear(connection->timer);
     connection->exchange = exchange;
-    exchange->smtp = connection;
+    exchange->carrier = connection;
     smtp_dialogue_begin(connection);
     if (!smtp_connection_write(connection))
         smtp_pool_remove(connection);
@@ -74,7 +75,7 @@ static void pool_start(struct endpoint *endpoint)
 
 static void pool_cancel(struct exchange *exchange)
 {
-    struct smtp_connection *connection = exchange->smtp;
+    struct smtp_connection *connection = exchange->carrier;
     smtp_dialogue_lost(connection, FAULT_TIMEOUT, "no answer in time");
     smtp_pool_remove(connection);
 }
