@@ -52,7 +52,7 @@ static void pool_action(struct curl_pool *pool, int fd, int events)
     (void)curl_multi_socket_action(pool->multi, fd, events, &running);
     read_messages(pool);
     pool_sweep(endpoint);
-    endpoint_settle(endpoint);
+    queue_settle(endpoint->queue);
 }
 
 static void on_descriptor(void *arg, int events)
@@ -154,7 +154,6 @@ static void pool_begin(struct curl_pool *pool, struct exchange *exchange)
         TAILQ_INSERT_HEAD(&pool->spare, transfer, place);
         return;
     }
-    exchange->backend = &curl_backend;
     exchange->carrier = transfer;
     TAILQ_INSERT_TAIL(&pool->active, transfer, place);
     pool->active_count++;
@@ -169,8 +168,8 @@ static size_t pool_room(const struct endpoint *endpoint)
 
 static void pool_start(struct endpoint *endpoint)
 {
-    while (endpoint->queued > 0 && pool_room(endpoint) > 0)
-        pool_begin(endpoint->curl, endpoint_take(endpoint));
+    while (queue_waiting(endpoint->queue) > 0 && pool_room(endpoint) > 0)
+        pool_begin(endpoint->curl, queue_take(endpoint->queue, &curl_backend));
 }
 
 static void pool_cancel(struct exchange *exchange)

@@ -186,7 +186,7 @@ static void on_socket(void *arg, int events)
         good = read_records(connection) && http2_connection_flush(connection);
     if (!good || http2_connection_is_idle(connection))
         http2_pool_broken(connection);
-    endpoint_settle(endpoint);
+    queue_settle(endpoint->queue);
 }
 
 static void on_dialed(void *arg, int fd, enum send_fault fault, const char *error)
@@ -212,7 +212,7 @@ static void on_dialed(void *arg, int fd, enum send_fault fault, const char *erro
     connection->dial = NULL;
     if (!good) {
         http2_pool_broken(connection);
-        endpoint_settle(endpoint);
+        queue_settle(endpoint->queue);
     }
 }
 
@@ -256,7 +256,7 @@ static void on_timer(void *arg)
     struct endpoint *endpoint = connection->endpoint;
     if (!check_time(connection) || http2_connection_is_idle(connection))
         http2_pool_broken(connection);
-    endpoint_settle(endpoint);
+    queue_settle(endpoint->queue);
 }
 
 void http2_connection_cancel(struct http2_connection *connection, struct exchange *exchange)

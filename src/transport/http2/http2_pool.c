@@ -74,11 +74,11 @@ static void submit_queue(struct http2_pool *pool)
 {
     struct http2_connection *connection;
     struct exchange *exchange;
-    while (pool->endpoint->queued > 0 && (connection = roomiest(pool)) != NULL) {
-        exchange = endpoint_take(pool->endpoint);
-        exchange->backend = &http2_backend;
+    struct queue *queue = pool->endpoint->queue;
+    while (queue_waiting(queue) > 0 && (connection = roomiest(pool)) != NULL) {
+        exchange = queue_take(queue, &http2_backend);
         if (!http2_connection_submit(connection, exchange))
-            endpoint_give_back(pool->endpoint, exchange);
+            queue_give_back(queue, exchange);
     }
 }
 
@@ -100,14 +100,14 @@ static void pool_start(struct endpoint *endpoint)
     do {
         submit_queue(pool);
         flush_all(pool);
-    } while (endpoint->queued > 0 && roomiest(pool) != NULL);
-    if (endpoint->queued == 0)
+    } while (queue_waiting(endpoint->queue) > 0 && roomiest(pool) != NULL);
+    if (queue_waiting(endpoint->queue) == 0)
         return;
     if (may_open(pool)) {
         struct http2_connection *connection = http2_connection_new(pool, endpoint);
         TAILQ_INSERT_TAIL(&pool->connections, connection, place);
     } else if (timer_is_set(pool->retry) && pool->fault != FAULT_NONE && !has_usable(pool)) {
-        endpoint_fail_queue(endpoint, pool->fault, pool->error);
+        queue_fail(endpoint->queue, pool->fault, pool->error);
     }
 }
 
@@ -200,7 +200,7 @@ void http2_pool_not_http2(struct http2_connection *connection)
 static void on_retry(void *arg)
 {
     struct http2_pool *pool = arg;
-    endpoint_settle(pool->endpoint);
+    queue_settle(pool->endpoint->queue);
 }
 
 void http2_pool_new(struct endpoint *endpoint)

@@ -160,7 +160,7 @@ static void after_event(struct smtp_connection *connection, bool good)
     }
     if (!good)
         smtp_pool_remove(connection);
-    endpoint_settle(endpoint);
+    queue_settle(endpoint->queue);
 }
 
 static void on_socket(void *arg, int events)

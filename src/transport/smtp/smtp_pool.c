@@ -62,10 +62,9 @@ static void begin(struct smtp_pool *pool, struct exchange *exchange)
 
 static void pool_start(struct endpoint *endpoint)
 {
-    while (endpoint->queued > 0 && pool_room(endpoint) > 0) {
-        struct exchange *exchange = endpoint_take(endpoint);
+    while (queue_waiting(endpoint->queue) > 0 && pool_room(endpoint) > 0) {
+        struct exchange *exchange = queue_take(endpoint->queue, &smtp_backend);
         const char *wrong = smtp_dialogue_check(exchange);
-        exchange->backend = &smtp_backend;
         if (wrong != NULL)
             exchange_failed(exchange, SEND_UNSENT, FAULT_PROTOCOL, "%s", wrong);
         else
