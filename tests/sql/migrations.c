@@ -245,30 +245,30 @@ static void link_own(const struct folder *folder, int first, int last)
     }
 }
 
-/* A database of the first release goes on as it is, with channels of its own by names that later ones use. */
+/* What a database holds goes on as it is when its functions come. */
 START_TEST(test_upgrade)
 {
     struct folder folder;
     folder_make(&folder);
     char *conninfo = pg_empty_database("outbox_migrations");
     struct db_session *db = pg_session(conninfo);
-    link_own(&folder, 1, 5);
-    outboxctl(&folder, "migrate", conninfo, EXIT_OK, "up to date: 5 migrations");
-    pg_exec(db,
-            "INSERT INTO outbox.channel (name, max_attempts) VALUES ('sms', 3), ('web', 3), ('webhook', 3);"
-            "INSERT INTO outbox.message (channel, recipient, payload, send_at) "
-            "SELECT 'sms', 'r', '{}', CASE WHEN n > 7 THEN now() + interval '1 hour' END "
-            "FROM generate_series(1, 9) AS n;"
-            "UPDATE outbox.message SET finished_at = now() - interval '2 hours', status = (ARRAY['sent', "
-            "'failed', 'expired', 'cancelled', 'suppressed', 'in_doubt'])[id]::outbox.message_status "
-            "WHERE id <= 6;"
-            "UPDATE outbox.message SET next_attempt_at = now() WHERE id = 8;"
-            "INSERT INTO outbox.flight (dispatcher, seq, deadline, channel, message_ids) "
-            "VALUES (1, 1, now(), 'sms', '{7}');"
-            "INSERT INTO outbox.flight_note (dispatcher, seq, n, message_ids, verdicts, providers, "
-            "provider_ids, reasons, at) VALUES (1, 1, 1, '{7}', '{sent}', '{p}', '{x}', '{NULL}', "
-            "ARRAY[now()])");
-    link_own(&folder, 6, 9999);
+    link_own(&folder, 1, 10);
+    outboxctl(&folder, "migrate", conninfo, EXIT_OK, "up to date: 10 migrations");
+    pg_exec(db, "UPDATE outbox.channel SET max_attempts = 3 WHERE name IN ('sms', 'web', 'webhook');"
+                "INSERT INTO outbox.message (channel, recipient, payload, send_at) "
+                "SELECT 'sms', 'r', '{}', CASE WHEN n > 7 THEN now() + interval '1 hour' END "
+                "FROM generate_series(1, 9) AS n;"
+                "UPDATE outbox.message SET finished_at = now() - interval '2 hours', status = (ARRAY['sent', "
+                "'failed', 'expired', 'cancelled', 'suppressed', 'in_doubt'])[id]::outbox.message_status "
+                "WHERE id <= 6;"
+                "UPDATE outbox.message SET status = 'scheduled', queue_pos = NULL, next_attempt_at = CASE id "
+                "WHEN 8 THEN now() ELSE send_at END WHERE id >= 8;"
+                "INSERT INTO outbox.flight (dispatcher, seq, deadline, channel, message_ids) "
+                "VALUES (1, 1, now(), 'sms', '{7}');"
+                "INSERT INTO outbox.flight_note (dispatcher, seq, n, message_ids, verdicts, providers, "
+                "provider_ids, reasons, at) VALUES (1, 1, 1, '{7}', '{sent}', '{p}', '{x}', '{NULL}', "
+                "ARRAY[now()])");
+    link_own(&folder, 11, 9999);
     outboxctl(&folder, "migrate", conninfo, EXIT_OK, "up to date: ");
     pg_expect(db,
               "SELECT string_agg(DISTINCT max_attempts::text, ' ') FROM outbox.channel "

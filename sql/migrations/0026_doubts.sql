@@ -1,44 +1,5 @@
 -- Doubts that end by asking the provider. "It does not have the message" sends it again, so it must come from the
--- account that the message may have gone to, and from each of them if it is unknown which one that was.
-
-ALTER TABLE outbox.provider ADD COLUMN account_since timestamptz NOT NULL DEFAULT clock_timestamp();
-ALTER TABLE outbox.channel ADD COLUMN provider_removed_at timestamptz;
-
-COMMENT ON COLUMN outbox.provider.account_since IS
-    'Since when this name stands for this account. Who puts another account''s key into the same file sets it to now()';
-COMMENT ON COLUMN outbox.channel.provider_removed_at IS 'When the channel last lost a provider; NULL = never';
-
--- Deferred, because the old account is used until the change is committed; whose rights hold then is not known.
-CREATE FUNCTION outbox.note_account() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF TG_OP IN ('INSERT', 'UPDATE') THEN
-        UPDATE outbox.provider AS p SET account_since = clock_timestamp() WHERE p.name = NEW.name;
-    END IF;
-    IF TG_OP IN ('DELETE', 'UPDATE') THEN
-        UPDATE outbox.channel AS c SET provider_removed_at = clock_timestamp()
-        WHERE c.name = OLD.channel AND OLD.channel IS DISTINCT FROM NEW.channel;
-    ELSIF TG_OP = 'TRUNCATE' THEN
-        UPDATE outbox.channel AS c SET provider_removed_at = clock_timestamp();
-    END IF;
-    RETURN NULL;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.note_account() IS
-    'Trigger: what was sent before was perhaps sent through another account, and one that is gone cannot be asked';
-
-CREATE CONSTRAINT TRIGGER note_account AFTER INSERT OR DELETE ON outbox.provider
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox.note_account();
-CREATE CONSTRAINT TRIGGER note_other_account AFTER UPDATE OF name, channel, adapter, settings ON outbox.provider
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN (ROW (OLD.name, OLD.channel, OLD.adapter, OLD.settings)
-        IS DISTINCT FROM ROW (NEW.name, NEW.channel, NEW.adapter, NEW.settings))
-    EXECUTE FUNCTION outbox.note_account();
-CREATE TRIGGER note_no_account AFTER TRUNCATE ON outbox.provider
-    FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_account();
+-- provider that the message may have gone to, and from each of them if it is unknown which one that was.
 
 -- Rows that are due go in the order of their time, whoever is to be asked, or those of one provider that are too early
 -- would keep out all others.
@@ -203,12 +164,3 @@ COMMENT ON FUNCTION outbox.settle_doubt(
     'What the asked accounts said about a message in doubt: sent, unsent (all of them; it is sent now while attempts '
     'are left), deferred (one was not asked) or anything else (asked again later, as often as the channel allows '
     'attempts); false when the doubt goes on';
-
-REVOKE ALL ON FUNCTION
-    outbox.note_account(), outbox.take_doubt(text, text[]), outbox.is_surely_unsent(outbox.doubt, text[]),
-    outbox.settle_doubt(bigint, bigint, integer, text, text, text, text, text[], numeric, text)
-    FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION
-    outbox.take_doubt(text, text[]), outbox.is_surely_unsent(outbox.doubt, text[]),
-    outbox.settle_doubt(bigint, bigint, integer, text, text, text, text, text[], numeric, text)
-    TO outbox_dispatcher, outbox_admin;

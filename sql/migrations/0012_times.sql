@@ -1,6 +1,26 @@
--- Cron: when an expression about local wall-clock time fires next. Syntax and policy are in docs/cron.md.
+-- Time zones, and cron: when an expression about local wall-clock time fires next. Syntax and policy are in
+-- docs/cron.md.
 --
 -- SQLSTATE of refusals: OB010, for a bad expression and for an unknown time zone.
+
+-- What AT TIME ZONE takes without asking is wider than the names: "XYZ3", and "Asia/Seoul3" just as well, would be
+-- three hours west of Greenwich. Of the names only those of Etc/GMT have digits.
+CREATE FUNCTION outbox.is_timezone(name text) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF name IS NULL OR name !~ '^(UTC|GMT|Etc/GMT([+-]?[0-9]|[+-]1[0-4])|[A-Za-z_]+(/[A-Za-z_-]+)+)$' THEN
+        RETURN false;
+    END IF;
+    PERFORM now() AT TIME ZONE name;
+    RETURN true;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.is_timezone(text) IS 'A name of the time zone database, as "Asia/Seoul", or UTC';
 
 -- Local times are converted by the session's TimeZone, which each function below sets for itself: its own
 -- SET clause makes Postgres put the caller's zone back at the end. AT TIME ZONE would not do. It takes an
@@ -286,18 +306,3 @@ $$;
 
 COMMENT ON FUNCTION outbox.cron_check(text, text) IS
     'Raises OB010 for a bad cron expression or an unknown zone';
-
-REVOKE ALL ON FUNCTION
-    outbox.use_timezone(text), outbox.clock_change(timestamptz, timestamptz),
-    outbox.local_instant(timestamp, text), outbox.cron_field(text, text, integer, integer, text[]),
-    outbox.cron_fields(text), outbox.cron_day(bit varying, bit varying, bit varying, boolean, date),
-    outbox.cron_minute(bit varying, bit varying, integer), outbox.cron_next(text, text, timestamptz),
-    outbox.cron_check(text, text)
-    FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION
-    outbox.use_timezone(text), outbox.clock_change(timestamptz, timestamptz),
-    outbox.local_instant(timestamp, text), outbox.cron_field(text, text, integer, integer, text[]),
-    outbox.cron_fields(text), outbox.cron_day(bit varying, bit varying, bit varying, boolean, date),
-    outbox.cron_minute(bit varying, bit varying, integer), outbox.cron_next(text, text, timestamptz),
-    outbox.cron_check(text, text)
-    TO outbox_producer, outbox_scheduler, outbox_reader, outbox_admin;

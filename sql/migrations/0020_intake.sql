@@ -1,40 +1,28 @@
--- Intake: what a producer may insert, how dispatchers are woken, and the function that spares SQL.
---
--- SQLSTATEs of refusals:
---   OB001 unknown channel      OB002 bad recipient          OB003 bad payload
---   OB004 bad time             OB005 bad idempotency_key    OB006 bad provider settings
+-- Intake of messages: what a producer may insert, and the functions that spare SQL. Refusals: OB001 to OB005, OB007.
 
-CREATE FUNCTION outbox.next_queue_pos() RETURNS bigint
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('outbox.queue_pos_seq') END;
-
-COMMENT ON FUNCTION outbox.next_queue_pos() IS
-    'The next queue position, taken only after the transaction has its id: every row with a position <= P '
-    'belongs to a transaction that had its id when P was read';
-
-CREATE FUNCTION outbox.refuse() RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+-- In every producer's way: with the producer's rights, without a pinned search_path, and with the statement's own
+-- snapshot, which is as good as a new one because of what outbox.leaving waits for. The same id is the row itself
+-- on its way back.
+CREATE FUNCTION outbox.skip_used_key() RETURNS trigger
+LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    RAISE EXCEPTION '% %', TG_ARGV[1], TG_ARGV[2] USING
-        ERRCODE = TG_ARGV[0], SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[1],
-        CONSTRAINT = TG_NAME;
+    -- What a notification makes needs no look: its keys begin with the notification's. A WHEN of the trigger would
+    -- be read from the catalogue and prepared at every INSERT.
+    IF NEW.notification_id IS NULL THEN
+        IF EXISTS (SELECT FROM outbox.used_key AS u WHERE u.key = NEW.idempotency_key AND u.kind = 'message'
+                   AND u.id <> NEW.id) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    RETURN NEW;
 END
 $$;
 
-COMMENT ON FUNCTION outbox.refuse() IS 'Trigger (SQLSTATE, column, rule): raises "column rule"';
+COMMENT ON FUNCTION outbox.skip_used_key() IS 'Trigger: a message whose key was used is not inserted';
 
-CREATE TRIGGER settings_is_object BEFORE INSERT OR UPDATE OF settings ON outbox.provider
-    FOR EACH ROW WHEN (jsonb_typeof(NEW.settings) <> 'object')
-    EXECUTE FUNCTION outbox.refuse('OB006', 'settings', 'must be a JSON object');
-CREATE TRIGGER settings_without_secrets BEFORE INSERT OR UPDATE OF settings ON outbox.provider
-    FOR EACH ROW WHEN (NEW.settings ?| ARRAY[
-        'key', 'private_key', 'api_key', 'password', 'passwd', 'token', 'access_token', 'auth_token',
-        'secret', 'client_secret', 'service_account', 'credentials'])
-    EXECUTE FUNCTION outbox.refuse('OB006', 'settings',
-        'must not hold a secret: name it by NAME_file (a path) or NAME_env (a variable)');
+CREATE TRIGGER skip_used_key BEFORE INSERT ON outbox.message
+    FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_key();
 
 CREATE FUNCTION outbox.schedule_message() RETURNS trigger
 LANGUAGE plpgsql
@@ -52,28 +40,6 @@ COMMENT ON FUNCTION outbox.schedule_message() IS 'Trigger: keeps a message with 
 
 CREATE TRIGGER schedule_message BEFORE INSERT ON outbox.message
     FOR EACH ROW WHEN (NEW.send_at > now()) EXECUTE FUNCTION outbox.schedule_message();
-
--- Waking a dispatcher. A NOTIFY in every producer's commit would serialise all commits of the cluster, so one
--- is sent only while a dispatcher of the channel sleeps. "Asleep" is not a row: the sleeper's control
--- connection holds the exclusive advisory lock (7301, channel id).
---   * The shared lock is granted: nobody sleeps. It is held until this transaction ends, and as long nobody
---     can fall asleep: a dispatcher gets the exclusive lock only when every producer that did not notify has
---     ended, and it looks at the queue once more after getting it. So no message is missed.
---   * It is refused: somebody sleeps (or falls asleep just now) and is notified when this transaction commits.
--- A lock dies with its connection and with the server: nothing is left behind by a crash.
--- Called for each insert, so it does without a pinned search_path; it has its caller's rights only.
-CREATE FUNCTION outbox.wake(channel_id integer, name text) RETURNS void
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7301, channel_id) THEN
-        PERFORM pg_catalog.pg_notify('outbox_wake', name);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.wake(integer, text) IS
-    'Notifies the sleeping dispatchers of a channel, if any; else keeps them awake until the transaction ends';
 
 -- The rules for new messages, checked once for each statement. As CHECK constraints, or as a trigger for each rule,
 -- they would be read from the catalogue and prepared at every INSERT (20 us on a 15 us INSERT); and CHECK would
@@ -105,14 +71,24 @@ RETURN CASE
         THEN 'OB004 expires_at must be after send_at'
     WHEN NOT octet_length(new_message.idempotency_key) BETWEEN 1 AND 255
         THEN 'OB005 idempotency_key must have 1 to 255 octets'
+    WHEN (new_message.user_id IS NULL) <> (new_message.category IS NULL)
+        THEN 'OB007 category must be given with user_id, and user_id with category'
+    WHEN new_message.category IS NOT NULL
+        AND NOT EXISTS (SELECT FROM outbox.category AS g WHERE g.name = new_message.category)
+        THEN 'OB007 category "' || new_message.category || '" does not exist; see outbox.category'
+    WHEN octet_length(new_message.user_id) > 200 OR btrim(new_message.user_id) = ''
+        THEN 'OB007 user_id must have 1 to 200 octets'
+    WHEN new_message.environment NOT IN ('production', 'sandbox')
+        THEN 'OB007 environment must be production or sandbox'
 END;
 
 COMMENT ON FUNCTION outbox.why_refused(outbox.message) IS
     'SQLSTATE, column and rule that a new message breaks; NULL = it is welcome';
 
--- One query settles the everyday case: rows of one channel that cannot break a rule, and nobody asleep. All else
--- goes the long way. It has the producer's rights and no pinned search_path, which would cost more than all it
--- does; every name that is not of pg_catalog is qualified.
+-- Three ways, from the cheapest to the dearest: rows of one channel that cannot break a rule, with nobody asleep;
+-- rows of several channels, times and users, as notifications make them by the thousand; and rows that break a
+-- rule, which are looked at one by one for what to say. It has the producer's rights and no pinned search_path,
+-- which would cost more than all it does; every name that is not of pg_catalog is qualified.
 CREATE FUNCTION outbox.after_insert() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -128,19 +104,38 @@ BEGIN
                 btrim(m.recipient) <> '' AND octet_length(m.recipient) <= 4096
                 AND m.recipient !~ '[\x01-\x1f\x7f]' AND jsonb_typeof(m.payload) = 'object'
                 AND pg_column_size(m.payload) <= 8192 AND m.send_at IS NULL AND m.expires_at IS NULL
-                AND octet_length(m.idempotency_key) BETWEEN 1 AND 255) AS plain
+                AND octet_length(m.idempotency_key) BETWEEN 1 AND 255
+                AND m.user_id IS NULL AND m.category IS NULL AND m.environment IS NULL) AS plain
         FROM new_messages AS m) AS n;
     IF plain THEN
         RETURN NULL;
     END IF;
-    SELECT min(outbox.why_refused(m.*)) INTO refusal FROM new_messages AS m;
+    SELECT bool_and(
+            btrim(m.recipient) <> '' AND octet_length(m.recipient) <= 4096
+            AND m.recipient !~ '[\x01-\x1f\x7f]' AND jsonb_typeof(m.payload) = 'object'
+            AND pg_column_size(m.payload) <= 8192 AND octet_length(m.idempotency_key) BETWEEN 1 AND 255
+            AND coalesce(isfinite(m.send_at), true)
+            AND coalesce(isfinite(m.expires_at) AND m.expires_at > greatest(now(), m.send_at), true)
+            AND (m.user_id IS NULL) = (m.category IS NULL)
+            AND coalesce(octet_length(m.user_id) <= 200 AND btrim(m.user_id) <> '', true)
+            AND coalesce(m.environment IN ('production', 'sandbox'), true))
+        AND NOT EXISTS (
+            SELECT FROM (SELECT DISTINCT o.channel, o.category FROM new_messages AS o) AS kinds
+            WHERE NOT EXISTS (SELECT FROM outbox.channel AS c WHERE c.name = kinds.channel)
+                OR (kinds.category IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM outbox.category AS g WHERE g.name = kinds.category)))
+    INTO plain
+    FROM new_messages AS m;
+    IF NOT plain THEN
+        SELECT min(outbox.why_refused(m.*)) INTO refusal FROM new_messages AS m;
+    END IF;
     IF refusal IS NOT NULL THEN
         RAISE EXCEPTION '%', substr(refusal, 7) USING
             ERRCODE = left(refusal, 5), SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
             COLUMN = split_part(refusal, ' ', 2);
     END IF;
     PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c
-    WHERE EXISTS (SELECT FROM new_messages AS m WHERE m.channel = c.name AND m.status = 'pending');
+    WHERE c.name IN (SELECT m.channel FROM new_messages AS m WHERE m.status = 'pending');
     RETURN NULL;
 END
 $$;
@@ -164,10 +159,13 @@ DECLARE
     message_id bigint;
     key text := coalesce(send.idempotency_key, gen_random_uuid()::text);
 BEGIN
-    -- Twice round only if the earlier message disappears between the two statements.
+    -- Twice round only if the earlier message disappears between the statements.
     LOOP
         IF send.idempotency_key IS NOT NULL THEN
             SELECT m.id INTO message_id FROM outbox.message AS m WHERE m.idempotency_key = key;
+            EXIT WHEN FOUND;
+            SELECT u.id INTO message_id FROM outbox.used_key AS u
+            WHERE u.key = send.idempotency_key AND u.kind = 'message';
             EXIT WHEN FOUND;
         END IF;
         INSERT INTO outbox.message

@@ -1,9 +1,5 @@
 -- The adapter http: a vendor described wholly by its provider row, which is checked when it is written. The
--- rules and their words are those of src/providers/http_settings.c. Refusals: OB006. And the channel webhook.
-
--- Sending again is harmless: every receiver drops a webhook-id that it has seen.
-INSERT INTO outbox.channel (name, max_attempts, batch_size, in_doubt) VALUES ('webhook', 12, 200, 'resend')
-ON CONFLICT (name) DO NOTHING;
+-- rules and their words are those of src/providers/http_settings.c. Refusals: OB006.
 
 CREATE FUNCTION outbox.json_type(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -317,28 +313,3 @@ END;
 COMMENT ON FUNCTION outbox.check_http_settings(jsonb) IS
     'What is wrong with the settings of a provider whose adapter is http, beginning with the path of the key '
     'at fault; NULL = nothing';
-
-CREATE FUNCTION outbox.refuse_http_settings() RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    problem CONSTANT text := outbox.check_http_settings(NEW.settings);
-BEGIN
-    IF problem IS NOT NULL THEN
-        RAISE EXCEPTION '%', problem USING ERRCODE = 'OB006', COLUMN = 'settings', CONSTRAINT = TG_NAME,
-            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
-    END IF;
-    RETURN NEW;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.refuse_http_settings() IS
-    'Trigger: refuses an http provider whose settings outbox.check_http_settings finds fault with';
-
--- After settings_is_object and settings_without_secrets: triggers fire in the order of their names.
-CREATE TRIGGER vendor_is_described BEFORE INSERT OR UPDATE OF adapter, settings ON outbox.provider
-    FOR EACH ROW WHEN (NEW.adapter = 'http') EXECUTE FUNCTION outbox.refuse_http_settings();
-
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA outbox FROM PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;

@@ -1,44 +1,32 @@
--- Finished rows leave the hot tables for the archive, and come back when they are sent again.
---
--- A key must never be free between its row's leaving and its record's being seen. So a row leaves in three steps,
--- each in a transaction of its own:
---   1. Its key is recorded in outbox.used_key, and the row is put on the list of leaving rows.
---   2. The transactions that run then are noted on the list: the record may be too young for their snapshots.
---   3. When all of these have ended, the row goes. Whoever inserts the key sees its record from then on; until
---      then the row itself is in the way.
+-- Finished rows leave the hot tables for the archive, in the three steps that stand at outbox.leaving.
 
-CREATE TABLE outbox.leaving (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    recorded_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    kind outbox.key_kind NOT NULL,
-    ids bigint[] NOT NULL,
-    running text[]
-);
+CREATE FUNCTION outbox.make_partition(parent text, at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    day date := (at AT TIME ZONE 'UTC')::date;
+    name text := parent || to_char(day, '_YYYYMMDD');
+BEGIN
+    IF parent NOT IN ('archive', 'notification_archive') THEN
+        RAISE EXCEPTION 'outbox.% has no partitions', parent USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF to_regclass('outbox.' || name) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(7304, 1);
+    IF to_regclass('outbox.' || name) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    -- Made apart and then attached, which readers and writers of the others do not notice.
+    EXECUTE format('CREATE TABLE outbox.%I (LIKE outbox.%I INCLUDING DEFAULTS)', name, parent);
+    EXECUTE format('ALTER TABLE outbox.%I ATTACH PARTITION outbox.%I FOR VALUES FROM (%L) TO (%L)',
+                   parent, name, day || ' 00:00+00', day + 1 || ' 00:00+00');
+END
+$$;
 
-COMMENT ON TABLE outbox.leaving IS 'Rows whose keys are recorded and which leave next';
-COMMENT ON COLUMN outbox.leaving.running IS
-    'Transactions that ran after recorded_by had ended; the rows stay until these have ended too';
-
-CREATE TABLE outbox.walk (
-    duty text COLLATE "C" NOT NULL,
-    channel text COLLATE "C" NOT NULL DEFAULT '',
-    lane outbox.lane NOT NULL DEFAULT 'transactional',
-    position bigint NOT NULL DEFAULT 0,
-    lowest bigint,
-    found bigint NOT NULL DEFAULT 0,
-    next_round_at timestamptz NOT NULL DEFAULT '-infinity',
-    full_round_at timestamptz NOT NULL DEFAULT '-infinity',
-    PRIMARY KEY (duty, channel, lane)
-) WITH (fillfactor = 50);
-
-COMMENT ON TABLE outbox.walk IS 'How far the duties that go round a table have come';
-COMMENT ON COLUMN outbox.walk.position IS 'The last row that was visited: its id, or its queue_pos';
-COMMENT ON COLUMN outbox.walk.lowest IS 'The lowest row that stays; the next round begins there';
-COMMENT ON COLUMN outbox.walk.found IS 'Rows with which something was to be done in this round';
-COMMENT ON COLUMN outbox.walk.full_round_at IS
-    'From then on a round begins at the very first row: rows of late transactions and of outbox.retry lie there';
-
-INSERT INTO outbox.walk (duty) VALUES ('archive_finished'), ('archive_notifications');
+COMMENT ON FUNCTION outbox.make_partition(text, timestamptz) IS
+    'Makes the partition of outbox.archive or notification_archive for a moment, unless there is one';
 
 -- From pg_locks, which hides nothing from anybody: every transaction holds a lock on its virtual id, also before
 -- it has written anything. Background processes insert no keys.
@@ -117,6 +105,27 @@ END;
 
 COMMENT ON FUNCTION outbox.end_walk(outbox.walk, bigint, bigint, bigint, bigint, interval) IS
     'Notes how far a walk came';
+
+CREATE FUNCTION outbox.forget_keys(max_rows integer) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    forgotten integer;
+BEGIN
+    DELETE FROM outbox.used_key AS k WHERE k.ctid = ANY (ARRAY(
+        SELECT u.ctid FROM outbox.used_key AS u
+        WHERE u.recorded_at <= now() - (SELECT s.key_window FROM outbox.settings AS s)
+        ORDER BY u.recorded_at
+        LIMIT max_rows));
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.forget_keys(integer) IS
+    'Deletes keys that were recorded longer than settings.key_window ago; returns how many';
 
 -- Rows are locked in the order of their ids, as everywhere. What flights and fallbacks still need is looked at after
 -- the locks were taken.
@@ -339,129 +348,3 @@ $$;
 COMMENT ON FUNCTION outbox.archive_notifications(integer) IS
     'Moves some of the notifications that are past, and of which no message is left in outbox.message, to '
     'outbox.notification_archive; as outbox.archive_finished does';
-
--- ---- The way back ----
-
-CREATE FUNCTION outbox.bring_back(message_id bigint) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    old outbox.archive;
-BEGIN
-    SELECT a.* INTO old FROM outbox.archive AS a
-    WHERE a.id = bring_back.message_id AND EXISTS (
-        SELECT FROM outbox.transition AS t WHERE t.from_status = a.status AND t.to_status = 'pending')
-    FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    -- When the window of its key has passed, another message may have it now.
-    INSERT INTO outbox.message (
-        id, created_at, send_at, expires_at, sent_at, lane, channel, app, recipient, idempotency_key, payload,
-        provider, provider_message_id, last_error, notification_id, device_id, template_id, user_id, category,
-        environment, cost, currency)
-    OVERRIDING SYSTEM VALUE
-    VALUES (old.id, old.created_at, least(old.send_at, now()), CASE WHEN old.expires_at > now() THEN old.expires_at END,
-        old.sent_at, old.lane, old.channel, old.app, old.recipient, old.idempotency_key, old.payload,
-        old.provider, old.provider_message_id, old.last_error, old.notification_id, old.device_id, old.template_id,
-        old.user_id, old.category, old.environment, old.cost, old.currency)
-    ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    DELETE FROM outbox.archive AS a WHERE a.id = old.id AND a.finished_at = old.finished_at;
-    RETURN true;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.bring_back(bigint) IS
-    'Queues an archived message that may be sent again, with its id and key; false when there is none';
-
-CREATE OR REPLACE FUNCTION outbox.requeue(message_id bigint) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    channel_name text;
-BEGIN
-    UPDATE outbox.message AS m
-    SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL, finished_at = NULL,
-        attempts = 0,
-        expires_at = CASE WHEN m.expires_at > now() THEN m.expires_at END -- else it would expire at once
-    WHERE m.id = requeue.message_id AND m.status <> 'scheduled' AND EXISTS (
-        SELECT FROM outbox.transition AS t WHERE t.from_status = m.status AND t.to_status = 'pending')
-    RETURNING m.channel INTO channel_name;
-    IF NOT FOUND THEN
-        RETURN outbox.bring_back(requeue.message_id);
-    END IF;
-    PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c WHERE c.name = channel_name;
-    RETURN true;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.retry(bigint) IS
-    'Sends a failed, expired, cancelled, suppressed or doubtful message again, with all its attempts, also when it '
-    'is archived; false when it is in none of these states';
-
--- ---- Views over both ----
-
-CREATE OR REPLACE VIEW outbox.delivery AS
-SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app,
-    provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
-    last_error, notification_id, user_id, category, template_id, device_id, false AS archived, cost,
-    currency
-FROM outbox.message
-UNION ALL
-SELECT id, idempotency_key, outbox.message_uuid(idempotency_key), channel, recipient, status, lane, app,
-    provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
-    last_error, notification_id, user_id, category, template_id, device_id, true, cost, currency
-FROM outbox.archive;
-
-COMMENT ON VIEW outbox.delivery IS 'What became of each message, archived or not';
-
-CREATE VIEW outbox.notification_status AS
-SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
-    x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, x.reason,
-    x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id, n.archived
-FROM (
-        SELECT id, idempotency_key, user_id, category, template, created_at, send_at, state, withheld,
-            false AS archived
-        FROM outbox.notification
-        UNION ALL
-        SELECT id, idempotency_key, user_id, category, template, created_at, send_at, state, withheld, true
-        FROM outbox.notification_archive) AS n
-    LEFT JOIN LATERAL (
-        SELECT m.channel, m.recipient, m.status::text AS status, m.last_error AS reason, m.provider, m.attempts,
-            m.sent_at, m.finished_at, m.id AS message_id
-        FROM outbox.delivery AS m
-        WHERE m.notification_id = n.id
-        UNION ALL
-        SELECT w.key, NULL, 'withheld', w.value, NULL, NULL, NULL, NULL, NULL
-        FROM jsonb_each_text(n.withheld) AS w) AS x ON true;
-
-COMMENT ON VIEW outbox.notification_status IS
-    'Each notification, archived or not, with its messages and with what was withheld and why; one row when there '
-    'is neither';
-
-REVOKE ALL ON FUNCTION
-    outbox.running_transactions(), outbox.take_leaving(outbox.key_kind),
-    outbox.begin_walk(outbox.walk, outbox.key_kind),
-    outbox.end_walk(outbox.walk, bigint, bigint, bigint, bigint, interval),
-    outbox.move_messages(bigint[]), outbox.archive_finished(integer),
-    outbox.move_notifications(bigint[]), outbox.archive_notifications(integer), outbox.bring_back(bigint)
-    FROM PUBLIC;
-GRANT DELETE ON outbox.message TO outbox_scheduler;
-GRANT DELETE, UPDATE (fallback_at) ON outbox.notification TO outbox_scheduler; -- UPDATE: to lock a row
-GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.walk, outbox.leaving TO outbox_scheduler;
-GRANT EXECUTE ON FUNCTION
-    outbox.running_transactions(), outbox.take_leaving(outbox.key_kind),
-    outbox.begin_walk(outbox.walk, outbox.key_kind),
-    outbox.end_walk(outbox.walk, bigint, bigint, bigint, bigint, interval),
-    outbox.move_messages(bigint[]), outbox.archive_finished(integer),
-    outbox.move_notifications(bigint[]), outbox.archive_notifications(integer)
-    TO outbox_scheduler;
-GRANT SELECT ON outbox.notification_status TO outbox_reader;
-GRANT ALL ON outbox.leaving, outbox.walk, outbox.delivery, outbox.notification_status TO outbox_admin;
-GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO outbox_admin;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;
