@@ -13,24 +13,55 @@ void sha256(const void *data, size_t size, unsigned char digest[SHA256_SIZE])
         mem_exhausted();
 }
 
-static void hmac(const EVP_MD *method, const void *key, size_t key_size, const void *data, size_t size,
-                 unsigned char *digest)
+static size_t hmac(const EVP_MD *method, const void *key, size_t key_size, const void *data, size_t size,
+                   unsigned char *digest)
 {
+    unsigned int digest_size = 0;
     /* A NULL key would mean "the one of before" to OpenSSL. */
-    if (HMAC(method, key_size > 0 ? key : "", (int)key_size, data, size, digest, NULL) == NULL)
-        mem_exhausted();
+    const void *octets = key_size > 0 ? key : "";
+    return HMAC(method, octets, (int)key_size, data, size, digest, &digest_size) != NULL ? digest_size : 0;
 }
 
 void hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
                  unsigned char digest[SHA256_SIZE])
 {
-    hmac(EVP_sha256(), key, key_size, data, size, digest);
+    if (hmac(EVP_sha256(), key, key_size, data, size, digest) == 0)
+        mem_exhausted();
 }
 
 void hmac_sha1(const void *key, size_t key_size, const void *data, size_t size,
                unsigned char digest[SHA1_SIZE])
 {
-    hmac(EVP_sha1(), key, key_size, data, size, digest);
+    if (hmac(EVP_sha1(), key, key_size, data, size, digest) == 0)
+        mem_exhausted();
+}
+
+static const EVP_MD *method_find(const char *name)
+{
+    static const struct {
+        const char *name;
+        const EVP_MD *(*method)(void);
+    } methods[] = {{"md5", EVP_md5}, {"sha1", EVP_sha1}, {"sha256", EVP_sha256}, {"sha512", EVP_sha512}};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strcmp(name, methods[i].name) == 0)
+            return methods[i].method();
+    }
+    return NULL;
+}
+
+size_t digest_by_name(const char *name, const void *data, size_t size, unsigned char digest[DIGEST_MAX])
+{
+    const EVP_MD *method = method_find(name);
+    unsigned int digest_size = 0;
+    bool ok = method != NULL && EVP_Digest(data, size, digest, &digest_size, method, NULL) == 1;
+    return ok ? digest_size : 0;
+}
+
+size_t hmac_by_name(const char *name, const void *key, size_t key_size, const void *data, size_t size,
+                    unsigned char digest[DIGEST_MAX])
+{
+    const EVP_MD *method = method_find(name);
+    return method != NULL ? hmac(method, key, key_size, data, size, digest) : 0;
 }
 
 bool digest_equal(const void *a, const void *b, size_t size)

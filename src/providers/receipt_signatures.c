@@ -1,8 +1,6 @@
 #include "providers/receipt_signatures.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,22 +128,16 @@ static bool vonage_text(const struct receipt_field *fields, size_t count, struct
 
 /* Lower-case hex of the signature; false for an unknown method. */
 static bool vonage_signature(const char *method, const char *secret, struct buf *text,
-                             char hex[2 * EVP_MAX_MD_SIZE + 1])
+                             char hex[2 * DIGEST_MAX + 1])
 {
-    static const char *const digests[] = {"md5", "sha1", "sha256", "sha512"};
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    bool ok = false;
-    if (strcmp(method, "md5hash") == 0)
-        ok =
-            buf_text(text, secret) && EVP_Digest(text->data, text->size, digest, &size, EVP_md5(), NULL) == 1;
-    for (size_t i = 0; !ok && i < sizeof digests / sizeof digests[0]; i++) {
-        if (strcmp(method, digests[i]) == 0)
-            ok = HMAC(EVP_get_digestbyname(method), secret, (int)strlen(secret),
-                      (const unsigned char *)buf_string(text), text->size, digest, &size) != NULL;
-    }
+    unsigned char digest[DIGEST_MAX];
+    size_t size = 0;
+    if (strcmp(method, "md5hash") != 0)
+        size = hmac_by_name(method, secret, strlen(secret), buf_string(text), text->size, digest);
+    else if (buf_text(text, secret))
+        size = digest_by_name("md5", text->data, text->size, digest);
     hex_encode(digest, size, hex);
-    return ok;
+    return size > 0;
 }
 
 static const char *field_value(const struct receipt_field *fields, size_t count, const char *name)
@@ -173,7 +165,7 @@ bool vonage_signature_valid(const char *method, const char *secret, const struct
     if (sig == NULL || secret[0] == '\0' || !is_fresh(field_value(fields, count, "timestamp"), now_ms))
         return false;
     struct buf text;
-    char hex[2 * EVP_MAX_MD_SIZE + 1], given[2 * EVP_MAX_MD_SIZE + 1] = "";
+    char hex[2 * DIGEST_MAX + 1], given[2 * DIGEST_MAX + 1] = "";
     buf_init(&text, SIGNED_MAX);
     bool ok = vonage_text(fields, count, &text) && vonage_signature(method, secret, &text, hex) &&
               strlen(sig) < sizeof given;
