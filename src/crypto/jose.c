@@ -5,7 +5,6 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -14,12 +13,13 @@
 #include "crypto/ecdsa.h"
 #include "crypto/p256.h"
 #include "crypto/pem.h"
+#include "crypto/signature.h"
 
 enum { RSA_LEAST_BITS = 2048, RSA_MOST_BITS = 8192 };
 
 struct jose_key {
     enum jose_algorithm algorithm;
-    EVP_PKEY *rsa;                      /* RS256 */
+    struct signature_key *rsa;          /* RS256 */
     unsigned char secret[ECDSA_SECRET]; /* ES256 */
 };
 
@@ -39,29 +39,34 @@ static bool ec_secret(EVP_PKEY *key, unsigned char secret[ECDSA_SECRET])
     return ok;
 }
 
-static bool rsa_suits(const EVP_PKEY *key)
+static bool read_ec(struct jose_key *key, const char *pem, struct error *err)
 {
-    int bits = EVP_PKEY_get_bits(key);
-    return EVP_PKEY_is_a(key, "RSA") && bits >= RSA_LEAST_BITS && bits <= RSA_MOST_BITS;
+    EVP_PKEY *pkey = pem_private_key(pem, err);
+    bool ok = pkey != NULL &&
+              (ec_secret(pkey, key->secret) || error_set(err, "must be an EC private key on curve P-256"));
+    EVP_PKEY_free(pkey);
+    /* What is left in the queue would be taken for an error of the next TLS call in this thread. */
+    ERR_clear_error();
+    return ok;
+}
+
+static bool read_rsa(struct jose_key *key, const char *pem, struct error *err)
+{
+    key->rsa = signature_key_new(pem, err);
+    if (key->rsa == NULL)
+        return false;
+    int bits = signature_key_bits(key->rsa);
+    bool suits =
+        signature_key_kind(key->rsa) == SIGNATURE_RSA && bits >= RSA_LEAST_BITS && bits <= RSA_MOST_BITS;
+    return suits ||
+           error_set(err, "must be an RSA private key of %d to %d bits", RSA_LEAST_BITS, RSA_MOST_BITS);
 }
 
 struct jose_key *jose_key_new(enum jose_algorithm algorithm, const char *pem, struct error *err)
 {
     struct jose_key *key = mem_alloc(sizeof *key);
     key->algorithm = algorithm;
-    EVP_PKEY *read = pem_private_key(pem, err);
-    bool ok = read != NULL;
-    if (ok && algorithm == JOSE_ES256) {
-        ok = ec_secret(read, key->secret) || error_set(err, "must be an EC private key on curve P-256");
-        EVP_PKEY_free(read);
-    } else if (ok) {
-        key->rsa = read;
-        ok = rsa_suits(read) ||
-             error_set(err, "must be an RSA private key of %d to %d bits", RSA_LEAST_BITS, RSA_MOST_BITS);
-    }
-    /* What is left in the queue would be taken for an error of the next TLS call in this thread. */
-    ERR_clear_error();
-    if (ok)
+    if (algorithm == JOSE_ES256 ? read_ec(key, pem, err) : read_rsa(key, pem, err))
         return key;
     jose_key_free(key);
     return NULL;
@@ -71,7 +76,7 @@ void jose_key_free(struct jose_key *key)
 {
     if (key == NULL)
         return;
-    EVP_PKEY_free(key->rsa);
+    signature_key_free(key->rsa);
     OPENSSL_cleanse(key, sizeof *key);
     mem_free(key);
 }
@@ -91,33 +96,21 @@ bool jose_derive(const struct jose_key *key, const void *data, size_t size, unsi
 
 static bool es256(const struct jose_key *key, const char *input, size_t size, struct buf *out)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH], signature[ECDSA_SIGNATURE];
-    SHA256((const unsigned char *)input, size, digest);
+    unsigned char digest[SHA256_SIZE], signature[ECDSA_SIGNATURE];
+    sha256(input, size, digest);
     return ecdsa_p256_sign(key->secret, digest, signature) && buf_append(out, signature, sizeof signature);
-}
-
-static bool rs256(const struct jose_key *key, const char *input, size_t size, struct buf *out)
-{
-    unsigned char signature[RSA_MOST_BITS / 8];
-    size_t length = sizeof signature;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key->rsa) == 1 &&
-              EVP_DigestSign(context, signature, &length, (const unsigned char *)input, size) == 1;
-    EVP_MD_CTX_free(context);
-    if (!ok)
-        ERR_clear_error();
-    return ok && buf_append(out, signature, length);
 }
 
 bool jose_signature(const struct jose_key *key, const char *input, size_t size, struct buf *out)
 {
-    return key->algorithm == JOSE_ES256 ? es256(key, input, size, out) : rs256(key, input, size, out);
+    return key->algorithm == JOSE_ES256 ? es256(key, input, size, out)
+                                        : signature_make(key->rsa, input, size, out);
 }
 
 bool jose_sign(const struct jose_key *key, const char *header, const char *claims, struct buf *out)
 {
     struct buf signature;
-    buf_init(&signature, RSA_MOST_BITS / 8);
+    buf_init(&signature, SIGNATURE_MAX);
     size_t start = out->size;
     bool ok = base64url_append(out, header, strlen(header)) && buf_char(out, '.') &&
               base64url_append(out, claims, strlen(claims)) &&
