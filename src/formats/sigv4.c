@@ -1,7 +1,5 @@
 #include "formats/sigv4.h"
-#include "core/clock.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,7 +197,7 @@ static void derive(unsigned char key[SHA256_SIZE], const char *text)
     unsigned char next[SHA256_SIZE];
     hmac_sha256(key, SHA256_SIZE, text, strlen(text), next);
     memcpy(key, next, SHA256_SIZE);
-    OPENSSL_cleanse(next, sizeof next);
+    explicit_bzero(next, sizeof next);
 }
 
 static void signing_key(const struct sigv4 *sigv4, const char *day, unsigned char key[SHA256_SIZE])
@@ -209,7 +207,7 @@ static void signing_key(const struct sigv4 *sigv4, const char *day, unsigned cha
     memcpy(first, "AWS4", 4);
     memcpy(first + 4, sigv4->secret_access_key, size - 4);
     hmac_sha256(first, size, day, strlen(day), key);
-    OPENSSL_cleanse(first, size);
+    explicit_bzero(first, size);
     mem_free(first);
     derive(key, sigv4->region);
     derive(key, sigv4->service);
@@ -245,7 +243,7 @@ bool sigv4_sign(const struct sigv4 *sigv4, int64_t now_ms, struct arena *arena, 
         const char *text = arena_printf(arena, "AWS4-HMAC-SHA256\n%s\n%s\n%s", moment, scope, hash);
         signing_key(sigv4, day, key);
         hmac_sha256(key, sizeof key, text, strlen(text), signature);
-        OPENSSL_cleanse(key, sizeof key);
+        explicit_bzero(key, sizeof key);
         hex_encode(signature, sizeof signature, hex);
         add_header(request, "authorization",
                    arena_printf(arena, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",

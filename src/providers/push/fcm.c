@@ -2,7 +2,6 @@
  * fcm_judge.c. */
 #include "providers/push/fcm.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "providers/push/push_payload.h"

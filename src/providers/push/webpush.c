@@ -1,7 +1,6 @@
 /* Web Push: settings and requests. */
 #include "providers/push/webpush.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "crypto/digest.h"
@@ -79,7 +78,7 @@ static void derive(const struct vapid *vapid, const struct message *message,
     memcpy(salt, digest, ECE_SALT);
     hmac_sha256(key, sizeof key, "ephemeral key", 13, secret);
     secret[0] &= 0x7F; /* surely below the order of the curve; 255 bits are enough */
-    OPENSSL_cleanse(key, sizeof key);
+    explicit_bzero(key, sizeof key);
 }
 
 static bool write_body(const struct webpush_settings *settings, const struct message *message,
@@ -91,7 +90,7 @@ static bool write_body(const struct webpush_settings *settings, const struct mes
     buf_init(&body, ECE_WEB_BODY);
     derive(settings->vapid, message, receiver, text, salt, secret);
     bool ok = ece_web_push(salt, secret, receiver, text->data, text->size, &body);
-    OPENSSL_cleanse(secret, sizeof secret);
+    explicit_bzero(secret, sizeof secret);
     if (ok) {
         char *copy = arena_alloc(arena, body.size);
         memcpy(copy, body.data, body.size);
