@@ -29,12 +29,12 @@ struct store {
 static const char *const channel_names[CHANNEL_COUNT] = {"apns", "fcm",  "smtp",   "web",
                                                          "sms",  "mail", "webhook"};
 
-const char *channel_name(enum channel channel)
+const char *store_channel_name(enum channel channel)
 {
     return channel_names[channel];
 }
 
-bool channel_parse(const char *name, enum channel *channel)
+bool store_channel_parse(const char *name, enum channel *channel)
 {
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         if (strcmp(channel_names[i], name) == 0) {

@@ -33,8 +33,8 @@ enum {
     STORE_MAX_NOTES = 8
 };
 
-const char *channel_name(enum channel channel); /* "apns" */
-bool channel_parse(const char *name, enum channel *channel);
+const char *store_channel_name(enum channel channel); /* "apns" */
+bool store_channel_parse(const char *name, enum channel *channel);
 
 struct note {
     const char *name;

@@ -145,15 +145,15 @@ static const char *topic_fault(const struct apns *apns, const char *topic, const
 
 static const char *header_fault(const struct apns *apns, const struct exchange *x)
 {
-    const char *type_name = exchange_header(x, "apns-push-type");
+    const char *type_name = http_header(x, "apns-push-type");
     const struct push_type *type = find_push_type(type_name ? type_name : "");
-    const char *priority = exchange_header(x, "apns-priority");
-    const char *id = exchange_header(x, "apns-id");
-    const char *collapse = exchange_header(x, "apns-collapse-id");
-    const char *expiration = exchange_header(x, "apns-expiration");
+    const char *priority = http_header(x, "apns-priority");
+    const char *id = http_header(x, "apns-id");
+    const char *collapse = http_header(x, "apns-collapse-id");
+    const char *expiration = http_header(x, "apns-expiration");
     if (!type)
         return "InvalidPushType";
-    const char *fault = topic_fault(apns, exchange_header(x, "apns-topic"), type->suffix);
+    const char *fault = topic_fault(apns, http_header(x, "apns-topic"), type->suffix);
     if (fault)
         return fault;
     if (priority && strcmp(priority, "10") != 0 && strcmp(priority, "5") != 0 && strcmp(priority, "1") != 0)
@@ -172,7 +172,7 @@ static const char *header_fault(const struct apns *apns, const struct exchange *
 
 static const char *payload_fault(const struct exchange *x)
 {
-    bool voip = strcmp(exchange_header(x, "apns-push-type"), "voip") == 0;
+    bool voip = strcmp(http_header(x, "apns-push-type"), "voip") == 0;
     if (x->body.overflowed || x->body.size > (voip ? VOIP_PAYLOAD_MAX : PAYLOAD_MAX))
         return "PayloadTooLarge";
     struct json_object *payload = json_parse(buf_string(&x->body), x->body.size, NULL);
@@ -186,14 +186,14 @@ static const char *fault_of(struct apns *apns, struct exchange *x)
     const char *fault = path_fault(x);
     if (fault)
         return fault;
-    if (x->head_overflowed || exchange_has_duplicates(x))
+    if (x->head_overflowed || http_has_duplicates(x))
         return "DuplicateHeaders";
     bool is_new = false;
-    fault = apns_tokens_check(&apns->tokens, exchange_header(x, "authorization"), clock_ms(), &is_new);
+    fault = apns_tokens_check(&apns->tokens, http_header(x, "authorization"), clock_ms(), &is_new);
     if (fault)
         return fault;
     store_stats(apns->store, CHANNEL_APNS)->tokens += is_new;
-    exchange_trust(x);
+    http_trust(x);
     fault = header_fault(apns, x);
     return fault ? fault : payload_fault(x);
 }
@@ -201,7 +201,7 @@ static const char *fault_of(struct apns *apns, struct exchange *x)
 /* The request's apns-id, or a new one, as Apple does. */
 static const char *message_id(struct exchange *x)
 {
-    const char *id = exchange_header(x, "apns-id");
+    const char *id = http_header(x, "apns-id");
     if (id && is_uuid(id))
         return id;
     unsigned char octets[16];
@@ -217,7 +217,7 @@ static const char *message_id(struct exchange *x)
         text[size++] = "0123456789abcdef"[octets[i] >> 4];
         text[size++] = "0123456789abcdef"[octets[i] & 15];
     }
-    const char *kept = exchange_keep(x, text, size);
+    const char *kept = http_keep(x, text, size);
     return kept ? kept : "";
 }
 
@@ -229,8 +229,8 @@ static void refuse(struct apns *apns, struct exchange *x, const struct refusal *
         buf_printf(&x->answer, ",\"timestamp\":%lld", (long long)clock_ms());
     buf_char(&x->answer, '}');
     if (refusal->retry_after)
-        exchange_set_header(x, "retry-after", refusal->retry_after);
-    exchange_answer(x, refusal->status, "application/json", 0);
+        http_set_header(x, "retry-after", refusal->retry_after);
+    http_answer(x, refusal->status, "application/json", 0);
 }
 
 static const struct refusal *refusal_of(const char *reason, int magic)
@@ -252,7 +252,7 @@ static void record(struct apns *apns, const struct exchange *x, const char *id, 
                               .body = x->body.data,
                               .body_size = x->body.size};
     for (size_t i = 0; i < sizeof(noted) / sizeof(*noted); i++)
-        arrival.notes[i] = (struct note){noted[i], exchange_header(x, noted[i])};
+        arrival.notes[i] = (struct note){noted[i], http_header(x, noted[i])};
     store_record(apns->store, &arrival);
 }
 
@@ -272,7 +272,7 @@ static void on_request(void *arg, struct exchange *x)
     struct apns *apns = arg;
     const char *fault = fault_of(apns, x);
     const char *id = message_id(x);
-    exchange_set_header(x, "apns-id", id);
+    http_set_header(x, "apns-id", id);
     if (fault) {
         refuse(apns, x, refusal_of(fault, 0));
         return;
@@ -286,13 +286,13 @@ static void on_request(void *arg, struct exchange *x)
     } else if (magic == MAGIC_GARBAGE) {
         record(apns, x, id, 400);
         buf_text(&x->answer, "<html>no JSON at all");
-        exchange_answer(x, 400, "text/html", 0);
+        http_answer(x, 400, "text/html", 0);
     } else if (magic_is_unanswered(magic)) {
         record(apns, x, id, 0);
         magic_abort(x, magic);
     } else {
         record(apns, x, id, 200);
-        exchange_answer(x, 200, NULL, magic == MAGIC_SLOW ? MAGIC_DELAY_MS : 0);
+        http_answer(x, 200, NULL, magic == MAGIC_SLOW ? MAGIC_DELAY_MS : 0);
     }
 }
 

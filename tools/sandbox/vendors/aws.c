@@ -64,8 +64,8 @@ static bool is_signed(const char *names, const char *name)
 /* Over HTTP/2 the host stands in a pseudo-header. */
 static const char *header_of(const struct exchange *x, const char *name)
 {
-    const char *value = exchange_header(x, name);
-    return value || strcmp(name, "host") != 0 ? value : exchange_header(x, ":authority");
+    const char *value = http_header(x, name);
+    return value || strcmp(name, "host") != 0 ? value : http_header(x, ":authority");
 }
 
 /* What must be signed is, and the names are in order. */
@@ -148,8 +148,8 @@ static bool signature_is_good(const struct exchange *x, const struct given *give
 const struct aws_fault *aws_signature_fault(const struct exchange *x, const char *service, const char *secret,
                                             int64_t now_ms)
 {
-    const char *authorization = exchange_header(x, "authorization");
-    const char *moment = exchange_header(x, "x-amz-date");
+    const char *authorization = http_header(x, "authorization");
+    const char *moment = http_header(x, "x-amz-date");
     struct given given;
     if (!authorization)
         return &no_token;

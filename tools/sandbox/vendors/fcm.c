@@ -70,8 +70,8 @@ static void refuse(struct fcm *fcm, struct exchange *x, const struct refusal *re
         buf_printf(&x->answer, ",\"details\":[%s]", refusal->details);
     buf_text(&x->answer, "}}");
     if (refusal->retry_after)
-        exchange_set_header(x, "retry-after", refusal->retry_after);
-    exchange_answer(x, refusal->http, "application/json; charset=UTF-8", 0);
+        http_set_header(x, "retry-after", refusal->retry_after);
+    http_answer(x, refusal->http, "application/json; charset=UTF-8", 0);
 }
 
 static void refuse_field(struct fcm *fcm, struct exchange *x, struct fcm_fault fault)
@@ -116,7 +116,7 @@ static void record(struct fcm *fcm, const struct exchange *x, struct json_object
                               .id = id ? id : "",
                               .recipient = "",
                               .status = status,
-                              .notes = {{"content-type", exchange_header(x, "content-type")},
+                              .notes = {{"content-type", http_header(x, "content-type")},
                                         {"priority", json_get_text(android, "priority")},
                                         {"ttl", json_get_text(android, "ttl")},
                                         {"collapse_key", json_get_text(android, "collapse_key")}},
@@ -153,18 +153,18 @@ static void accept_message(struct fcm *fcm, struct exchange *x, struct json_obje
     else
         buf_printf(&x->answer, "{\"name\":\"projects/" FCM_PROJECT "/messages/%llu\"}",
                    (unsigned long long)++fcm->next_message);
-    exchange_answer(x, 200, "application/json; charset=UTF-8", magic == MAGIC_SLOW ? MAGIC_DELAY_MS : 0);
+    http_answer(x, 200, "application/json; charset=UTF-8", magic == MAGIC_SLOW ? MAGIC_DELAY_MS : 0);
 }
 
 static void send_request(struct fcm *fcm, struct exchange *x)
 {
-    const char *type = exchange_header(x, "content-type");
+    const char *type = http_header(x, "content-type");
     if (strcmp(x->method, "POST") != 0) {
         refuse(fcm, x, &not_allowed);
         return;
     }
-    if (!fcm_is_authorized(fcm, exchange_header(x, "authorization"), clock_ms())) {
-        exchange_set_header(x, "www-authenticate", "Bearer realm=\"https://accounts.google.com/\"");
+    if (!fcm_is_authorized(fcm, http_header(x, "authorization"), clock_ms())) {
+        http_set_header(x, "www-authenticate", "Bearer realm=\"https://accounts.google.com/\"");
         refuse(fcm, x, &unauthenticated);
         return;
     }

@@ -65,12 +65,12 @@ static void refuse(struct fcm *fcm, struct exchange *x, int status, const char *
 {
     store_reject(fcm->store, CHANNEL_FCM, error);
     buf_printf(&x->answer, "{\"error\":\"%s\",\"error_description\":\"%s\"}", error, description);
-    exchange_answer(x, status, "application/json", 0);
+    http_answer(x, status, "application/json", 0);
 }
 
 void fcm_token_request(struct fcm *fcm, struct exchange *x)
 {
-    const char *type = exchange_header(x, "content-type");
+    const char *type = http_header(x, "content-type");
     struct buf grant, assertion;
     buf_init(&grant, TOKEN_MAX);
     buf_init(&assertion, TOKEN_MAX);
@@ -94,7 +94,7 @@ void fcm_token_request(struct fcm *fcm, struct exchange *x)
             store_stats(fcm->store, CHANNEL_FCM)->tokens++;
             buf_printf(&x->answer, "{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%d}",
                        token, FCM_GRANT_S);
-            exchange_answer(x, 200, "application/json", 0);
+            http_answer(x, 200, "application/json", 0);
         }
     }
     buf_free(&grant);

@@ -61,5 +61,5 @@ void magic_abort(struct exchange *exchange, int magic)
                   {MAGIC_CUT_BEFORE, ABORT_CLOSE}};
     for (size_t i = 0; i < sizeof(aborts) / sizeof(*aborts); i++)
         if (aborts[i].magic == magic)
-            exchange_abort(exchange, aborts[i].how);
+            http_abort(exchange, aborts[i].how);
 }

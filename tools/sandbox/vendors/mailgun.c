@@ -41,7 +41,7 @@ static void refuse(struct vendors *vendors, struct exchange *x, const char *reas
 static void refuse_login(struct vendors *vendors, struct exchange *x)
 {
     buf_text(&x->answer, "Forbidden");
-    exchange_set_header(x, "www-authenticate", "Basic realm=\"MG API\"");
+    http_set_header(x, "www-authenticate", "Basic realm=\"MG API\"");
     vendor_refuse(vendors, x, CHANNEL_MAIL, "mailgun: bad key", 401, "text/plain");
 }
 
@@ -56,7 +56,7 @@ static void refuse_by_magic(struct vendors *vendors, struct exchange *x, int mag
         if (refusal->magic != magic)
             continue;
         if (refusal->retry_after)
-            exchange_set_header(x, "retry-after", refusal->retry_after);
+            http_set_header(x, "retry-after", refusal->retry_after);
         refuse(vendors, x, "mailgun: magic", refusal->status, refusal->message);
         return;
     }
@@ -131,8 +131,7 @@ static void send_mime(struct vendors *vendors, struct exchange *x)
         refuse_login(vendors, x);
     } else if (!vendor_segment(x, DOMAIN_SEGMENT, domain) || strcmp(domain, MAILGUN_DOMAIN) != 0) {
         refuse(vendors, x, "mailgun: unknown domain", 404, "Domain not found");
-    } else if (!multipart_read(&parts, exchange_header(x, "content-type"), buf_string(&x->body),
-                               x->body.size)) {
+    } else if (!multipart_read(&parts, http_header(x, "content-type"), buf_string(&x->body), x->body.size)) {
         refuse(vendors, x, "mailgun: bad form", 400, "the form cannot be read");
     } else if (!field_text(&parts, "to", to, sizeof(to))) {
         refuse(vendors, x, "mailgun: bad form", 400, "to parameter is missing");

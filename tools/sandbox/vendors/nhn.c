@@ -64,7 +64,7 @@ static void refuse(struct vendors *vendors, struct exchange *x, enum fault fault
 
 static enum fault check_login(const struct vendors *vendors, const struct exchange *x)
 {
-    const char *given = exchange_header(x, "x-secret-key");
+    const char *given = http_header(x, "x-secret-key");
     char key[VENDOR_NAME_MAX + 1];
     if (!vendor_segment(x, 3, key) || strcmp(key, NHN_KEY) != 0)
         return UNKNOWN_KEY;
@@ -211,7 +211,7 @@ static void list_messages(struct vendors *vendors, struct exchange *x)
         fault = BAD_QUERY;
     if (fault == GOOD) {
         write_list(&x->answer, vendors, &wanted, most);
-        exchange_answer(x, 200, "application/json;charset=UTF-8", 0);
+        http_answer(x, 200, "application/json;charset=UTF-8", 0);
     } else {
         refuse(vendors, x, fault);
     }

@@ -63,9 +63,9 @@ static void refuse(struct vendors *vendors, struct exchange *x, const char *reas
 
 static void set_header(struct exchange *x, const char *name, const char *value)
 {
-    const char *kept = exchange_keep(x, value, strlen(value));
+    const char *kept = http_keep(x, value, strlen(value));
     if (kept)
-        exchange_set_header(x, name, kept);
+        http_set_header(x, name, kept);
 }
 
 static void refuse_with(struct vendors *vendors, struct exchange *x, const char *reason,
@@ -74,8 +74,8 @@ static void refuse_with(struct vendors *vendors, struct exchange *x, const char 
     if (refusal->status == 429) {
         char reset[24];
         snprintf(reset, sizeof(reset), "%lld", (long long)(clock_ms() / 1000 + WINDOW_S));
-        exchange_set_header(x, "x-ratelimit-limit", "500");
-        exchange_set_header(x, "x-ratelimit-remaining", "0");
+        http_set_header(x, "x-ratelimit-limit", "500");
+        http_set_header(x, "x-ratelimit-remaining", "0");
         set_header(x, "x-ratelimit-reset", reset);
     }
     refuse(vendors, x, reason, refusal->status, refusal->message, refusal->field);
@@ -94,7 +94,7 @@ static void refuse_by_magic(struct vendors *vendors, struct exchange *x, int mag
 static bool is_authorized(const struct vendors *vendors, const struct exchange *x)
 {
     static const char scheme[] = "Bearer ";
-    const char *given = exchange_header(x, "authorization");
+    const char *given = http_header(x, "authorization");
     return given && strncasecmp(given, scheme, sizeof(scheme) - 1) == 0 &&
            strcmp(given + sizeof(scheme) - 1, vendors->secret) == 0;
 }

@@ -80,9 +80,9 @@ static bool is_signed(const struct vendors *vendors, const struct exchange *x, c
 
 static enum fault check_login(const struct vendors *vendors, const struct exchange *x)
 {
-    const char *timestamp = exchange_header(x, "x-ncp-apigw-timestamp");
-    const char *key = exchange_header(x, "x-ncp-iam-access-key");
-    const char *signature = exchange_header(x, "x-ncp-apigw-signature-v2");
+    const char *timestamp = http_header(x, "x-ncp-apigw-timestamp");
+    const char *key = http_header(x, "x-ncp-iam-access-key");
+    const char *signature = http_header(x, "x-ncp-apigw-signature-v2");
     char service[VENDOR_NAME_MAX + 1];
     if (!timestamp || !key || !signature || !sms_is_digits(timestamp, 13, 13))
         return NO_LOGIN;
@@ -223,7 +223,7 @@ static void list_messages(struct vendors *vendors, struct exchange *x)
         fault = read_query(x, arena, &query);
     if (fault == GOOD) {
         write_list(&x->answer, vendors, &query);
-        exchange_answer(x, 202, "application/json", 0);
+        http_answer(x, 202, "application/json", 0);
     } else {
         refuse(vendors, x, fault);
     }

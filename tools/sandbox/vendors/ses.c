@@ -38,7 +38,7 @@ static void refuse(struct vendors *vendors, struct exchange *x, const char *reas
     buf_text(&x->answer, "{\"message\":");
     json_append_string(&x->answer, message, strlen(message));
     buf_char(&x->answer, '}');
-    exchange_set_header(x, "x-amzn-errortype", type);
+    http_set_header(x, "x-amzn-errortype", type);
     vendor_refuse(vendors, x, CHANNEL_MAIL, reason, status, json_content);
 }
 

@@ -23,7 +23,7 @@ size_t sms_fault_of(const struct sms_fault *faults, size_t count, int magic)
 void sms_refuse(struct vendors *vendors, struct exchange *x, const struct sms_fault *fault, const char *type)
 {
     if (fault->http == 429 || fault->http == 503)
-        exchange_set_header(x, "retry-after", "1");
+        http_set_header(x, "retry-after", "1");
     vendor_refuse(vendors, x, CHANNEL_SMS, fault->reason, fault->http, type);
 }
 

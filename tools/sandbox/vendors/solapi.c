@@ -103,7 +103,7 @@ static enum fault check_login(const struct vendors *vendors, const struct exchan
 {
     struct login login;
     int64_t at_ms;
-    if (!parse(exchange_header(x, "authorization"), &login))
+    if (!parse(http_header(x, "authorization"), &login))
         return NO_LOGIN;
     if (strcmp(login.key, SOLAPI_KEY) != 0)
         return UNKNOWN_KEY;
@@ -277,7 +277,7 @@ static void list_messages(struct vendors *vendors, struct exchange *x)
         fault = read_query(x, arena, &query, &most);
     if (fault == GOOD) {
         write_list(&x->answer, vendors, &query, most);
-        exchange_answer(x, 200, "application/json", 0);
+        http_answer(x, 200, "application/json", 0);
     } else {
         refuse(vendors, x, fault);
     }

@@ -191,7 +191,7 @@ static void list_messages(struct vendors *vendors, struct exchange *x)
     write_page(&x->answer, vendors, sms_form_text(arena, query, "To"),
                page_size(sms_form_text(arena, query, "PageSize")));
     arena_free(arena);
-    exchange_answer(x, 200, "application/json", 0);
+    http_answer(x, 200, "application/json", 0);
 }
 
 const struct vendor_route twilio_routes[] = {

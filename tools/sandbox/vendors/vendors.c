@@ -36,7 +36,7 @@ static bool path_fits(const char *pattern, const char *path)
 static void answer_unknown(struct exchange *x, bool path_known)
 {
     buf_text(&x->answer, path_known ? "{\"message\":\"method not allowed\"}" : "{\"message\":\"not found\"}");
-    exchange_answer(x, path_known ? 405 : 404, "application/json", 0);
+    http_answer(x, path_known ? 405 : 404, "application/json", 0);
 }
 
 static void on_request(void *arg, struct exchange *x)
@@ -109,7 +109,7 @@ int vendor_take(struct vendors *vendors, struct exchange *x, const struct vendor
         buf_reset(&x->answer);
         buf_text(&x->answer, "<html>no JSON at all");
     }
-    exchange_answer(x, status, type, magic == MAGIC_SLOW ? MAGIC_DELAY_MS : 0);
+    http_answer(x, status, type, magic == MAGIC_SLOW ? MAGIC_DELAY_MS : 0);
     return 0;
 }
 
@@ -117,7 +117,7 @@ void vendor_refuse(struct vendors *vendors, struct exchange *x, enum channel cha
                    int status, const char *type)
 {
     store_reject(vendors->store, channel, reason);
-    exchange_answer(x, status, type, 0);
+    http_answer(x, status, type, 0);
 }
 
 bool vendor_segment(const struct exchange *x, int index, char segment[VENDOR_NAME_MAX + 1])
@@ -140,7 +140,7 @@ bool vendor_segment(const struct exchange *x, int index, char segment[VENDOR_NAM
 
 bool vendor_has_basic(const struct exchange *x, const char *user, const char *password)
 {
-    const char *given = exchange_header(x, "authorization");
+    const char *given = http_header(x, "authorization");
     if (!given || strncasecmp(given, "Basic ", 6) != 0)
         return false;
     struct buf decoded, wanted;
@@ -156,7 +156,7 @@ bool vendor_has_basic(const struct exchange *x, const char *user, const char *pa
 
 bool vendor_has_type(const struct exchange *x, const char *type)
 {
-    const char *given = exchange_header(x, "content-type");
+    const char *given = http_header(x, "content-type");
     size_t size = strlen(type);
     return given && strncasecmp(given, type, size) == 0 &&
            (given[size] == '\0' || given[size] == ';' || given[size] == ' ');

@@ -70,7 +70,7 @@ int vendor_take(struct vendors *vendors, struct exchange *x, const struct vendor
                 const char *type);
 
 /* Counts the constant reason ("twilio: bad signature") and sends x->answer with the status. type as in
- * exchange_answer. */
+ * http_answer. */
 void vendor_refuse(struct vendors *vendors, struct exchange *x, enum channel channel, const char *reason,
                    int status, const char *type);
 

@@ -51,7 +51,7 @@ static void refuse(struct vendors *vendors, struct exchange *x, const struct ref
     buf_printf(&x->answer, "{\"code\":%d,\"errno\":%d,\"error\":\"%s\",\"message\":\"%s\"}", refusal->status,
                refusal->code, refusal->error, refusal->message);
     if (refusal->code == 201)
-        exchange_set_header(x, "retry-after", "1");
+        http_set_header(x, "retry-after", "1");
     vendor_refuse(vendors, x, CHANNEL_WEB, reason, refusal->status, type_json);
 }
 
@@ -106,12 +106,12 @@ static bool is_topic(const char *text)
 /* RFC 8030, 5. NULL: the headers are good. */
 static const char *check_headers(const struct exchange *x, const struct refusal **refusal)
 {
-    const char *coding = exchange_header(x, "content-encoding");
-    const char *ttl = exchange_header(x, "ttl");
-    const char *urgency = exchange_header(x, "urgency");
-    const char *topic = exchange_header(x, "topic");
+    const char *coding = http_header(x, "content-encoding");
+    const char *ttl = http_header(x, "ttl");
+    const char *urgency = http_header(x, "urgency");
+    const char *topic = http_header(x, "topic");
     *refusal = &missing_header;
-    if (x->head_overflowed || exchange_has_duplicates(x))
+    if (x->head_overflowed || http_has_duplicates(x))
         return "web: bad headers";
     if (!coding || strcasecmp(coding, "aes128gcm") != 0)
         return "web: content-encoding is not aes128gcm";
@@ -131,20 +131,19 @@ static void take(struct vendors *vendors, struct exchange *x, const char *name, 
     char location[LOCATION_MAX];
     snprintf(location, sizeof(location), "%s/message/%llu", vendors->origin,
              (unsigned long long)++vendors->next_id);
-    const char *ttl = exchange_header(x, "ttl");
-    const char *kept = exchange_keep(x, location, strlen(location));
+    const char *ttl = http_header(x, "ttl");
+    const char *kept = http_keep(x, location, strlen(location));
     if (kept)
-        exchange_set_header(x, "location", kept);
-    exchange_set_header(x, "ttl", ttl);
-    const struct vendor_arrival arrival = {.channel = CHANNEL_WEB,
-                                           .vendor = "webpush",
-                                           .id = json_get_text(push, "outbox_id"),
-                                           .recipient = name,
-                                           .notes = {{"ttl", ttl},
-                                                     {"urgency", exchange_header(x, "urgency")},
-                                                     {"topic", exchange_header(x, "topic")}},
-                                           .body = buf_string(text),
-                                           .body_size = text->size};
+        http_set_header(x, "location", kept);
+    http_set_header(x, "ttl", ttl);
+    const struct vendor_arrival arrival = {
+        .channel = CHANNEL_WEB,
+        .vendor = "webpush",
+        .id = json_get_text(push, "outbox_id"),
+        .recipient = name,
+        .notes = {{"ttl", ttl}, {"urgency", http_header(x, "urgency")}, {"topic", http_header(x, "topic")}},
+        .body = buf_string(text),
+        .body_size = text->size};
     int status = vendor_take(vendors, x, &arrival, 201, NULL);
     if (status != 0)
         refuse_by_magic(vendors, x, status);
@@ -176,7 +175,7 @@ static void on_push(struct vendors *vendors, struct exchange *x)
         refuse(vendors, x, &no_endpoint, "web: no such subscription");
         return;
     }
-    const char *fault = web_vapid_check(vendors->web, exchange_header(x, "authorization"), vendors->origin,
+    const char *fault = web_vapid_check(vendors->web, http_header(x, "authorization"), vendors->origin,
                                         clock_ms() / 1000, key, &is_new);
     store_stats(vendors->store, CHANNEL_WEB)->tokens += is_new;
     if (fault)

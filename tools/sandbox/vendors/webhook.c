@@ -16,7 +16,7 @@ static void refuse(struct vendors *vendors, struct exchange *x, int status, cons
 {
     buf_printf(&x->answer, "{\"error\":\"%s\"}", reason);
     if (status == 429 || status == 503)
-        exchange_set_header(x, "retry-after", "1");
+        http_set_header(x, "retry-after", "1");
     vendor_refuse(vendors, x, CHANNEL_WEBHOOK, reason, status, type_json);
 }
 
@@ -65,14 +65,14 @@ static bool is_timely(const char *timestamp)
 /* What is wrong with the request, a constant, or NULL. */
 static const char *check(const struct vendors *vendors, const struct exchange *x, int *status)
 {
-    const char *id = exchange_header(x, "webhook-id");
-    const char *timestamp = exchange_header(x, "webhook-timestamp");
-    const char *signatures = exchange_header(x, "webhook-signature");
+    const char *id = http_header(x, "webhook-id");
+    const char *timestamp = http_header(x, "webhook-timestamp");
+    const char *signatures = http_header(x, "webhook-signature");
     *status = 413;
     if (x->body.overflowed || x->body.size > HOOK_BODY_MAX)
         return "webhook: too large";
     *status = 400;
-    if (x->head_overflowed || exchange_has_duplicates(x))
+    if (x->head_overflowed || http_has_duplicates(x))
         return "webhook: bad headers";
     if (!vendor_has_type(x, type_json))
         return "webhook: content type is not JSON";
@@ -91,10 +91,10 @@ static void take(struct vendors *vendors, struct exchange *x, const char *name)
     const struct vendor_arrival arrival = {
         .channel = CHANNEL_WEBHOOK,
         .vendor = "webhook",
-        .id = exchange_header(x, "webhook-id"),
+        .id = http_header(x, "webhook-id"),
         .recipient = name,
-        .notes = {{"webhook-timestamp", exchange_header(x, "webhook-timestamp")},
-                  {"user-agent", exchange_header(x, "user-agent")}},
+        .notes = {{"webhook-timestamp", http_header(x, "webhook-timestamp")},
+                  {"user-agent", http_header(x, "user-agent")}},
         .body = x->body.data,
         .body_size = x->body.size};
     buf_text(&x->answer, "{\"taken\":true}");

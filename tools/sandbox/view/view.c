@@ -12,7 +12,7 @@ typedef void route_fn(struct view *view, struct exchange *x, const char *query);
 static void answer_text(struct exchange *x, int status, const char *text)
 {
     buf_text(&x->answer, text);
-    exchange_answer(x, status, "text/plain; charset=utf-8", 0);
+    http_answer(x, status, "text/plain; charset=utf-8", 0);
 }
 
 static void answer_pull(struct exchange *x, struct http_pull *pull, const char *type)
@@ -22,24 +22,24 @@ static void answer_pull(struct exchange *x, struct http_pull *pull, const char *
         return;
     }
     x->pull = pull;
-    exchange_answer(x, 200, type, 0);
+    http_answer(x, 200, type, 0);
 }
 
 static void on_page(struct view *view, struct exchange *x, const char *query)
 {
     (void)view, (void)query;
-    exchange_set_header(x, "content-security-policy",
-                        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-                        "connect-src 'self'");
+    http_set_header(x, "content-security-policy",
+                    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                    "connect-src 'self'");
     buf_append(&x->answer, page_html, (size_t)(page_html_end - page_html));
-    exchange_answer(x, 200, "text/html; charset=utf-8", 0);
+    http_answer(x, 200, "text/html; charset=utf-8", 0);
 }
 
 static void on_stats(struct view *view, struct exchange *x, const char *query)
 {
     (void)query;
     view_stats(view->store, &x->answer);
-    exchange_answer(x, 200, "application/json", 0);
+    http_answer(x, 200, "application/json", 0);
 }
 
 static void on_arrivals(struct view *view, struct exchange *x, const char *query)
@@ -63,7 +63,7 @@ static void on_subscription(struct view *view, struct exchange *x, const char *q
     struct buf name;
     buf_init(&name, VENDOR_NAME_MAX);
     if (form_value(query, "name", &name) && web_subscription(view->vendors, buf_string(&name), &x->answer))
-        exchange_answer(x, 200, "application/json", 0);
+        http_answer(x, 200, "application/json", 0);
     else
         answer_text(x, 400, "bad query\n");
     buf_free(&name);
@@ -93,7 +93,7 @@ static void on_request(void *arg, struct exchange *x)
     size_t size = strcspn(x->path, "?");
     const char *query = x->path[size] == '?' ? x->path + size + 1 : "";
     bool path_known = false;
-    exchange_set_header(x, "cache-control", "no-store");
+    http_set_header(x, "cache-control", "no-store");
     for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
         if (strlen(routes[i].path) != size || strncmp(routes[i].path, x->path, size) != 0)
             continue;

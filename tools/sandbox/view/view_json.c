@@ -67,7 +67,7 @@ static void append_body(struct buf *out, const struct kept *kept)
 
 static void append_arrival(struct buf *out, const struct kept *kept)
 {
-    buf_printf(out, "{\"channel\":\"%s\"", channel_name(kept->channel));
+    buf_printf(out, "{\"channel\":\"%s\"", store_channel_name(kept->channel));
     append_text(out, "id", kept->id);
     append_text(out, "recipient", kept->recipient);
     buf_printf(out, ",\"at\":%lld.%03lld,\"status\":%d,\"count\":%u,\"headers\":{",
@@ -107,7 +107,7 @@ static bool read_channel(struct cursor *cursor, const char *query)
     struct buf name;
     buf_init(&name, 16);
     bool given = form_value(query, "channel", &name) || name.overflowed;
-    bool good = !given || channel_parse(buf_string(&name), &cursor->channel);
+    bool good = !given || store_channel_parse(buf_string(&name), &cursor->channel);
     cursor->all = !given;
     buf_free(&name);
     return good;
@@ -182,7 +182,7 @@ static bool next_repeats(struct http_pull *pull, struct buf *out)
             continue;
         cursor->left--;
         open_element(cursor, out);
-        buf_printf(out, "{\"channel\":\"%s\"", channel_name(cursor->channel));
+        buf_printf(out, "{\"channel\":\"%s\"", store_channel_name(cursor->channel));
         append_text(out, "id", id);
         buf_printf(out, ",\"count\":%u}", count);
         return true;
@@ -204,7 +204,7 @@ static void append_channel(struct buf *out, struct store *store, enum channel ch
     buf_printf(out,
                "\"%s\":{\"arrived\":%lld,\"distinct\":%zu,\"repeats\":%lld,\"untracked\":%lld,"
                "\"connections_opened\":%lld,\"connections_now\":%lld,\"tokens_seen\":%lld,\"rejected\":{",
-               channel_name(channel), (long long)stats->arrived, ledger_size(store_ids(store, channel)),
+               store_channel_name(channel), (long long)stats->arrived, ledger_size(store_ids(store, channel)),
                (long long)stats->repeats, (long long)stats->untracked, (long long)stats->connections.opened,
                (long long)stats->connections.now, (long long)stats->tokens);
     for (int i = 0; i < STORE_MAX_REASONS && stats->rejected[i].reason; i++)

@@ -56,7 +56,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t stream, uint8_t *ou
 static void answer(struct exchange *x)
 {
     struct h2 *h2 = x->connection;
-    char *status = exchange_keep(x, "000", 3);
+    char *status = http_keep(x, "000", 3);
     if (!status) { /* the head is full to its last octets: nothing can be said */
         nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, x->stream, NGHTTP2_INTERNAL_ERROR);
         return;
@@ -134,7 +134,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST || h2->stopped ||
         (h2->leaving && stream > h2->goaway_last))
         return 0;
-    struct exchange *x = exchange_new(h2->server, &carrier, h2);
+    struct exchange *x = http_exchange_new(h2->server, &carrier, h2);
     x->stream = stream;
     x->next = h2->open;
     if (x->next)
@@ -150,7 +150,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)session, (void)flags;
     struct exchange *x = fed(arg, frame->hd.stream_id);
     if (x && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        exchange_add_header(x, (const char *)name, name_size, (const char *)value, value_size);
+        http_add_header(x, (const char *)name, name_size, (const char *)value, value_size);
     return 0;
 }
 
@@ -197,7 +197,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
         h2->open = x->next;
     if (x->next)
         x->next->previous = x->previous;
-    exchange_free(x);
+    http_exchange_free(x);
     return 0;
 }
 
@@ -249,7 +249,7 @@ static void gone(void *user)
     while (h2->open) {
         struct exchange *x = h2->open;
         h2->open = x->next;
-        exchange_free(x);
+        http_exchange_free(x);
     }
     mem_free(h2);
 }

@@ -38,8 +38,8 @@ void http_accepted(void *server, struct wire *wire)
     wire_use(wire, &undecided, server);
 }
 
-struct exchange *exchange_new(struct http_server *server, const struct http_carrier *carrier,
-                              void *connection)
+struct exchange *http_exchange_new(struct http_server *server, const struct http_carrier *carrier,
+                                   void *connection)
 {
     struct exchange *exchange = server->spare;
     if (exchange) {
@@ -60,7 +60,7 @@ struct exchange *exchange_new(struct http_server *server, const struct http_carr
     return exchange;
 }
 
-void exchange_free(struct exchange *exchange)
+void http_exchange_free(struct exchange *exchange)
 {
     timer_free(exchange->delay);
     exchange->delay = NULL;
@@ -83,7 +83,7 @@ void http_server_clear(struct http_server *server)
     }
 }
 
-char *exchange_keep(struct exchange *exchange, const char *text, size_t size)
+char *http_keep(struct exchange *exchange, const char *text, size_t size)
 {
     if (size >= sizeof(exchange->head) - exchange->head_size)
         return NULL;
@@ -94,10 +94,10 @@ char *exchange_keep(struct exchange *exchange, const char *text, size_t size)
     return kept;
 }
 
-void exchange_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
-                         size_t value_size)
+void http_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
+                     size_t value_size)
 {
-    const char *kept_value = exchange_keep(exchange, value, value_size);
+    const char *kept_value = http_keep(exchange, value, value_size);
     bool is_path = name_size == 5 && memcmp(name, ":path", 5) == 0;
     bool is_method = name_size == 7 && memcmp(name, ":method", 7) == 0;
     if (kept_value && is_path) {
@@ -105,7 +105,7 @@ void exchange_add_header(struct exchange *exchange, const char *name, size_t nam
     } else if (kept_value && is_method) {
         exchange->method = kept_value;
     } else {
-        const char *kept_name = exchange_keep(exchange, name, name_size);
+        const char *kept_name = http_keep(exchange, name, name_size);
         if (!kept_name || !kept_value || exchange->header_count == HTTP_MAX_HEADERS)
             exchange->head_overflowed = true;
         else
@@ -113,7 +113,7 @@ void exchange_add_header(struct exchange *exchange, const char *name, size_t nam
     }
 }
 
-const char *exchange_header(const struct exchange *exchange, const char *name)
+const char *http_header(const struct exchange *exchange, const char *name)
 {
     for (size_t i = 0; i < exchange->header_count; i++)
         if (strcmp(exchange->headers[i].name, name) == 0)
@@ -121,7 +121,7 @@ const char *exchange_header(const struct exchange *exchange, const char *name)
     return NULL;
 }
 
-bool exchange_has_duplicates(const struct exchange *exchange)
+bool http_has_duplicates(const struct exchange *exchange)
 {
     for (size_t i = 1; i < exchange->header_count; i++)
         for (size_t j = 0; j < i; j++)
@@ -130,7 +130,7 @@ bool exchange_has_duplicates(const struct exchange *exchange)
     return false;
 }
 
-void exchange_set_header(struct exchange *exchange, const char *name, const char *value)
+void http_set_header(struct exchange *exchange, const char *name, const char *value)
 {
     if (exchange->answer_header_count < HTTP_MAX_ANSWER_HEADERS)
         exchange->answer_headers[exchange->answer_header_count++] = (struct field){name, value};
@@ -143,11 +143,11 @@ static void on_delay(void *arg)
     exchange->carrier->turn(exchange);
 }
 
-void exchange_answer(struct exchange *exchange, int status, const char *type, int64_t delay_ms)
+void http_answer(struct exchange *exchange, int status, const char *type, int64_t delay_ms)
 {
     exchange->status = status;
     if (type)
-        exchange_set_header(exchange, "content-type", type);
+        http_set_header(exchange, "content-type", type);
     if (delay_ms == 0) {
         exchange->carrier->answer(exchange);
         return;
@@ -156,12 +156,12 @@ void exchange_answer(struct exchange *exchange, int status, const char *type, in
     timer_set(exchange->delay, delay_ms);
 }
 
-void exchange_abort(struct exchange *exchange, enum http_abort how)
+void http_abort(struct exchange *exchange, enum http_abort how)
 {
     exchange->carrier->abort(exchange, how);
 }
 
-void exchange_trust(struct exchange *exchange)
+void http_trust(struct exchange *exchange)
 {
     exchange->carrier->trust(exchange);
 }

@@ -86,7 +86,7 @@ struct http_server {
     const struct http_service *service;
     void *arg;         /* given to the service */
     bool http1;        /* HTTP/1.1 is spoken when ALPN does not choose h2 */
-    int first_streams; /* SETTINGS_MAX_CONCURRENT_STREAMS until exchange_trust */
+    int first_streams; /* SETTINGS_MAX_CONCURRENT_STREAMS until http_trust */
     int streams;       /* and after it */
     struct exchange *spare;
 };
@@ -96,22 +96,22 @@ void http_accepted(void *server, struct wire *wire);
 void http_server_clear(struct http_server *server); /* frees spare memory; connections must be gone */
 
 /* For services. */
-const char *exchange_header(const struct exchange *exchange, const char *name); /* the first one, or NULL */
-bool exchange_has_duplicates(const struct exchange *exchange);
-char *exchange_keep(struct exchange *exchange, const char *text, size_t size); /* NULL when full */
-void exchange_set_header(struct exchange *exchange, const char *name, const char *value);
+const char *http_header(const struct exchange *exchange, const char *name); /* the first one, or NULL */
+bool http_has_duplicates(const struct exchange *exchange);
+char *http_keep(struct exchange *exchange, const char *text, size_t size); /* NULL when full */
+void http_set_header(struct exchange *exchange, const char *name, const char *value);
 /* Sends status, the headers set and exchange->answer, after the delay. type: content type, NULL without body.
  */
-void exchange_answer(struct exchange *exchange, int status, const char *type, int64_t delay_ms);
-void exchange_abort(struct exchange *exchange, enum http_abort how);
+void http_answer(struct exchange *exchange, int status, const char *type, int64_t delay_ms);
+void http_abort(struct exchange *exchange, enum http_abort how);
 /* The client has proved who it is: its connection gets the full number of streams. */
-void exchange_trust(struct exchange *exchange);
+void http_trust(struct exchange *exchange);
 
 /* For carriers. */
-struct exchange *exchange_new(struct http_server *server, const struct http_carrier *carrier,
-                              void *connection);
-void exchange_free(struct exchange *exchange);
-void exchange_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
-                         size_t value_size);
+struct exchange *http_exchange_new(struct http_server *server, const struct http_carrier *carrier,
+                                   void *connection);
+void http_exchange_free(struct exchange *exchange);
+void http_add_header(struct exchange *exchange, const char *name, size_t name_size, const char *value,
+                     size_t value_size);
 
 #endif

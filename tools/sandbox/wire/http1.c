@@ -49,7 +49,7 @@ static void stop(struct http1 *http1)
 static void end_exchange(struct http1 *http1)
 {
     if (http1->exchange)
-        exchange_free(http1->exchange);
+        http_exchange_free(http1->exchange);
     http1->exchange = NULL;
 }
 
@@ -101,8 +101,8 @@ static bool add_request_line(struct exchange *x, const char *line, size_t size)
     const char *version = path ? memchr(path + 1, ' ', size - (size_t)(path + 1 - line)) : NULL;
     if (!version || path[1] != '/' || line + size - version != 9 || memcmp(version, " HTTP/1.", 8) != 0)
         return false;
-    exchange_add_header(x, ":method", 7, line, (size_t)(path - line));
-    exchange_add_header(x, ":path", 5, path + 1, (size_t)(version - path - 1));
+    http_add_header(x, ":method", 7, line, (size_t)(path - line));
+    http_add_header(x, ":path", 5, path + 1, (size_t)(version - path - 1));
     return true;
 }
 
@@ -118,7 +118,7 @@ static bool add_field_line(struct exchange *x, char *line, size_t size)
         value++;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
-    exchange_add_header(x, line, (size_t)(colon - line), value, (size_t)(end - value));
+    http_add_header(x, line, (size_t)(colon - line), value, (size_t)(end - value));
     return true;
 }
 
@@ -143,9 +143,9 @@ static size_t longest_body(const struct http_server *server)
 
 static bool body_size(const struct exchange *x, size_t *size)
 {
-    const char *text = exchange_header(x, "content-length");
+    const char *text = http_header(x, "content-length");
     *size = 0;
-    if (exchange_header(x, "transfer-encoding"))
+    if (http_header(x, "transfer-encoding"))
         return false;
     if (!text)
         return true;
@@ -164,18 +164,18 @@ static bool take_request(struct http1 *http1)
     if (!end)
         return false;
     size_t head_size = (size_t)(end - in->data), wanted = 0;
-    struct exchange *x = exchange_new(http1->server, &carrier, http1);
+    struct exchange *x = http_exchange_new(http1->server, &carrier, http1);
     if (!add_head(x, in->data, head_size) || !body_size(x, &wanted)) {
-        exchange_free(x);
+        http_exchange_free(x);
         buf_text(&http1->output, "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
         stop(http1);
         return false;
     }
-    const char *expect = exchange_header(x, "expect");
+    const char *expect = http_header(x, "expect");
     if (in->size < head_size + 4 + wanted) {
         if (expect && in->size == head_size + 4)
             buf_text(&http1->output, "HTTP/1.1 100 Continue\r\n\r\n");
-        exchange_free(x);
+        http_exchange_free(x);
         return false;
     }
     if (wanted > 0)
