@@ -14,6 +14,7 @@
 #include "sandbox/vendors/vendors.h"
 #include "sandbox/vendors/web.h"
 #include "sandbox/view/view.h"
+#include "sandbox/wire/http_server.h"
 #include "sandbox/wire/smtp.h"
 
 static const char usage[] =
@@ -139,18 +140,18 @@ static bool open_listeners(struct sandbox *sandbox, const struct settings *setti
         void (*accepted)(void *, struct wire *);
         void *arg;
     } all[] = {
-        {&sandbox->http_listener, settings->http_port, NULL, &sandbox->view_connections, http_accepted,
+        {&sandbox->http_listener, settings->http_port, NULL, &sandbox->view_connections, http_server_accepted,
          &sandbox->view_http},
         {&sandbox->apns_listener, settings->apns_port, sandbox->apns_tls, connections(sandbox, CHANNEL_APNS),
-         http_accepted, &sandbox->apns_http},
+         http_server_accepted, &sandbox->apns_http},
         {&sandbox->fcm_listener, settings->fcm_port, sandbox->http_tls, connections(sandbox, CHANNEL_FCM),
-         http_accepted, &sandbox->fcm_http},
+         http_server_accepted, &sandbox->fcm_http},
         {&sandbox->smtp_listener, settings->smtp_port, NULL, connections(sandbox, CHANNEL_SMTP),
          smtp_accepted, &sandbox->smtp},
         {&sandbox->smtps_listener, settings->smtps_port, sandbox->smtp_tls,
          connections(sandbox, CHANNEL_SMTP), smtp_accepted, &sandbox->smtp},
         {&sandbox->vendors_listener, settings->vendors_port, sandbox->http_tls, &sandbox->vendors_connections,
-         http_accepted, &sandbox->vendors_http},
+         http_server_accepted, &sandbox->vendors_http},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         *all[i].listener = listener_new(&(struct listener_options){.loop = sandbox->loop,

@@ -1,7 +1,4 @@
-/*
- * HTTP as the sandbox's services see it: exchanges. Which version carries one (h2.h, http1.h) is chosen by
- * ALPN.
- */
+/* HTTP as the sandbox's services see it: exchanges, whichever version (h2.h, http1.h) carries them. */
 #ifndef PGOUTBOX_SANDBOX_WIRE_HTTP_H
 #define PGOUTBOX_SANDBOX_WIRE_HTTP_H
 
@@ -91,8 +88,6 @@ struct http_server {
     struct exchange *spare;
 };
 
-/* The `accepted` of a listener; arg is the struct http_server. */
-void http_accepted(void *server, struct wire *wire);
 void http_server_clear(struct http_server *server); /* frees spare memory; connections must be gone */
 
 /* For services. */
