@@ -11,11 +11,12 @@
 #include "sandbox/store/sms_log.h"
 #include "sandbox/vendors/apns.h"
 #include "sandbox/vendors/fcm.h"
+#include "sandbox/vendors/mailbox.h"
 #include "sandbox/vendors/vendors.h"
 #include "sandbox/vendors/web.h"
 #include "sandbox/view/view.h"
 #include "sandbox/wire/http_server.h"
-#include "sandbox/wire/smtp.h"
+#include "sandbox/wire/smtp_server.h"
 
 static const char usage[] =
     "usage: outbox-sandbox --dir=DIR [OPTION...]\n"
@@ -25,7 +26,7 @@ static const char usage[] =
     "passwords that clients need and, once everything listens, the file 'env' with shell assignments:\n"
     "OUTBOX_SANDBOX_URL (a page for people; /stats, /arrivals, /repeats and /ids for programs), _APNS_URL,\n"
     "_FCM_URL, _SMTP_URL (STARTTLS), _SMTPS_URL, _VENDORS_URL, _CA and _DIR. What DIR holds already is\n"
-    "used again. The SMTP user is 'sandbox'. SIGTERM stops.\n"
+    "used again. The SMTP user is '" MAILBOX_USER "'. SIGTERM stops.\n"
     "\n"
     "DIR/vendor.secret is the password, key or token of every vendor. Their accounts: twilio\n" TWILIO_ACCOUNT
     ", vonage " VONAGE_KEY ", aws " AWS_KEY " in " AWS_REGION ",\n"
@@ -51,6 +52,7 @@ struct sandbox {
     SSL_CTX *apns_tls, *http_tls, *smtp_tls;
     struct apns *apns;
     struct fcm fcm;
+    struct mailbox mailbox;
     struct smtp_server smtp;
     struct vendors vendors;
     struct view view;
@@ -93,11 +95,13 @@ static void open_services(struct sandbox *sandbox, const struct settings *settin
                                                     .token_updates = settings->token_updates});
     sandbox->fcm.store = sandbox->store;
     sandbox->fcm.key = sandbox->setup.service_key;
+    sandbox->mailbox = (struct mailbox){.store = sandbox->store, .directory = &sandbox->setup.directory};
     sandbox->smtp = (struct smtp_server){.loop = loop,
-                                         .store = sandbox->store,
                                          .tls = sandbox->smtp_tls,
+                                         .user = MAILBOX_USER,
                                          .password = buf_string(&sandbox->setup.password),
-                                         .directory = &sandbox->setup.directory};
+                                         .service = &mailbox_service,
+                                         .arg = &sandbox->mailbox};
     sandbox->vendors.store = sandbox->store;
     sandbox->vendors.secret = buf_string(&sandbox->setup.secret);
     sandbox->vendors.web = web_new();
@@ -147,9 +151,9 @@ static bool open_listeners(struct sandbox *sandbox, const struct settings *setti
         {&sandbox->fcm_listener, settings->fcm_port, sandbox->http_tls, connections(sandbox, CHANNEL_FCM),
          http_server_accepted, &sandbox->fcm_http},
         {&sandbox->smtp_listener, settings->smtp_port, NULL, connections(sandbox, CHANNEL_SMTP),
-         smtp_accepted, &sandbox->smtp},
+         smtp_server_accepted, &sandbox->smtp},
         {&sandbox->smtps_listener, settings->smtps_port, sandbox->smtp_tls,
-         connections(sandbox, CHANNEL_SMTP), smtp_accepted, &sandbox->smtp},
+         connections(sandbox, CHANNEL_SMTP), smtp_server_accepted, &sandbox->smtp},
         {&sandbox->vendors_listener, settings->vendors_port, sandbox->http_tls, &sandbox->vendors_connections,
          http_server_accepted, &sandbox->vendors_http},
     };

@@ -1,9 +1,10 @@
+#include "sandbox/wire/smtp_auth.h"
+
 #include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
 #include "crypto/base64.h"
-#include "sandbox/wire/smtp_session.h"
 
 enum { SECRET_MAX_OCTETS = 512 };
 
@@ -46,8 +47,8 @@ static bool plain_is_right(const struct smtp *smtp, const struct buf *message)
     const char *password = user ? memchr(user + 1, '\0', (size_t)(end - user - 1)) : NULL;
     if (!password)
         return false;
-    bool identity = user == text || is_same(text, (size_t)(user - text), SMTP_USER);
-    return identity && is_same(user + 1, (size_t)(password - user - 1), SMTP_USER) &&
+    bool identity = user == text || is_same(text, (size_t)(user - text), smtp->server->user);
+    return identity && is_same(user + 1, (size_t)(password - user - 1), smtp->server->user) &&
            is_same(password + 1, (size_t)(end - password - 1), smtp->server->password);
 }
 
@@ -61,7 +62,7 @@ void smtp_auth_line(struct smtp *smtp, const char *line)
     if (smtp->expect == SMTP_PLAIN) {
         finish(smtp, plain_is_right(smtp, &message));
     } else if (smtp->expect == SMTP_LOGIN_USER) {
-        smtp->user_is_right = is_same(buf_string(&message), message.size, SMTP_USER);
+        smtp->user_is_right = is_same(buf_string(&message), message.size, smtp->server->user);
         smtp->expect = SMTP_LOGIN_PASSWORD;
         smtp_reply(smtp, "334 UGFzc3dvcmQ6");
     } else {

@@ -1,19 +1,8 @@
+#include "sandbox/wire/smtp_envelope.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "sandbox/vendors/magic.h"
-#include "sandbox/wire/smtp_session.h"
-
-/* The magic recipients that are refused at RCPT. */
-static const struct {
-    int magic;
-    const char *line;
-    const char *reason;
-} rcpt_refusals[] = {{450, "450 4.2.0 mailbox busy, greylisted", "450 4.2.0"},
-                     {451, "451 4.3.0 local error", "451 4.3.0"},
-                     {452, "452 4.2.2 mailbox full", "452 4.2.2"},
-                     {550, "550 5.1.1 no such user", "550 5.1.1"}};
 
 /* Reads "<address>" behind the prefix ("FROM:"). *rest gets what follows it. */
 static bool read_path(const char *argument, const char *prefix, char address[SMTP_ADDRESS_MAX],
@@ -90,7 +79,7 @@ static const char *mail_fault(struct smtp *smtp, const char *argument)
     return !is_ascii(address) && !smtp->utf8 ? "553 5.6.7 SMTPUTF8 is needed" : NULL;
 }
 
-void smtp_mail_command(struct smtp *smtp, const char *argument)
+void smtp_envelope_mail(struct smtp *smtp, const char *argument)
 {
     const char *fault = mail_fault(smtp, argument);
     if (fault) {
@@ -118,24 +107,7 @@ static const char *rcpt_fault(struct smtp *smtp, const char *argument, char addr
     return smtp->recipient_count == SMTP_RECIPIENTS_MAX ? "452 4.5.3 too many recipients" : NULL;
 }
 
-/* True when its magic refused the recipient. */
-static bool refuse_by_magic(struct smtp *smtp, int magic)
-{
-    if (magic == 421) {
-        smtp_refuse(smtp, "421 4.3.2 shutting down", "421 4.3.2");
-        smtp_bye(smtp, NULL);
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(rcpt_refusals) / sizeof(*rcpt_refusals); i++) {
-        if (rcpt_refusals[i].magic == magic) {
-            smtp_refuse(smtp, rcpt_refusals[i].line, rcpt_refusals[i].reason);
-            return true;
-        }
-    }
-    return false;
-}
-
-void smtp_rcpt_command(struct smtp *smtp, const char *argument)
+void smtp_envelope_rcpt(struct smtp *smtp, const char *argument)
 {
     char address[SMTP_ADDRESS_MAX];
     const char *fault = rcpt_fault(smtp, argument, address);
@@ -143,11 +115,8 @@ void smtp_rcpt_command(struct smtp *smtp, const char *argument)
         smtp_refuse(smtp, fault, "RCPT refused");
         return;
     }
-    int magic = magic_take(smtp->server->store, CHANNEL_SMTP, address);
-    if (refuse_by_magic(smtp, magic))
+    if (!smtp->server->service->recipient(smtp->server->arg, smtp, address))
         return;
-    if (smtp->magic == MAGIC_NONE)
-        smtp->magic = magic;
     buf_printf(&smtp->recipients, "%s%s", smtp->recipient_count > 0 ? ", " : "", address);
     smtp->recipient_count++;
     smtp_reply(smtp, "250 2.1.5 recipient ok");
