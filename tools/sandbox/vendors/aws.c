@@ -6,7 +6,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 
 enum { CANONICAL_MAX = 16384, NAMES_MAX = 512, SKEW_S = 300, HEX_SIZE = 2 * SHA256_SIZE, DAY_SIZE = 8 };
 

@@ -4,7 +4,7 @@
 
 #include "core/json.h"
 #include "sandbox/vendors/mail.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 #include "sandbox/wire/multipart.h"
 
 enum { SIZE_MAX_OCTETS = 25 << 20, ADDRESS_MAX = 320, ID_MAX = 64, DOMAIN_SEGMENT = 1 };

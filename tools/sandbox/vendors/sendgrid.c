@@ -7,7 +7,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "crypto/base64.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 
 enum {
     SIZE_MAX_OCTETS = 30 << 20,

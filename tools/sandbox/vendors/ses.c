@@ -7,7 +7,7 @@
 #include "crypto/base64.h"
 #include "sandbox/vendors/aws.h"
 #include "sandbox/vendors/mail.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 
 enum { RECIPIENTS_MAX = 50, TAGS_MAX = 50, TAG_MAX = 256 };
 

@@ -5,7 +5,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "sandbox/store/sms_log.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 
 enum {
     SMS_ID_SIZE = 33,

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "core/buf.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 
 enum { WEB_SECRET = 32, WEB_POINT = 65, WEB_AUTH = 16, WEB_BODY_MAX = 4096 };
 

@@ -6,7 +6,7 @@
 #include "core/json.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 
 enum { TOLERANCE_S = 5 * 60, ID_MAX = 256, TIMESTAMP_DIGITS = 12, HOOK_BODY_MAX = 1024 * 1024 };
 

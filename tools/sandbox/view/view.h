@@ -4,7 +4,7 @@
 
 #include "sandbox/store/store.h"
 #include "sandbox/vendors/apns.h"
-#include "sandbox/vendors/vendors.h"
+#include "sandbox/vendors/vendor.h"
 #include "sandbox/wire/http.h"
 
 struct view {
