@@ -17,7 +17,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.refuse() IS 'Trigger (SQLSTATE, column, rule): raises "column rule"';
+COMMENT ON FUNCTION outbox.refuse IS 'Trigger (SQLSTATE, column, rule): raises "column rule"';
 
 CREATE FUNCTION outbox.raise(code text, field text, rule text) RETURNS void
 LANGUAGE plpgsql
@@ -28,7 +28,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.raise(text, text, text) IS 'Refuses: "field rule" with this SQLSTATE';
+COMMENT ON FUNCTION outbox.raise IS 'Refuses: "field rule" with this SQLSTATE';
 
 -- A key that is a UUID stays as it is; any other gives a version 8 UUID (RFC 9562, 5.8) of its SHA-256. No
 -- pinned search_path: the body is bound when it is created, and without it the function is inlined.
@@ -43,7 +43,7 @@ RETURN CASE
         PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid::text
 END;
 
-COMMENT ON FUNCTION outbox.message_uuid(text) IS
+COMMENT ON FUNCTION outbox.message_uuid IS
     'The UUID that goes to the provider, the same at each attempt: apns-id, Message-ID, outbox_id';
 
 CREATE FUNCTION outbox.next_queue_pos() RETURNS bigint
@@ -51,7 +51,7 @@ LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('outbox.queue_pos_seq') END;
 
-COMMENT ON FUNCTION outbox.next_queue_pos() IS
+COMMENT ON FUNCTION outbox.next_queue_pos IS
     'The next queue position, taken only after the transaction has its id: every row with a position <= P '
     'belongs to a transaction that had its id when P was read';
 
@@ -74,7 +74,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.wake(integer, text) IS
+COMMENT ON FUNCTION outbox.wake IS
     'Notifies the sleeping dispatchers of a channel, if any; else keeps them awake until the transaction ends';
 
 CREATE FUNCTION outbox.backoff(base interval, cap interval, attempts integer) RETURNS interval
@@ -91,5 +91,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.backoff(interval, interval, integer) IS
+COMMENT ON FUNCTION outbox.backoff IS
     'Wait after so many used attempts: uniform between a tenth of base and min(cap, base * 2^(attempts - 1))';

@@ -20,7 +20,7 @@ EXCEPTION WHEN invalid_parameter_value THEN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.is_timezone(text) IS 'A name of the time zone database, as "Asia/Seoul", or UTC';
+COMMENT ON FUNCTION outbox.is_timezone IS 'A name of the time zone database, as "Asia/Seoul", or UTC';
 
 -- Local times are converted by the session's TimeZone, which each function below sets for itself: its own
 -- SET clause makes Postgres put the caller's zone back at the end. AT TIME ZONE would not do. It takes an
@@ -50,7 +50,7 @@ EXCEPTION
 END
 $$;
 
-COMMENT ON FUNCTION outbox.use_timezone(text) IS
+COMMENT ON FUNCTION outbox.use_timezone IS
     'Sets TimeZone, for the calling function if that has a SET timezone clause, else for the transaction';
 
 -- At most one change lies in a span of a few days: in the whole time zone database no two are closer.
@@ -81,7 +81,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.clock_change(timestamptz, timestamptz) IS
+COMMENT ON FUNCTION outbox.clock_change IS
     'The moment in (since, until] at which the clocks of TimeZone are set forward or back; NULL = none';
 
 -- Postgres alone would take a time that exists twice as standard time, and move one that does not exist by
@@ -112,7 +112,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.local_instant(timestamp, text) IS
+COMMENT ON FUNCTION outbox.local_instant IS
     'The first moment at which the clocks of a zone show a local time or a later one: its first occurrence, '
     'or the end of the gap that it falls into';
 
@@ -166,7 +166,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cron_field(text, text, integer, integer, text[]) IS
+COMMENT ON FUNCTION outbox.cron_field IS
     'The values that a field of a cron expression allows: bit N, counted from 0, stands for N';
 
 CREATE FUNCTION outbox.cron_fields(
@@ -199,7 +199,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cron_fields(text) IS
+COMMENT ON FUNCTION outbox.cron_fields IS
     'A cron expression taken apart; either_day: days and weekdays are both restricted, so one is enough';
 
 -- Any day that exists comes back within a year, except 29 February, which stays away for up to eight.
@@ -230,7 +230,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cron_day(bit varying, bit varying, bit varying, boolean, date) IS
+COMMENT ON FUNCTION outbox.cron_day IS
     'The first day from start on that the day and month fields of a cron expression allow; NULL = none';
 
 CREATE FUNCTION outbox.cron_minute(minutes bit varying, hours bit varying, start integer) RETURNS integer
@@ -252,7 +252,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cron_minute(bit varying, bit varying, integer) IS
+COMMENT ON FUNCTION outbox.cron_minute IS
     'The first minute of the day from start on that a cron expression allows; NULL = none is left';
 
 CREATE FUNCTION outbox.cron_next(expr text, timezone text, after timestamptz DEFAULT now())
@@ -290,7 +290,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cron_next(text, text, timestamptz) IS
+COMMENT ON FUNCTION outbox.cron_next IS
     'The first firing of a cron expression about the local time of a zone strictly after a moment; '
     'NULL = never';
 
@@ -304,5 +304,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cron_check(text, text) IS
-    'Raises OB010 for a bad cron expression or an unknown zone';
+COMMENT ON FUNCTION outbox.cron_check IS 'Raises OB010 for a bad cron expression or an unknown zone';

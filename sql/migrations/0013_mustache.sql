@@ -93,7 +93,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.mustache_parse(text, text) IS
+COMMENT ON FUNCTION outbox.mustache_parse IS
     'The parts of a Mustache text in order; label begins the message of a refusal';
 
 CREATE FUNCTION outbox.mustache_value(name text, contexts jsonb[]) RETURNS jsonb
@@ -119,7 +119,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.mustache_value(text, jsonb[]) IS
+COMMENT ON FUNCTION outbox.mustache_value IS
     'What a dotted name means; the last context is looked at first; NULL = missing';
 
 CREATE FUNCTION outbox.mustache_render(
@@ -194,8 +194,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.mustache_render(
-    outbox.mustache_tag[], integer, integer, jsonb[], jsonb, boolean, boolean, text, integer) IS
+COMMENT ON FUNCTION outbox.mustache_render IS
     'Parts first to last (NULL = to the end) as a text; nesting counts the partials around them';
 
 CREATE FUNCTION outbox.mustache(
@@ -207,5 +206,5 @@ SET search_path = pg_catalog, pg_temp
 RETURN outbox.mustache_render(
     outbox.mustache_parse(template), 1, NULL, ARRAY[variables], partials, escape_html, strict, '', 0);
 
-COMMENT ON FUNCTION outbox.mustache(text, jsonb, jsonb, boolean, boolean) IS
+COMMENT ON FUNCTION outbox.mustache IS
     'Renders a Mustache text; partials: name -> text; strict: a missing variable or partial is an error';

@@ -13,7 +13,7 @@ RETURN CASE jsonb_typeof(value)
     ELSE 'nothing'
 END;
 
-COMMENT ON FUNCTION outbox.json_type(jsonb) IS 'The type of a JSON value in the words of a refusal';
+COMMENT ON FUNCTION outbox.json_type IS 'The type of a JSON value in the words of a refusal';
 
 CREATE FUNCTION outbox.check_keys(object jsonb, place text, types jsonb, required text[] DEFAULT '{}')
 RETURNS text
@@ -32,7 +32,7 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
-COMMENT ON FUNCTION outbox.check_keys(jsonb, text, jsonb, text[]) IS
+COMMENT ON FUNCTION outbox.check_keys IS
     'The first member of an object that is unknown, of another type than types says, or missing; NULL = none';
 
 CREATE FUNCTION outbox.check_http_text(template text, place text, literal text, names text[] DEFAULT '{}')
@@ -62,7 +62,7 @@ EXCEPTION WHEN SQLSTATE 'OB008' THEN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_http_text(text, text, text, text[]) IS
+COMMENT ON FUNCTION outbox.check_http_text IS
     'What is wrong with a Mustache text of an http provider; literal: where it goes (path, header, body); '
     'names: values besides the usual ones';
 
@@ -76,7 +76,7 @@ RETURN place || CASE
         THEN ': is not for settings to set'
 END;
 
-COMMENT ON FUNCTION outbox.check_http_header(text, text) IS 'What is wrong with a name of a header';
+COMMENT ON FUNCTION outbox.check_http_header IS 'What is wrong with a name of a header';
 
 CREATE FUNCTION outbox.check_http_headers(headers jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -100,7 +100,7 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
-COMMENT ON FUNCTION outbox.check_http_headers(jsonb) IS 'What is wrong with settings.headers';
+COMMENT ON FUNCTION outbox.check_http_headers IS 'What is wrong with settings.headers';
 
 CREATE FUNCTION outbox.http_body_kind(content_type text) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -115,8 +115,7 @@ RETURN CASE WHEN lower(content_type COLLATE "C") ~ '^[a-z0-9+./-]+[; ]*(charset=
     END
 END;
 
-COMMENT ON FUNCTION outbox.http_body_kind(text) IS
-    'json, form, xml or plain; NULL = values cannot be written into it';
+COMMENT ON FUNCTION outbox.http_body_kind IS 'json, form, xml or plain; NULL = values cannot be written into it';
 
 CREATE FUNCTION outbox.check_http_body(settings jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -152,8 +151,7 @@ RETURN CASE
         LIMIT 1)
 END;
 
-COMMENT ON FUNCTION outbox.check_http_body(jsonb) IS
-    'What is wrong with settings.body and settings.content_type';
+COMMENT ON FUNCTION outbox.check_http_body IS 'What is wrong with settings.body and settings.content_type';
 
 CREATE FUNCTION outbox.check_http_auth(settings jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -203,14 +201,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_http_auth(jsonb) IS 'What is wrong with settings.auth';
+COMMENT ON FUNCTION outbox.check_http_auth IS 'What is wrong with settings.auth';
 
 CREATE FUNCTION outbox.is_json_path(path text) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN path ~ '^\$(\.[A-Za-z0-9_-]{1,100}|\[[0-9]{1,4}\])+$';
 
-COMMENT ON FUNCTION outbox.is_json_path(text) IS 'Such as $.a.b[0].c';
+COMMENT ON FUNCTION outbox.is_json_path IS 'Such as $.a.b[0].c';
 
 CREATE FUNCTION outbox.check_http_condition(condition jsonb, place text) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -236,8 +234,7 @@ RETURN coalesce(
         FROM jsonb_each(condition -> 'json') AS m
         ORDER BY problem LIMIT 1));
 
-COMMENT ON FUNCTION outbox.check_http_condition(jsonb, text) IS
-    'What is wrong with status and json of a rule';
+COMMENT ON FUNCTION outbox.check_http_condition IS 'What is wrong with status and json of a rule';
 
 CREATE FUNCTION outbox.check_http_rule(rule jsonb, place text) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -260,8 +257,7 @@ RETURN CASE WHEN jsonb_typeof(rule) <> 'object' THEN place || ': must be an obje
         THEN place || '.wait: must be 1 to 86400 seconds' END)
 END;
 
-COMMENT ON FUNCTION outbox.check_http_rule(jsonb, text) IS
-    'What is wrong with one of settings.response.rules';
+COMMENT ON FUNCTION outbox.check_http_rule IS 'What is wrong with one of settings.response.rules';
 
 CREATE FUNCTION outbox.check_http_response(response jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -288,7 +284,7 @@ RETURN CASE WHEN response IS NOT NULL THEN coalesce(
         THEN 'settings.response.reason: must be a path such as $.a.b[0].c' END)
 END;
 
-COMMENT ON FUNCTION outbox.check_http_response(jsonb) IS 'What is wrong with settings.response';
+COMMENT ON FUNCTION outbox.check_http_response IS 'What is wrong with settings.response';
 
 CREATE FUNCTION outbox.check_http_settings(settings jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -310,6 +306,6 @@ RETURN CASE WHEN jsonb_typeof(settings) <> 'object' THEN 'settings: must be an o
     outbox.check_http_response(settings -> 'response'))
 END;
 
-COMMENT ON FUNCTION outbox.check_http_settings(jsonb) IS
+COMMENT ON FUNCTION outbox.check_http_settings IS
     'What is wrong with the settings of a provider whose adapter is http, beginning with the path of the key '
     'at fault; NULL = nothing';

@@ -10,7 +10,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.config_changed() IS 'Trigger: tells dispatchers to read their configuration again';
+COMMENT ON FUNCTION outbox.config_changed IS 'Trigger: tells dispatchers to read their configuration again';
 
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.channel
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.config_changed();
@@ -30,7 +30,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_settings() IS 'Trigger: the default time zone exists';
+COMMENT ON FUNCTION outbox.check_settings IS 'Trigger: the default time zone exists';
 
 CREATE TRIGGER check_settings BEFORE INSERT OR UPDATE OF default_timezone ON outbox.settings
     FOR EACH ROW EXECUTE FUNCTION outbox.check_settings();
@@ -64,7 +64,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.refuse_http_settings() IS
+COMMENT ON FUNCTION outbox.refuse_http_settings IS
     'Trigger: refuses an http provider whose settings outbox.check_http_settings finds fault with';
 
 -- After settings_is_object and settings_without_secrets: triggers fire in the order of their names.
@@ -85,7 +85,7 @@ RETURN string_to_array(
     'SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA '
     'VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW', ' ');
 
-COMMENT ON FUNCTION outbox.countries() IS
+COMMENT ON FUNCTION outbox.countries IS
     'Countries that have phone numbers, by ISO 3166-1 alpha-2 code: what may stand in outbox.provider.regions';
 
 CREATE FUNCTION outbox.refuse_regions() RETURNS trigger
@@ -110,7 +110,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.refuse_regions() IS 'Trigger: refuses a region that no recipient can be in';
+COMMENT ON FUNCTION outbox.refuse_regions IS 'Trigger: refuses a region that no recipient can be in';
 
 CREATE TRIGGER regions_are_places BEFORE INSERT OR UPDATE OF regions ON outbox.provider
     FOR EACH ROW WHEN (NEW.regions <> '{}') EXECUTE FUNCTION outbox.refuse_regions();
@@ -134,7 +134,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.note_account() IS
+COMMENT ON FUNCTION outbox.note_account IS
     'Trigger: what was sent before was perhaps sent through another account, and one that is gone cannot be asked';
 
 CREATE CONSTRAINT TRIGGER note_account AFTER INSERT OR DELETE ON outbox.provider
@@ -161,7 +161,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.forget_stop() IS 'Trigger: a person''s edit may have mended what stopped a provider';
+COMMENT ON FUNCTION outbox.forget_stop IS 'Trigger: a person''s edit may have mended what stopped a provider';
 
 CREATE TRIGGER forget_stop BEFORE UPDATE OF channel, adapter, app, environment, regions, settings, enabled
     ON outbox.provider FOR EACH ROW EXECUTE FUNCTION outbox.forget_stop();
@@ -175,7 +175,7 @@ BEGIN ATOMIC
     WHERE p.name = stop_provider.name;
 END;
 
-COMMENT ON FUNCTION outbox.stop_provider(text, text, interval) IS
+COMMENT ON FUNCTION outbox.stop_provider IS
     'A dispatcher''s brake: the provider is not used for a while; a person''s edit of its row clears it';
 
 CREATE FUNCTION outbox.resume_provider(name text) RETURNS boolean
@@ -190,7 +190,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.resume_provider(text) IS 'Uses a stopped provider again at once; false: no such name';
+COMMENT ON FUNCTION outbox.resume_provider IS 'Uses a stopped provider again at once; false: no such name';
 
 CREATE FUNCTION outbox.set_paused(channel text, paused boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -210,18 +210,18 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.set_paused(text, boolean) IS 'The part that outbox.pause and outbox.resume share';
+COMMENT ON FUNCTION outbox.set_paused IS 'The part that outbox.pause and outbox.resume share';
 
 CREATE FUNCTION outbox.pause(channel text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.set_paused(channel, true);
 
-COMMENT ON FUNCTION outbox.pause(text) IS 'Stops sending on a channel; what is in the air is finished';
+COMMENT ON FUNCTION outbox.pause IS 'Stops sending on a channel; what is in the air is finished';
 
 CREATE FUNCTION outbox.resume(channel text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.set_paused(channel, false);
 
-COMMENT ON FUNCTION outbox.resume(text) IS 'Sends on a paused channel again';
+COMMENT ON FUNCTION outbox.resume IS 'Sends on a paused channel again';

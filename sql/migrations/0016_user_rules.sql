@@ -11,7 +11,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_user(text) IS 'Refuses what cannot be the id of a user';
+COMMENT ON FUNCTION outbox.check_user IS 'Refuses what cannot be the id of a user';
 
 CREATE FUNCTION outbox.checked_locale(locale text) RETURNS text
 LANGUAGE plpgsql
@@ -27,7 +27,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.checked_locale(text) IS 'A language tag in lower case; refuses what is none';
+COMMENT ON FUNCTION outbox.checked_locale IS 'A language tag in lower case; refuses what is none';
 
 -- The same subscription may be written with other spaces, in another order and with an expirationTime. It must be the
 -- same token, or the former user of a browser would keep it.
@@ -56,7 +56,7 @@ EXCEPTION WHEN invalid_text_representation OR untranslatable_character THEN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.canonical_token(text, text) IS 'The one form of a token in which it is kept and sent to';
+COMMENT ON FUNCTION outbox.canonical_token IS 'The one form of a token in which it is kept and sent to';
 
 -- W3C Push API, PushSubscription.toJSON().
 CREATE FUNCTION outbox.why_no_subscription(token text) RETURNS text
@@ -86,7 +86,7 @@ EXCEPTION WHEN invalid_text_representation OR untranslatable_character THEN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.why_no_subscription(text) IS 'The rule that a Web Push subscription breaks; NULL = none';
+COMMENT ON FUNCTION outbox.why_no_subscription IS 'The rule that a Web Push subscription breaks; NULL = none';
 
 CREATE FUNCTION outbox.check_device() RETURNS trigger
 LANGUAGE plpgsql
@@ -127,7 +127,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_device() IS 'Trigger: refuses what cannot be a device of its platform';
+COMMENT ON FUNCTION outbox.check_device IS 'Trigger: refuses what cannot be a device of its platform';
 
 CREATE TRIGGER check_device BEFORE INSERT OR UPDATE OF user_id, platform, app, environment, token, locale
     ON outbox.device FOR EACH ROW EXECUTE FUNCTION outbox.check_device();
@@ -156,7 +156,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_contact() IS 'Trigger: refuses what cannot be an address, a language or a time zone';
+COMMENT ON FUNCTION outbox.check_contact IS 'Trigger: refuses what cannot be an address, a language or a time zone';
 
 CREATE TRIGGER check_contact BEFORE INSERT OR UPDATE ON outbox.contact
     FOR EACH ROW EXECUTE FUNCTION outbox.check_contact();
@@ -186,7 +186,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_preference() IS 'Trigger: a consent has a source, a mandatory category no refusal';
+COMMENT ON FUNCTION outbox.check_preference IS 'Trigger: a consent has a source, a mandatory category no refusal';
 
 CREATE TRIGGER check_preference BEFORE INSERT OR UPDATE ON outbox.preference
     FOR EACH ROW EXECUTE FUNCTION outbox.check_preference();

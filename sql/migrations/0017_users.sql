@@ -26,7 +26,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.set_contact(text, text, text, text, text) IS
+COMMENT ON FUNCTION outbox.set_contact IS
     'Sets what is given of a user''s addresses, language and time zone; an empty text removes';
 
 CREATE FUNCTION outbox.retire_device(
@@ -45,7 +45,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.retire_device(text, text, text, text, text) IS
+COMMENT ON FUNCTION outbox.retire_device IS
     'The user signed out on this device; false when it is not (any more) a device of this user';
 
 CREATE FUNCTION outbox.register_device(
@@ -101,7 +101,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.register_device(text, text, text, text, text, text, text, text) IS
+COMMENT ON FUNCTION outbox.register_device IS
     'Call it at each start of the app: a device of this user from now on, whoever had its token before. '
     'replaces: the token that this one takes the place of. Language and time zone become the user''s';
 
@@ -115,7 +115,7 @@ BEGIN ATOMIC
     SET quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until;
 END;
 
-COMMENT ON FUNCTION outbox.set_quiet_hours(text, time, time) IS
+COMMENT ON FUNCTION outbox.set_quiet_hours IS
     'Bulk messages wait in these hours of the user''s day, over midnight if need be; two NULLs end that';
 
 CREATE FUNCTION outbox.stop_user(user_id text) RETURNS void
@@ -126,7 +126,7 @@ BEGIN ATOMIC
     ON CONFLICT (user_id) DO UPDATE SET stopped_at = excluded.stopped_at WHERE c.stopped_at IS NULL;
 END;
 
-COMMENT ON FUNCTION outbox.stop_user(text) IS 'From now on the user gets nothing but mandatory categories';
+COMMENT ON FUNCTION outbox.stop_user IS 'From now on the user gets nothing but mandatory categories';
 
 CREATE FUNCTION outbox.resume_user(user_id text) RETURNS void
 LANGUAGE sql SECURITY DEFINER
@@ -136,7 +136,7 @@ BEGIN ATOMIC
     WHERE c.user_id = resume_user.user_id AND c.stopped_at IS NOT NULL;
 END;
 
-COMMENT ON FUNCTION outbox.resume_user(text) IS 'Takes outbox.stop_user back; refusals of categories stay';
+COMMENT ON FUNCTION outbox.resume_user IS 'Takes outbox.stop_user back; refusals of categories stay';
 
 CREATE FUNCTION outbox.set_preference(
     user_id text, category text, allowed boolean, channel text DEFAULT NULL, source text DEFAULT NULL,
@@ -164,7 +164,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.set_preference(text, text, boolean, text, text, boolean) IS
+COMMENT ON FUNCTION outbox.set_preference IS
     'Allows or refuses a category, on one channel or (NULL) on all; allowed NULL: as the category is by itself';
 
 -- A zone may be unknown after an update of the time zone database or on another server, and one such row would stop
@@ -192,5 +192,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.forget_unknown_timezones() IS
+COMMENT ON FUNCTION outbox.forget_unknown_timezones IS
     'Users whose time zone the server does not know (any more) get the default one; returns how many';

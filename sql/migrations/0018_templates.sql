@@ -7,7 +7,7 @@ RETURN CASE
     WHEN locale ~ '^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$' THEN replace(lower(locale COLLATE "C"), '_', '-')
 END;
 
-COMMENT ON FUNCTION outbox.normal_locale(text) IS
+COMMENT ON FUNCTION outbox.normal_locale IS
     'Lower case with hyphens: ko_KR gives ko-kr; NULL when it is not a language tag';
 
 CREATE FUNCTION outbox.locale_chain(locale text) RETURNS text[]
@@ -21,7 +21,7 @@ RETURN CASE
             CROSS JOIN generate_series(1, cardinality(p.parts)) AS n)
 END;
 
-COMMENT ON FUNCTION outbox.locale_chain(text) IS
+COMMENT ON FUNCTION outbox.locale_chain IS
     'Where to look for a text, best first: zh-Hant-TW gives zh-hant-tw, zh-hant, zh, default';
 
 -- One lock, taken before any row is: versions do not clash, and a partial meets every template that froze it.
@@ -35,7 +35,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.lock_templates() IS 'Trigger: changes of templates and partials queue up';
+COMMENT ON FUNCTION outbox.lock_templates IS 'Trigger: changes of templates and partials queue up';
 
 CREATE TRIGGER lock_templates BEFORE INSERT OR UPDATE OR DELETE ON outbox.partial
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.lock_templates();
@@ -64,7 +64,7 @@ BEGIN ATOMIC
     WHERE jsonb_typeof(m.value) = 'string';
 END;
 
-COMMENT ON FUNCTION outbox.content_texts(jsonb) IS 'The texts in a template''s content, each with its path';
+COMMENT ON FUNCTION outbox.content_texts IS 'The texts in a template''s content, each with its path';
 
 CREATE FUNCTION outbox.find_partial(name text, locale text) RETURNS outbox.partial
 LANGUAGE sql STABLE
@@ -76,7 +76,7 @@ BEGIN ATOMIC
     ORDER BY l.place LIMIT 1;
 END;
 
-COMMENT ON FUNCTION outbox.find_partial(text, text) IS 'The partial for a locale; NULL when there is none';
+COMMENT ON FUNCTION outbox.find_partial IS 'The partial for a locale; NULL when there is none';
 
 CREATE FUNCTION outbox.freeze_partials(content jsonb, locale text, OUT partials jsonb, OUT problem text)
 LANGUAGE sql STABLE
@@ -95,7 +95,7 @@ BEGIN ATOMIC
     FROM used AS u;
 END;
 
-COMMENT ON FUNCTION outbox.freeze_partials(jsonb, text) IS
+COMMENT ON FUNCTION outbox.freeze_partials IS
     'All partials that a content uses, and which of them does not exist; refuses bad Mustache texts';
 
 CREATE FUNCTION outbox.required_names(content jsonb, partials jsonb) RETURNS text[]
@@ -116,7 +116,7 @@ BEGIN ATOMIC
     WHERE p.kind IN ('name', '&') AND p.body <> '.';
 END;
 
-COMMENT ON FUNCTION outbox.required_names(jsonb, jsonb) IS 'The variables outside of any section';
+COMMENT ON FUNCTION outbox.required_names IS 'The variables outside of any section';
 
 CREATE FUNCTION outbox.prepare_template() RETURNS trigger
 LANGUAGE plpgsql
@@ -157,7 +157,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.prepare_template() IS 'Trigger: checks, numbers and completes a new version';
+COMMENT ON FUNCTION outbox.prepare_template IS 'Trigger: checks, numbers and completes a new version';
 
 CREATE TRIGGER prepare_template BEFORE INSERT ON outbox.template
     FOR EACH ROW EXECUTE FUNCTION outbox.prepare_template();
@@ -193,7 +193,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.prepare_partial() IS 'Trigger: checks a partial';
+COMMENT ON FUNCTION outbox.prepare_partial IS 'Trigger: checks a partial';
 
 CREATE TRIGGER prepare_partial BEFORE INSERT OR UPDATE ON outbox.partial
     FOR EACH ROW EXECUTE FUNCTION outbox.prepare_partial();
@@ -223,7 +223,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.keep_used_partial() IS 'Trigger: a partial that a current template uses stays';
+COMMENT ON FUNCTION outbox.keep_used_partial IS 'Trigger: a partial that a current template uses stays';
 
 CREATE TRIGGER keep_used_partial BEFORE DELETE ON outbox.partial
     FOR EACH ROW EXECUTE FUNCTION outbox.keep_used_partial();
@@ -242,7 +242,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.refresh_templates() IS 'Trigger: new versions of the templates that use a partial';
+COMMENT ON FUNCTION outbox.refresh_templates IS 'Trigger: new versions of the templates that use a partial';
 
 CREATE TRIGGER refresh_templates AFTER INSERT OR UPDATE ON outbox.partial
     FOR EACH ROW EXECUTE FUNCTION outbox.refresh_templates();
@@ -258,8 +258,7 @@ BEGIN ATOMIC
     ORDER BY l.place LIMIT 1;
 END;
 
-COMMENT ON FUNCTION outbox.find_template(text, text, text) IS
-    'The current version that fits a locale best; NULL when there is none';
+COMMENT ON FUNCTION outbox.find_template IS 'The current version that fits a locale best; NULL when there is none';
 
 CREATE FUNCTION outbox.missing_variables(template_id integer, variables jsonb) RETURNS text[]
 LANGUAGE sql STABLE
@@ -274,7 +273,7 @@ BEGIN ATOMIC
     WHERE t.id = template_id;
 END;
 
-COMMENT ON FUNCTION outbox.missing_variables(integer, jsonb) IS
+COMMENT ON FUNCTION outbox.missing_variables IS
     'Required names that the variables lack, {} when none; a null is not a lack; NULL = no such template';
 
 CREATE FUNCTION outbox.render_member(
@@ -302,8 +301,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.render_member(jsonb, text, jsonb, jsonb, boolean, boolean) IS
-    'A member of a template''s content with all its texts rendered';
+COMMENT ON FUNCTION outbox.render_member IS 'A member of a template''s content with all its texts rendered';
 
 CREATE FUNCTION outbox.preview(template text, locale text, channel text, variables jsonb DEFAULT '{}')
 RETURNS jsonb
@@ -329,5 +327,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.preview(text, text, text, jsonb) IS
-    'What a template would send now; only the member html is escaped for HTML';
+COMMENT ON FUNCTION outbox.preview IS 'What a template would send now; only the member html is escaped for HTML';

@@ -15,8 +15,7 @@ RETURN CASE
         THEN greatest(((at AT TIME ZONE timezone)::date + quiet_until) AT TIME ZONE timezone, at)
 END;
 
-COMMENT ON FUNCTION outbox.quiet_end(timestamptz, text, time, time) IS
-    'When the quiet hours that hold at a moment end; NULL = it is not quiet';
+COMMENT ON FUNCTION outbox.quiet_end IS 'When the quiet hours that hold at a moment end; NULL = it is not quiet';
 
 -- The only place that judges. Asked when messages are made, when they are released and when they are claimed: an
 -- opt-out that was committed before the claim is honoured, however long the message has waited. It has no pinned
@@ -79,6 +78,6 @@ BEGIN ATOMIC
             ON s.channel = standing.channel AND s.address = coalesce(known.address, standing.recipient);
 END;
 
-COMMENT ON FUNCTION outbox.standing(timestamptz, text, text, outbox.lane, text, text, bigint, bigint) IS
+COMMENT ON FUNCTION outbox.standing IS
     'Of one message: why it must not be sent (NULL = it may), until when it has to wait (NULL = not at all), '
     'and the address that its device or user has now (NULL = the one it has)';

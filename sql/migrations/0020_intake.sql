@@ -19,7 +19,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.skip_used_key() IS 'Trigger: a message whose key was used is not inserted';
+COMMENT ON FUNCTION outbox.skip_used_key IS 'Trigger: a message whose key was used is not inserted';
 
 CREATE TRIGGER skip_used_key BEFORE INSERT ON outbox.message
     FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_key();
@@ -36,7 +36,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.schedule_message() IS 'Trigger: keeps a message with a later send_at out of the queue';
+COMMENT ON FUNCTION outbox.schedule_message IS 'Trigger: keeps a message with a later send_at out of the queue';
 
 CREATE TRIGGER schedule_message BEFORE INSERT ON outbox.message
     FOR EACH ROW WHEN (NEW.send_at > now()) EXECUTE FUNCTION outbox.schedule_message();
@@ -82,8 +82,7 @@ RETURN CASE
         THEN 'OB007 environment must be production or sandbox'
 END;
 
-COMMENT ON FUNCTION outbox.why_refused(outbox.message) IS
-    'SQLSTATE, column and rule that a new message breaks; NULL = it is welcome';
+COMMENT ON FUNCTION outbox.why_refused IS 'SQLSTATE, column and rule that a new message breaks; NULL = it is welcome';
 
 -- Three ways, from the cheapest to the dearest: rows of one channel that cannot break a rule, with nobody asleep;
 -- rows of several channels, times and users, as notifications make them by the thousand; and rows that break a
@@ -140,7 +139,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.after_insert() IS 'Trigger: refuses what breaks a rule, wakes the channels of the rest';
+COMMENT ON FUNCTION outbox.after_insert IS 'Trigger: refuses what breaks a rule, wakes the channels of the rest';
 
 CREATE TRIGGER after_insert AFTER INSERT ON outbox.message
     REFERENCING NEW TABLE AS new_messages
@@ -180,7 +179,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.send(text, text, jsonb, text, outbox.lane, text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION outbox.send IS
     'Inserts a message; returns its id, or the id of the earlier one with the same idempotency_key';
 
 CREATE FUNCTION outbox.cancel(idempotency_key text) RETURNS boolean
@@ -205,5 +204,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cancel(text) IS
+COMMENT ON FUNCTION outbox.cancel IS
     'Cancels a message that waits; false when there is none, it is in the air, or it is final';

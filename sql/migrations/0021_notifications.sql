@@ -11,8 +11,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.skip_used_notification_key() IS
-    'Trigger: a notification whose key was used is not inserted';
+COMMENT ON FUNCTION outbox.skip_used_notification_key IS 'Trigger: a notification whose key was used is not inserted';
 
 CREATE TRIGGER skip_used_key BEFORE INSERT ON outbox.notification
     FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_notification_key();
@@ -28,7 +27,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.schedule_notification() IS 'Trigger: a later send_at waits for the scheduler';
+COMMENT ON FUNCTION outbox.schedule_notification IS 'Trigger: a later send_at waits for the scheduler';
 
 CREATE TRIGGER schedule_notification BEFORE INSERT ON outbox.notification
     FOR EACH ROW WHEN (NEW.send_at > now()) EXECUTE FUNCTION outbox.schedule_notification();
@@ -42,7 +41,7 @@ RETURN ARRAY(
     WHERE t.name = required_variables.template AND t.current AND t.strict
         AND (required_variables.channels IS NULL OR t.channel = ANY (required_variables.channels)));
 
-COMMENT ON FUNCTION outbox.required_variables(text, text[]) IS
+COMMENT ON FUNCTION outbox.required_variables IS
     'Variables without which some text of the template cannot be rendered, on these channels or (NULL) on all';
 
 CREATE FUNCTION outbox.why_notification_refused(n outbox.notification) RETURNS text
@@ -99,7 +98,7 @@ RETURN CASE
         THEN 'OB005 idempotency_key must have 1 to 200 octets'
 END;
 
-COMMENT ON FUNCTION outbox.why_notification_refused(outbox.notification) IS
+COMMENT ON FUNCTION outbox.why_notification_refused IS
     'SQLSTATE, column and rule that a new notification breaks; NULL = it is welcome';
 
 -- Two ways, as for messages: what many rows have in common is checked once for each kind of row, and only when
@@ -149,7 +148,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.after_notification_insert() IS
+COMMENT ON FUNCTION outbox.after_notification_insert IS
     'Trigger: refuses what breaks a rule, makes the messages of the rest, unless they wait for their time';
 
 CREATE TRIGGER after_insert AFTER INSERT ON outbox.notification
@@ -191,8 +190,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.notify(
-    text, text, jsonb, text, text[], text, timestamptz, timestamptz, outbox.lane, text[], interval) IS
+COMMENT ON FUNCTION outbox.notify IS
     'Tells a user something, now or at send_at; returns the notification''s id, or the id of the earlier one with '
     'the same idempotency_key';
 
@@ -232,5 +230,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cancel_notification(text) IS
+COMMENT ON FUNCTION outbox.cancel_notification IS
     'Cancels what of a notification still waits: itself, its messages, its fallback; false when nothing did';

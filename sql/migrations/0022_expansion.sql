@@ -49,7 +49,7 @@ BEGIN ATOMIC
             now(), a.channel, a.recipient, a.lane, a.user_id, a.category, a.id, a.device_id) AS s;
 END;
 
-COMMENT ON FUNCTION outbox.candidates(bigint[], boolean) IS
+COMMENT ON FUNCTION outbox.candidates IS
     'The addresses of expanded notifications on their channels (or on the present channel of their fallback), the '
     'template version for each, and why no message is made for it (NULL = one is)';
 
@@ -105,7 +105,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.over_cap(bigint[], boolean) IS
+COMMENT ON FUNCTION outbox.over_cap IS
     'Counts the notifications that would be sent against the caps of their categories; returns those above, and '
     'those with a cap that could not be sent to anyone';
 
@@ -196,7 +196,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.expand(bigint[], boolean) IS
+COMMENT ON FUNCTION outbox.expand IS
     'Makes the messages of expanded notifications, each at most once; returns how many';
 
 CREATE FUNCTION outbox.fall_back(notification_ids bigint[]) RETURNS integer
@@ -248,7 +248,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.fall_back(bigint[]) IS
+COMMENT ON FUNCTION outbox.fall_back IS
     'Goes on to the next channel of these notifications'' fallback, unless something was accepted or may be; what '
     'still waits on the former channel is cancelled. Returns how many messages were made';
 
@@ -285,7 +285,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.expand_due(integer) IS
+COMMENT ON FUNCTION outbox.expand_due IS
     'Makes the messages of notifications whose time has come; returns how many notifications';
 
 CREATE FUNCTION outbox.fall_back_due(max_rows integer DEFAULT 500) RETURNS integer
@@ -310,5 +310,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.fall_back_due(integer) IS
-    'Looks after notifications whose fallback is due; returns how many';
+COMMENT ON FUNCTION outbox.fall_back_due IS 'Looks after notifications whose fallback is due; returns how many';

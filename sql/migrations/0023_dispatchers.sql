@@ -18,7 +18,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.register_dispatcher(text, text, integer, text[]) IS
+COMMENT ON FUNCTION outbox.register_dispatcher IS
     'Registers the caller; its session holds the advisory lock (7302, id) for as long as it lives';
 
 CREATE FUNCTION outbox.reattach_dispatcher(id integer) RETURNS boolean
@@ -45,7 +45,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.reattach_dispatcher(integer) IS
+COMMENT ON FUNCTION outbox.reattach_dispatcher IS
     'Takes the dispatcher''s lock again after a reconnect; false: it was given up, register again';
 
 CREATE FUNCTION outbox.unregister_dispatcher(id integer) RETURNS void
@@ -60,7 +60,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.unregister_dispatcher(integer) IS
+COMMENT ON FUNCTION outbox.unregister_dispatcher IS
     'Ends a registration; with open flights the row stays, for recovery to settle them';
 
 CREATE FUNCTION outbox.raise_low_water(channel text, lane outbox.lane, pos bigint) RETURNS void
@@ -73,7 +73,7 @@ BEGIN ATOMIC
     WHERE q.low_water < excluded.low_water;
 END;
 
-COMMENT ON FUNCTION outbox.raise_low_water(text, outbox.lane, bigint) IS
+COMMENT ON FUNCTION outbox.raise_low_water IS
     'Says that all rows below this position are final; a lower value than the stored one changes nothing';
 
 -- The bucket holds no more than a fifth of a second, so that neither it nor what dispatchers hold adds up to one
@@ -167,7 +167,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.lease_budget(text, integer, integer, integer, integer) IS
+COMMENT ON FUNCTION outbox.lease_budget IS
     'Takes requests in advance for a dispatcher and gives back those it did not use; tells how many it may send, how '
     'many it may have in the air until its next call, and, if it may send none, in how long there may be more. A '
     'transaction of its own: it locks the budget. Who has no more to send calls it once more, with wanted = 0, or keeps '
@@ -186,5 +186,5 @@ BEGIN ATOMIC
         since = CASE WHEN (s.state = 'closed') = (excluded.state = 'closed') THEN s.since ELSE excluded.since END;
 END;
 
-COMMENT ON FUNCTION outbox.report_provider(text, integer, text, text) IS
+COMMENT ON FUNCTION outbox.report_provider IS
     'A dispatcher tells that its circuit breaker of a provider opened, probes or closed';

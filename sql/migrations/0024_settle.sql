@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.keep_provider_ids(bigint[]) IS
+COMMENT ON FUNCTION outbox.keep_provider_ids IS
     'Keeps the ids that providers gave to those of these messages that are sent';
 
 -- The dispatcher's role may not change a recipient; this changes it only to where the user is by now.
@@ -33,8 +33,7 @@ BEGIN ATOMIC
     WHERE m.id = ANY (follow_addresses.message_ids) AND m.notification_id IS NOT NULL AND m.status = 'scheduled';
 END;
 
-COMMENT ON FUNCTION outbox.follow_addresses(bigint[]) IS
-    'Gives scheduled messages the address that their device or user has now';
+COMMENT ON FUNCTION outbox.follow_addresses IS 'Gives scheduled messages the address that their device or user has now';
 
 -- A device that is being registered at this moment is locked, perhaps for long, and surely not gone: it is left
 -- alone. An address that no device has is suppressed.
@@ -76,7 +75,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.retire_addresses(bigint[], timestamptz[], text[], text[]) IS
+COMMENT ON FUNCTION outbox.retire_addresses IS
     'The provider said that the addresses of these messages were gone at these moments: retires the devices that '
     'were not seen since, and suppresses addresses that belong to no device';
 
@@ -180,9 +179,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.settle_unsent(
-    text, integer, bigint[], text[], text[], text[], timestamptz[], timestamptz[], timestamptz[]) IS
-    'The part of outbox.settle for every verdict but sent';
+COMMENT ON FUNCTION outbox.settle_unsent IS 'The part of outbox.settle for every verdict but sent';
 
 -- The everyday case is a batch whose every verdict is "sent": it is one UPDATE. A session plans it once, perhaps
 -- while the table is empty, and the planner cannot know how long the arrays are or how the table will grow. So
@@ -217,8 +214,6 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.settle(
-    text, integer, bigint[], text[], text[], text[], text[], timestamptz[], timestamptz[], timestamptz[], numeric[],
-    text[]) IS
+COMMENT ON FUNCTION outbox.settle IS
     'Settles the messages that are still pending by verdict; element i of each array is about ids[i]; '
     'returns how many were settled';

@@ -72,7 +72,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.recover_flight(integer, bigint, text) IS
+COMMENT ON FUNCTION outbox.recover_flight IS
     'Settles one lost flight: noted verdicts as they stand, the rest by the channel''s in-doubt policy';
 
 -- grace: how long after its loss (or the server's start) a dispatcher may come back, and how long after its
@@ -131,5 +131,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.recover_flights(interval, integer) IS
+COMMENT ON FUNCTION outbox.recover_flights IS
     'Takes over the flights of dead dispatchers, and those well past their deadline';

@@ -48,7 +48,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.take_doubt(text, text[]) IS
+COMMENT ON FUNCTION outbox.take_doubt IS
     'A message in doubt to ask about, for five minutes nobody else''s. ready: the accounts whose messages are wanted, '
     'and an empty name for those that all accounts must be asked about; turn: for outbox.settle_doubt';
 
@@ -69,7 +69,7 @@ BEGIN ATOMIC
     WHERE c.name = doubt.channel;
 END;
 
-COMMENT ON FUNCTION outbox.is_surely_unsent(outbox.doubt, text[]) IS
+COMMENT ON FUNCTION outbox.is_surely_unsent IS
     'Whether a message was not sent when all of these accounts say that they do not have it';
 
 -- Nothing waits here: the dispatcher's control connection has other work.
@@ -159,8 +159,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.settle_doubt(
-    bigint, bigint, integer, text, text, text, text, text[], numeric, text) IS
+COMMENT ON FUNCTION outbox.settle_doubt IS
     'What the asked accounts said about a message in doubt: sent, unsent (all of them; it is sent now while attempts '
     'are left), deferred (one was not asked) or anything else (asked again later, as often as the channel allows '
     'attempts); false when the doubt goes on';

@@ -67,7 +67,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.apply_receipts(bigint, outbox.receipt_event[]) IS
+COMMENT ON FUNCTION outbox.apply_receipts IS
     'Brings a message to what its receipts say, and its address and its user''s preferences to what the new ones say';
 
 CREATE FUNCTION outbox.record_receipt(
@@ -109,7 +109,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.record_receipt(text, text, text, timestamptz, text) IS
+COMMENT ON FUNCTION outbox.record_receipt IS
     'What a provider tells later about a message, in any order and as often as it likes; one that comes before its '
     'message was settled is kept. False: it was known';
 
@@ -154,5 +154,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.match_receipts(integer) IS
+COMMENT ON FUNCTION outbox.match_receipts IS
     'Applies receipts that came before their message was settled; returns to how many messages';

@@ -44,8 +44,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.release(bigint[], text[], timestamptz[]) IS
-    'The part of outbox.release_due that moves the messages';
+COMMENT ON FUNCTION outbox.release IS 'The part of outbox.release_due that moves the messages';
 
 -- Refusals are asked for here too, so that what must not be sent does not queue; the claim asks once more. The
 -- lookups want nested loops and the update must not have them, hence two functions.
@@ -83,7 +82,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.release_due(integer) IS
+COMMENT ON FUNCTION outbox.release_due IS
     'Moves due scheduled messages into the queue in order, expired and refused ones to their end, and those that '
     'have to wait to a later time; returns how many';
 
@@ -96,5 +95,5 @@ BEGIN ATOMIC
         (SELECT min(n.due_at) FROM outbox.notification AS n WHERE n.due_at IS NOT NULL));
 END;
 
-COMMENT ON FUNCTION outbox.next_due() IS
+COMMENT ON FUNCTION outbox.next_due IS
     'When the next scheduled message or notification falls due; NULL = none is scheduled';

@@ -12,7 +12,7 @@ RETURN CASE
     ELSE regexp_replace(audience, '[\s;]+$', '')
 END;
 
-COMMENT ON FUNCTION outbox.audience_query(text) IS 'The query of an audience, which may be a view''s name';
+COMMENT ON FUNCTION outbox.audience_query IS 'The query of an audience, which may be a view''s name';
 
 -- A cursor takes nothing but one query, and a function that is STABLE none that writes: so the text cannot
 -- close the parenthesis that it is put into afterwards, and bring a statement of its own.
@@ -32,8 +32,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_audience(text) IS
-    'Refuses what cannot be an audience, with Postgres'' own reason';
+COMMENT ON FUNCTION outbox.check_audience IS 'Refuses what cannot be an audience, with Postgres'' own reason';
 
 CREATE FUNCTION outbox.check_schedule() RETURNS trigger
 LANGUAGE plpgsql
@@ -88,7 +87,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.check_schedule() IS
+COMMENT ON FUNCTION outbox.check_schedule IS
     'Trigger: refuses what could not fire, sets when it fires next; for cron that is after now';
 
 CREATE TRIGGER check_schedule BEFORE INSERT OR UPDATE OF
@@ -140,7 +139,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.fire_due(integer) IS
+COMMENT ON FUNCTION outbox.fire_due IS
     'Makes the firings of schedules whose time has come and sets their next time; returns how many firings';
 
 CREATE FUNCTION outbox.cancel_firing(firing_id bigint, reason text DEFAULT 'cancelled by a person')
@@ -161,7 +160,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.cancel_firing(bigint, text) IS
+COMMENT ON FUNCTION outbox.cancel_firing IS
     'Makes no more notifications of a firing; those that were made stay. False when it was over already';
 
 -- The query may be wrong by now, or too slow: whatever happens to it happens to this firing only.
@@ -221,7 +220,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.gather_audience() IS
+COMMENT ON FUNCTION outbox.gather_audience IS
     'Reads the audience of one firing, with the rights of its caller; after an error again a minute later. '
     'Returns how many firings it saw to: 0 or 1';
 
@@ -280,7 +279,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.expand_block(outbox.firing) IS
+COMMENT ON FUNCTION outbox.expand_block IS
     'The part of outbox.expand_audience for one block; returns how many users it had';
 
 CREATE FUNCTION outbox.expand_audience(max_blocks integer DEFAULT 1) RETURNS integer
@@ -309,5 +308,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.expand_audience(integer) IS
+COMMENT ON FUNCTION outbox.expand_audience IS
     'Makes the notifications of the next blocks of the oldest firing; returns how many users these had';

@@ -25,7 +25,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.make_partition(text, timestamptz) IS
+COMMENT ON FUNCTION outbox.make_partition IS
     'Makes the partition of outbox.archive or notification_archive for a moment, unless there is one';
 
 -- From pg_locks, which hides nothing from anybody: every transaction holds a lock on its virtual id, also before
@@ -40,7 +40,7 @@ RETURN ARRAY(
         AND a.usesysid IS NOT NULL
         AND a.datid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()));
 
-COMMENT ON FUNCTION outbox.running_transactions() IS
+COMMENT ON FUNCTION outbox.running_transactions IS
     'Virtual ids of the transactions that run in other sessions of this database';
 
 CREATE FUNCTION outbox.take_leaving(kind outbox.key_kind) RETURNS bigint[]
@@ -67,7 +67,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.take_leaving(outbox.key_kind) IS
+COMMENT ON FUNCTION outbox.take_leaving IS
     'Takes rows off the list of leaving rows, none of which any running transaction could insert again';
 
 -- Where a walk goes on from; NULL = not now. A new round waits until the former one's rows have left.
@@ -83,8 +83,7 @@ RETURN CASE
     ELSE greatest((walk).lowest - 1, 0)
 END;
 
-COMMENT ON FUNCTION outbox.begin_walk(outbox.walk, outbox.key_kind) IS
-    'Where a round of the archive''s walks goes on; NULL = it has to wait';
+COMMENT ON FUNCTION outbox.begin_walk IS 'Where a round of the archive''s walks goes on; NULL = it has to wait';
 
 -- started: where this step began; reached: where it ended, NULL = at the end of the table.
 CREATE FUNCTION outbox.end_walk(
@@ -103,8 +102,7 @@ BEGIN ATOMIC
     WHERE w.duty = (walk).duty AND w.channel = (walk).channel AND w.lane = (walk).lane;
 END;
 
-COMMENT ON FUNCTION outbox.end_walk(outbox.walk, bigint, bigint, bigint, bigint, interval) IS
-    'Notes how far a walk came';
+COMMENT ON FUNCTION outbox.end_walk IS 'Notes how far a walk came';
 
 CREATE FUNCTION outbox.forget_keys(max_rows integer) RETURNS integer
 LANGUAGE plpgsql
@@ -124,7 +122,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.forget_keys(integer) IS
+COMMENT ON FUNCTION outbox.forget_keys IS
     'Deletes keys that were recorded longer than settings.key_window ago; returns how many';
 
 -- Rows are locked in the order of their ids, as everywhere. What flights and fallbacks still need is looked at after
@@ -177,7 +175,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.move_messages(bigint[]) IS
+COMMENT ON FUNCTION outbox.move_messages IS
     'Moves those of these messages that are still finished, and that nobody holds or needs, to outbox.archive';
 
 CREATE FUNCTION outbox.archive_finished(max_rows integer DEFAULT 5000) RETURNS integer
@@ -239,7 +237,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.archive_finished(integer) IS
+COMMENT ON FUNCTION outbox.archive_finished IS
     'Moves some of the messages that are finished for longer than settings.keep_finished to outbox.archive, and '
     'records the keys of the next; returns how many were moved. A message leaves at the second call at the earliest';
 
@@ -281,7 +279,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.move_notifications(bigint[]) IS
+COMMENT ON FUNCTION outbox.move_notifications IS
     'Moves those of these notifications that nobody holds or needs to outbox.notification_archive';
 
 CREATE FUNCTION outbox.archive_notifications(max_rows integer DEFAULT 5000) RETURNS integer
@@ -345,6 +343,6 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.archive_notifications(integer) IS
+COMMENT ON FUNCTION outbox.archive_notifications IS
     'Moves some of the notifications that are past, and of which no message is left in outbox.message, to '
     'outbox.notification_archive; as outbox.archive_finished does';

@@ -26,7 +26,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.expire_messages(bigint[]) IS 'The part of outbox.expire_waiting that changes messages';
+COMMENT ON FUNCTION outbox.expire_messages IS 'The part of outbox.expire_waiting that changes messages';
 
 CREATE FUNCTION outbox.expire_waiting(max_rows integer DEFAULT 5000) RETURNS integer
 LANGUAGE plpgsql
@@ -70,7 +70,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.expire_waiting(integer) IS
+COMMENT ON FUNCTION outbox.expire_waiting IS
     'Ends pending messages whose time has passed though nobody claims them; visits some of each queue at a call and '
     'returns how many expired';
 
@@ -115,7 +115,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.drop_partitions() IS
+COMMENT ON FUNCTION outbox.drop_partitions IS
     'Drops the days of the archives that are older than settings.keep_archive; returns how many';
 
 CREATE FUNCTION outbox.drop_old_days() RETURNS integer
@@ -151,7 +151,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.drop_old_days() IS
+COMMENT ON FUNCTION outbox.drop_old_days IS
     'Makes the partitions of today and tomorrow, deletes some of the old rows of the log of attempts, of '
     'outbox.queue_history, of receipts and the ids they go by, and of outbox.used_key, drops old days; returns how '
     'many partitions were dropped';
@@ -202,8 +202,7 @@ BEGIN ATOMIC
     FROM sampled AS s;
 END;
 
-COMMENT ON FUNCTION outbox.measure_queue(text, outbox.lane) IS
-    'Depth and age of a queue, reading 20,000 of its rows at most';
+COMMENT ON FUNCTION outbox.measure_queue IS 'Depth and age of a queue, reading 20,000 of its rows at most';
 
 CREATE FUNCTION outbox.snapshot_queues() RETURNS integer
 LANGUAGE plpgsql
@@ -245,5 +244,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.snapshot_queues() IS
+COMMENT ON FUNCTION outbox.snapshot_queues IS
     'Notes depth and age of each queue in outbox.queue_history; returns how many queues';

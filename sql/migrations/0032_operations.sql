@@ -33,7 +33,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.bring_back(bigint) IS
+COMMENT ON FUNCTION outbox.bring_back IS
     'Queues an archived message that may be sent again, with its id and key; false when there is none';
 
 -- Every legal way back to pending for a person, with a fresh place in the queue.
@@ -59,14 +59,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.requeue(bigint) IS 'The part that outbox.retry and outbox.resolve_doubt share';
+COMMENT ON FUNCTION outbox.requeue IS 'The part that outbox.retry and outbox.resolve_doubt share';
 
 CREATE FUNCTION outbox.retry(message_id bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.requeue(message_id);
 
-COMMENT ON FUNCTION outbox.retry(bigint) IS
+COMMENT ON FUNCTION outbox.retry IS
     'Sends a failed, expired, cancelled, suppressed or doubtful message again, with all its attempts, also when it '
     'is archived; false when it is in none of these states';
 
@@ -90,5 +90,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.resolve_doubt(bigint, boolean) IS
+COMMENT ON FUNCTION outbox.resolve_doubt IS
     'Ends the doubt about a held message: it was sent, or it is sent now; false when it is not in doubt';

@@ -33,7 +33,7 @@ BEGIN ATOMIC
     WHERE NOT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE');
 END;
 
-COMMENT ON FUNCTION outbox.horizon_pins(interval, bigint) IS
+COMMENT ON FUNCTION outbox.horizon_pins IS
     'Who keeps vacuum from removing dead rows, or rows from leaving for the archive, for so long, or since so many '
     'transactions';
 
@@ -108,7 +108,7 @@ BEGIN ATOMIC
     ORDER BY c.n;
 END;
 
-COMMENT ON FUNCTION outbox.check_health(interval, bigint, interval, interval) IS
+COMMENT ON FUNCTION outbox.check_health IS
     'outbox.health with limits of one''s own: the age of what pins the horizon, in time and in transactions, of the '
     'oldest ready message, and of a flight without its dispatcher';
 
