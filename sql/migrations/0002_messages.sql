@@ -70,7 +70,7 @@ COMMENT ON COLUMN outbox.message.expires_at IS 'Not sent at or after this time; 
 COMMENT ON COLUMN outbox.message.sent_at IS 'When the provider accepted it';
 COMMENT ON COLUMN outbox.message.finished_at IS 'When it reached a state in which nothing more is tried';
 COMMENT ON COLUMN outbox.message.attempts IS 'Attempts used; those the provider surely did not process are free';
-COMMENT ON COLUMN outbox.message.app IS 'The app or sender account to use; NULL = any';
+COMMENT ON COLUMN outbox.message.app IS 'The app or sender to use; NULL = any';
 COMMENT ON COLUMN outbox.message.idempotency_key IS 'The same key is accepted once; generated when not given';
 COMMENT ON COLUMN outbox.message.provider IS 'The provider that took or refused it last';
 COMMENT ON COLUMN outbox.message.provider_message_id IS 'The provider''s own id of the message';

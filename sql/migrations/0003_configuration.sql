@@ -66,10 +66,10 @@ CREATE TABLE outbox.provider (
     rate_per_day bigint CONSTRAINT rate_per_day_is_positive CHECK (rate_per_day > 0),
     max_in_flight integer CONSTRAINT max_in_flight_is_positive CHECK (max_in_flight > 0),
     gone_limit integer NOT NULL DEFAULT 50 CONSTRAINT gone_limit_is_percent CHECK (gone_limit BETWEEN 1 AND 100),
-    account_since timestamptz NOT NULL DEFAULT clock_timestamp()
+    identity_since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
-COMMENT ON TABLE outbox.provider IS 'The accounts that messages are sent through; followed at once';
+COMMENT ON TABLE outbox.provider IS 'Whom messages are sent through; followed at once';
 COMMENT ON COLUMN outbox.provider.adapter IS 'The code that speaks to it: see outboxctl adapters';
 COMMENT ON COLUMN outbox.provider.app IS 'Serves only messages of this app; NULL = any';
 COMMENT ON COLUMN outbox.provider.settings IS
@@ -89,8 +89,9 @@ COMMENT ON COLUMN outbox.provider.max_in_flight IS
     'Requests in the air at once of all dispatchers together; NULL = no limit but its connections';
 COMMENT ON COLUMN outbox.provider.gone_limit IS
     'When more percent of its latest answers call an address dead, it is stopped instead; 100 = all is believed';
-COMMENT ON COLUMN outbox.provider.account_since IS
-    'Since when this name stands for this account. Who puts another account''s key into the same file sets it to now()';
+COMMENT ON COLUMN outbox.provider.identity_since IS
+    'Since when this name stands for the same account at its vendor. Who puts another account''s key into the same file '
+    'sets it to now()';
 
 CREATE TABLE outbox.settings (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

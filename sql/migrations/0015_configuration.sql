@@ -115,14 +115,14 @@ COMMENT ON FUNCTION outbox.refuse_regions IS 'Trigger: refuses a region that no 
 CREATE TRIGGER regions_are_places BEFORE INSERT OR UPDATE OF regions ON outbox.provider
     FOR EACH ROW WHEN (NEW.regions <> '{}') EXECUTE FUNCTION outbox.refuse_regions();
 
--- Deferred, because the old account is used until the change is committed; whose rights hold then is not known.
-CREATE FUNCTION outbox.note_account() RETURNS trigger
+-- Deferred, because the old provider is used until the change is committed; whose rights hold then is not known.
+CREATE FUNCTION outbox.note_provider() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_OP IN ('INSERT', 'UPDATE') THEN
-        UPDATE outbox.provider AS p SET account_since = clock_timestamp() WHERE p.name = NEW.name;
+        UPDATE outbox.provider AS p SET identity_since = clock_timestamp() WHERE p.name = NEW.name;
     END IF;
     IF TG_OP IN ('DELETE', 'UPDATE') THEN
         UPDATE outbox.channel AS c SET provider_removed_at = clock_timestamp()
@@ -134,20 +134,20 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.note_account IS
-    'Trigger: what was sent before was perhaps sent through another account, and one that is gone cannot be asked';
+COMMENT ON FUNCTION outbox.note_provider IS
+    'Trigger: what was sent before was perhaps sent through another provider, and one that is gone cannot be asked';
 
-CREATE CONSTRAINT TRIGGER note_account AFTER INSERT OR DELETE ON outbox.provider
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox.note_account();
+CREATE CONSTRAINT TRIGGER note_provider AFTER INSERT OR DELETE ON outbox.provider
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox.note_provider();
 
-CREATE CONSTRAINT TRIGGER note_other_account AFTER UPDATE OF name, channel, adapter, settings ON outbox.provider
+CREATE CONSTRAINT TRIGGER note_other_provider AFTER UPDATE OF name, channel, adapter, settings ON outbox.provider
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (ROW (OLD.name, OLD.channel, OLD.adapter, OLD.settings)
         IS DISTINCT FROM ROW (NEW.name, NEW.channel, NEW.adapter, NEW.settings))
-    EXECUTE FUNCTION outbox.note_account();
+    EXECUTE FUNCTION outbox.note_provider();
 
-CREATE TRIGGER note_no_account AFTER TRUNCATE ON outbox.provider
-    FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_account();
+CREATE TRIGGER note_no_provider AFTER TRUNCATE ON outbox.provider
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_provider();
 
 CREATE FUNCTION outbox.forget_stop() RETURNS trigger
 LANGUAGE plpgsql

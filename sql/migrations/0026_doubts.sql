@@ -49,10 +49,10 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.take_doubt IS
-    'A message in doubt to ask about, for five minutes nobody else''s. ready: the accounts whose messages are wanted, '
-    'and an empty name for those that all accounts must be asked about; turn: for outbox.settle_doubt';
+    'A message in doubt to ask about, for five minutes nobody else''s. ready: the providers whose messages are wanted, '
+    'and an empty name for those that all must be asked about; turn: for outbox.settle_doubt';
 
--- A dispatcher may use an account until its batch ends, and learns of a change a moment later.
+-- A dispatcher may use a provider until its batch ends, and learns of a change a moment later.
 CREATE FUNCTION outbox.is_surely_unsent(doubt outbox.doubt, asked text[]) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -64,13 +64,13 @@ BEGIN ATOMIC
         AND NOT EXISTS (
             SELECT FROM outbox.provider AS p
             WHERE (p.name = doubt.provider OR (doubt.provider = '' AND p.channel = doubt.channel))
-                AND (p.name <> ALL (asked) OR p.account_since >= doubt.sent_from - s.slack))
+                AND (p.name <> ALL (asked) OR p.identity_since >= doubt.sent_from - s.slack))
     FROM outbox.channel AS c CROSS JOIN LATERAL (SELECT c.batch_deadline + interval '2 minutes' AS slack) AS s
     WHERE c.name = doubt.channel;
 END;
 
 COMMENT ON FUNCTION outbox.is_surely_unsent IS
-    'Whether a message was not sent when all of these accounts say that they do not have it';
+    'Whether a message was not sent when all of these providers say that they do not have it';
 
 -- Nothing waits here: the dispatcher's control connection has other work.
 CREATE FUNCTION outbox.settle_doubt(
@@ -85,7 +85,6 @@ AS $$
 DECLARE
     doubt outbox.doubt;
     rules outbox.channel;
-    outcome text := verdict;
     why text := reason;
     used integer;
 BEGIN
@@ -104,7 +103,7 @@ BEGIN
     END IF;
     SELECT c.* INTO STRICT rules FROM outbox.channel AS c WHERE c.name = doubt.channel;
 
-    IF outcome = 'sent' THEN
+    IF verdict = 'sent' THEN
         IF NOT pg_try_advisory_xact_lock(hashtextextended(settle_doubt.provider_id, 0)) THEN
             RETURN false;
         END IF;
@@ -115,14 +114,14 @@ BEGIN
                 JOIN outbox.provider_message AS p
                     ON p.provider = o.name AND p.provider_message_id = settle_doubt.provider_id
             WHERE o.channel = doubt.channel AND p.message_id <> settle_doubt.message_id) THEN
-            outcome := 'in_doubt';
+            verdict := 'in_doubt';
         END IF;
-    ELSIF outcome = 'unsent' THEN
+    ELSIF verdict = 'unsent' THEN
         IF used >= rules.max_attempts OR NOT outbox.is_surely_unsent(doubt, settle_doubt.asked) THEN
-            outcome := 'in_doubt';
+            verdict := 'in_doubt';
         END IF;
     END IF;
-    CASE outcome
+    CASE verdict
         WHEN 'sent' THEN
             why := coalesce(why, 'the provider was asked and has it');
             UPDATE outbox.message AS m
@@ -147,19 +146,19 @@ BEGIN
                 next_at = now() + outbox.backoff(rules.backoff_base, rules.backoff_cap, d.asked + 1)
             WHERE d.message_id = settle_doubt.message_id;
     END CASE;
-    IF outcome IN ('sent', 'unsent') THEN
+    IF verdict IN ('sent', 'unsent') THEN
         INSERT INTO outbox.attempt (message_id, dispatcher, attempt, verdict, provider, reason)
-        VALUES (settle_doubt.message_id, settle_doubt.dispatcher, used, outcome,
+        VALUES (settle_doubt.message_id, settle_doubt.dispatcher, used, settle_doubt.verdict,
                 coalesce(settle_doubt.provider, nullif(doubt.provider, '')), why);
     END IF;
     DELETE FROM outbox.doubt AS d
     WHERE d.message_id = settle_doubt.message_id
-        AND (outcome IN ('sent', 'unsent') OR d.asked >= rules.max_attempts);
-    RETURN outcome IN ('sent', 'unsent');
+        AND (verdict IN ('sent', 'unsent') OR d.asked >= rules.max_attempts);
+    RETURN verdict IN ('sent', 'unsent');
 END
 $$;
 
 COMMENT ON FUNCTION outbox.settle_doubt IS
-    'What the asked accounts said about a message in doubt: sent, unsent (all of them; it is sent now while attempts '
+    'What the asked providers said about a message in doubt: sent, unsent (all of them; it is sent now while attempts '
     'are left), deferred (one was not asked) or anything else (asked again later, as often as the channel allows '
     'attempts); false when the doubt goes on';

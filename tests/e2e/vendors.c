@@ -233,7 +233,7 @@ END_TEST
 /* The providers of sms as if they had been there for long: else what they do not have proves nothing. */
 static void providers_are_old(void)
 {
-    pg_exec(engine->sql, "UPDATE outbox.provider SET account_since = now() - interval '1 hour';"
+    pg_exec(engine->sql, "UPDATE outbox.provider SET identity_since = now() - interval '1 hour';"
                          "UPDATE outbox.channel SET provider_removed_at = NULL");
 }
 

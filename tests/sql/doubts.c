@@ -19,7 +19,7 @@ static struct db_session *start(void)
                 "('p', 'sms', 'nhn', " NHN "), ('q', 'sms', 'nhn', " NHN ")");
     pg_exec(
         db,
-        "UPDATE outbox.provider SET account_since = '2026-01-01 08:00:00+00';"
+        "UPDATE outbox.provider SET identity_since = '2026-01-01 08:00:00+00';"
         "INSERT INTO outbox.message (channel, recipient, payload) "
         "SELECT 'sms', '+8210' || (10000000 + n), '{\"text\": \"x\"}' FROM generate_series(1, 3) AS n;"
         "SET ROLE outbox_dispatcher;"
@@ -88,8 +88,8 @@ START_TEST(test_turns)
 }
 END_TEST
 
-/* Absence proves nothing unless the name stood for this account well before the message was sent, and nothing
- * where the account is unknown unless all accounts of the channel were asked. */
+/* Absence proves nothing unless the name stood for this provider well before the message was sent, and
+ * nothing where the provider is unknown unless all of the channel were asked. */
 START_TEST(test_certainty)
 {
 #define INSERT_R(enabled)                                                                                    \
@@ -107,8 +107,8 @@ START_TEST(test_certainty)
          "f", "f"},
         {"UPDATE outbox.provider SET settings = settings || '{\"app_key\": \"b\"}' WHERE name = 'q'", "{p,q}",
          "t", "f"},
-        {"UPDATE outbox.provider SET account_since = '2026-01-01 08:58:00+00' WHERE name = 'p'", "{p,q}", "f",
-         "f"},
+        {"UPDATE outbox.provider SET identity_since = '2026-01-01 08:58:00+00' WHERE name = 'p'", "{p,q}",
+         "f", "f"},
         {"UPDATE outbox.provider SET channel = 'email', adapter = 'http', settings = '{\"url\": "
          "\"https://a.example\", \"response\": {\"sent\": {\"status\": [200]}}}' WHERE name = 'q'",
          "{p,q}", "t", "f"},
@@ -118,7 +118,7 @@ START_TEST(test_certainty)
         {"TRUNCATE outbox.provider CASCADE", "{p,q}", "f", "f"},
         {INSERT_R("true"), "{p,q,r}", "t", "f"},
         {INSERT_R("false") "; SET CONSTRAINTS ALL IMMEDIATE;"
-                           "UPDATE outbox.provider SET account_since = '2026-01-01' WHERE name = 'r'",
+                           "UPDATE outbox.provider SET identity_since = '2026-01-01' WHERE name = 'r'",
          "{p,q}", "t", "f"},
     };
     struct db_session *db = start();
@@ -138,7 +138,7 @@ START_TEST(test_certainty)
 }
 END_TEST
 
-/* Until it is committed, messages go through the old account. */
+/* Until it is committed, messages go through the old provider. */
 START_TEST(test_a_change_counts_from_its_commit)
 {
     struct db_session *db = start();
@@ -146,7 +146,7 @@ START_TEST(test_a_change_counts_from_its_commit)
             "RESET ROLE; BEGIN; UPDATE outbox.provider SET settings = settings || '{\"app_key\": \"b\"}'");
     pg_exec(db, "CREATE TABLE public.later AS SELECT clock_timestamp() AS at");
     pg_exec(db, "COMMIT");
-    pg_expect(db, "SELECT bool_and(account_since > at) FROM outbox.provider, public.later", "t");
+    pg_expect(db, "SELECT bool_and(identity_since > at) FROM outbox.provider, public.later", "t");
 }
 END_TEST
 

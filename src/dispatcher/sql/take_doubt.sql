@@ -1,6 +1,6 @@
--- A message in doubt whose provider can be asked. The columns are those of claim.sql, then: the account that was at it
--- (null = unknown), when (ms), for how long it is in doubt (ms), and the number of its turn.
--- Parameters: 1 channel, 2 accounts whose turn it may be (empty name = unknown account).
+-- A message in doubt whose provider can be asked. The columns are those of claim.sql, then: the provider that was at
+-- it (null = unknown), when (ms), for how long it is in doubt (ms), and the number of its turn.
+-- Parameters: 1 channel, 2 providers whose turn it may be (empty name = unknown provider).
 SELECT
     m.id,
     coalesce(m.queue_pos, 0) AS queue_pos,
