@@ -132,6 +132,11 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
 
     /* Made for libcurl's endpoints too: it finds out here that the CA file cannot be used. */
     endpoint->tls = tls_context_new(endpoint->options.ca_file, err);
+    endpoint->setup = (struct backend_setup){.loop = endpoint->loop,
+                                             .queue = endpoint->queue,
+                                             .target = &endpoint->target,
+                                             .options = &endpoint->options,
+                                             .tls = endpoint->tls};
     if (endpoint->tls == NULL || !backend_choose(endpoint, err)) {
         endpoint_release(endpoint);
         return NULL;

@@ -2,10 +2,7 @@
 #ifndef PGOUTBOX_TRANSPORT_TRANSPORT_INTERNAL_H
 #define PGOUTBOX_TRANSPORT_TRANSPORT_INTERNAL_H
 
-#include <openssl/ssl.h>
-
-#include "transport/queue.h"
-#include "transport/target.h"
+#include "transport/backend.h"
 #include "transport/transport.h"
 
 struct backend {
@@ -34,6 +31,7 @@ struct endpoint {
     struct smtp_pool *smtp;        /* NULL unless SMTP */
 
     struct queue *queue;
+    struct backend_setup setup;
     size_t slots_announced; /* free slots when on_capacity was last worth a call, or fewer since */
 };
 

@@ -1,13 +1,21 @@
+#include "transport/curl/curl_transfer.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "core/mem.h"
-#include "transport/curl/curl_internal.h"
 #include "transport/guard.h"
 
 enum { URL_MAX = 8192, HEADER_LINE_MAX = 8192 };
+
+/* In a function that returns const char *: leaves it with the option's name when libcurl refuses it. */
+#define CURL_SET(easy, option, value)                                                                        \
+    do {                                                                                                     \
+        if (curl_easy_setopt((easy), option, (value)) != CURLE_OK)                                           \
+            return "libcurl refused " #option;                                                               \
+    } while (0)
 
 /* The body is handed over by a function, and there is none to go back to its start: so libcurl, which repeats
  * a request by itself when a reused connection dies before an answer, ends with CURLE_SEND_FAIL_REWIND. */
@@ -101,13 +109,12 @@ static const char *http_headers(struct curl_transfer *transfer)
     return wrong;
 }
 
-static const char *http_prepare(struct curl_transfer *transfer)
+static const char *http_prepare(struct curl_transfer *transfer, const struct target *target)
 {
     CURL *easy = transfer->easy;
-    const struct exchange *exchange = transfer->exchange;
-    const struct request *request = &exchange->request;
+    const struct request *request = &transfer->exchange->request;
     char url[URL_MAX];
-    int size = snprintf(url, sizeof url, "https://%s%s", exchange->endpoint->target.authority, request->path);
+    int size = snprintf(url, sizeof url, "https://%s%s", target->authority, request->path);
     if (size < 0 || (size_t)size >= sizeof url || request->path[0] != '/')
         return "bad path";
     const char *wrong = http_headers(transfer);
@@ -141,11 +148,10 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
     return CURL_SOCKET_BAD;
 }
 
-const char *curl_transfer_prepare(struct curl_transfer *transfer)
+const char *curl_transfer_prepare(struct curl_transfer *transfer, const struct backend_setup *setup)
 {
     CURL *easy = transfer->easy;
-    const struct endpoint *endpoint = transfer->exchange->endpoint;
-    const struct endpoint_options *options = &endpoint->options;
+    const struct endpoint_options *options = setup->options;
     if (options->ca_file != NULL) {
         CURL_SET(easy, CURLOPT_CAINFO, options->ca_file);
         CURL_SET(easy, CURLOPT_CAPATH, NULL); /* the system's authorities are not meant then */
@@ -168,7 +174,7 @@ const char *curl_transfer_prepare(struct curl_transfer *transfer)
     CURL_SET(easy, CURLOPT_WRITEFUNCTION, on_write);
     CURL_SET(easy, CURLOPT_WRITEDATA, transfer);
     CURL_SET(easy, CURLOPT_HEADERDATA, transfer);
-    return http_prepare(transfer);
+    return http_prepare(transfer, setup->target);
 }
 
 /* ---- results ---- */
