@@ -16,4 +16,18 @@ struct backend_setup {
     SSL_CTX *tls;
 };
 
+/* The first member of a back end's own struct. */
+struct backend {
+    /* Takes from the queue what fits now and writes it. */
+    void (*start)(struct backend *backend);
+    /* The time of an exchange it has taken is up: end it now. */
+    void (*cancel)(struct backend *backend, struct exchange *exchange);
+    /* How many more exchanges it would take now. */
+    size_t (*room)(const struct backend *backend);
+    /* No new exchange on the present connections. */
+    void (*renew)(struct backend *backend);
+    /* Ends all it has taken and frees everything. */
+    void (*close)(struct backend *backend);
+};
+
 #endif

@@ -1,21 +1,31 @@
-#include <stdio.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "transport/curl/curl_pool.h"
+#include "transport/http2/http2_pool.h"
+#include "transport/smtp/smtp_pool.h"
 #include "transport/tls.h"
-#include "transport/transport_internal.h"
 
 enum { MAX_CONNECTIONS = 1000, MAX_STREAMS = 100000 };
 
+struct endpoint {
+    struct target target;
+    struct endpoint_options options; /* strings owned */
+    struct backend_setup setup;
+    struct backend *backend;  /* takes the next requests */
+    struct backend *chosen;   /* what url and options ask for */
+    struct backend *fallback; /* HTTP/1.1, once a server turned out not to speak HTTP/2 */
+    size_t slots_announced;   /* free slots when on_capacity was last worth a call, or fewer since */
+};
+
 size_t endpoint_free_slots(const struct endpoint *endpoint)
 {
-    size_t room = endpoint->backend->room(endpoint);
-    size_t waiting = queue_waiting(endpoint->queue);
+    size_t room = endpoint->backend->room(endpoint->backend);
+    size_t waiting = queue_waiting(endpoint->setup.queue);
     if (room > waiting)
         return room - waiting;
-    return queue_is_empty(endpoint->queue) ? 1 : 0;
+    return queue_is_empty(endpoint->setup.queue) ? 1 : 0;
 }
 
 size_t endpoint_capacity(const struct endpoint *endpoint)
@@ -27,7 +37,7 @@ size_t endpoint_capacity(const struct endpoint *endpoint)
 void endpoint_send(struct endpoint *endpoint, const struct request *request, response_fn *callback, void *arg)
 {
     int64_t timeout = request->timeout_ms > 0 ? request->timeout_ms : endpoint->options.timeout_ms;
-    queue_add(endpoint->queue, request, timeout, callback, arg);
+    queue_add(endpoint->setup.queue, request, timeout, callback, arg);
 }
 
 /* ---- what the queue reports ---- */
@@ -35,7 +45,7 @@ void endpoint_send(struct endpoint *endpoint, const struct request *request, res
 static void start(void *arg)
 {
     struct endpoint *endpoint = arg;
-    endpoint->backend->start(endpoint);
+    endpoint->backend->start(endpoint->backend);
 }
 
 /* A call per freed slot would cost more than it brings: from none to some, or by a good part of all. */
@@ -53,6 +63,27 @@ static void announce_slots(void *arg)
 }
 
 static const struct queue_events queue_events = {.start = start, .settled = announce_slots};
+
+/* ---- what a back end reports ---- */
+
+/* HTTP/1.1 until the next endpoint_renew. */
+static void fall_back(void *arg)
+{
+    struct endpoint *endpoint = arg;
+    struct error err;
+    if (endpoint->fallback == NULL)
+        endpoint->fallback = curl_pool_new(&endpoint->setup, &err);
+    if (endpoint->fallback == NULL) {
+        queue_fail(endpoint->setup.queue, FAULT_PROTOCOL, err.text);
+        return;
+    }
+    if (endpoint->backend == endpoint->fallback)
+        return;
+    endpoint->backend = endpoint->fallback;
+    log_event(LOG_WARN, "http2_not_offered", log_text("host", endpoint->target.host));
+}
+
+static const struct http2_pool_events http2_events = {.not_http2 = fall_back};
 
 /* ---- life ---- */
 
@@ -82,8 +113,8 @@ static bool url_is_trusted(const struct endpoint_options *options)
 static void endpoint_release(struct endpoint *endpoint)
 {
     struct endpoint_options *options = &endpoint->options;
-    queue_free(endpoint->queue, "endpoint closed");
-    SSL_CTX_free(endpoint->tls);
+    queue_free(endpoint->setup.queue, "endpoint closed");
+    SSL_CTX_free(endpoint->setup.tls);
     if (options->password != NULL)
         OPENSSL_cleanse((char *)options->password, strlen(options->password));
     mem_free((char *)options->password);
@@ -93,20 +124,13 @@ static void endpoint_release(struct endpoint *endpoint)
     mem_free(endpoint);
 }
 
-static bool backend_choose(struct endpoint *endpoint, struct error *err)
+static struct backend *backend_new(struct endpoint *endpoint, struct error *err)
 {
-    if (endpoint->target.scheme != SCHEME_HTTPS) {
-        endpoint->backend = &smtp_backend;
-        smtp_pool_new(endpoint);
-        return true;
-    }
-    if (endpoint->options.http2) {
-        endpoint->backend = &http2_backend;
-        http2_pool_new(endpoint);
-        return true;
-    }
-    endpoint->backend = &curl_backend;
-    return curl_pool_new(endpoint, err);
+    if (endpoint->target.scheme != SCHEME_HTTPS)
+        return smtp_pool_new(&endpoint->setup);
+    if (endpoint->options.http2)
+        return http2_pool_new(&endpoint->setup, &http2_events, endpoint);
+    return curl_pool_new(&endpoint->setup, err);
 }
 
 struct endpoint *endpoint_new(struct transport *transport, const struct endpoint_options *options,
@@ -116,7 +140,6 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
     if (!target_parse(&target, options->url, err) || !options_check(options, &target, err))
         return NULL;
     struct endpoint *endpoint = mem_alloc(sizeof *endpoint);
-    endpoint->loop = transport_loop(transport);
     endpoint->target = target;
     endpoint->options = *options;
     endpoint->options.url = NULL;
@@ -127,53 +150,39 @@ struct endpoint *endpoint_new(struct transport *transport, const struct endpoint
     endpoint->options.helo = mem_strdup(options->helo);
     endpoint->options.ca_file =
         mem_strdup(options->ca_file != NULL ? options->ca_file : transport_ca_file(transport));
-    endpoint->queue = queue_new(endpoint->loop, endpoint_capacity(endpoint), &queue_events, endpoint);
     endpoint->slots_announced = 1;
-
-    /* Made for libcurl's endpoints too: it finds out here that the CA file cannot be used. */
-    endpoint->tls = tls_context_new(endpoint->options.ca_file, err);
-    endpoint->setup = (struct backend_setup){.loop = endpoint->loop,
-                                             .queue = endpoint->queue,
-                                             .target = &endpoint->target,
-                                             .options = &endpoint->options,
-                                             .tls = endpoint->tls};
-    if (endpoint->tls == NULL || !backend_choose(endpoint, err)) {
+    struct loop *loop = transport_loop(transport);
+    endpoint->setup = (struct backend_setup){
+        .loop = loop,
+        .queue = queue_new(loop, endpoint_capacity(endpoint), &queue_events, endpoint),
+        .target = &endpoint->target,
+        .options = &endpoint->options,
+        /* Made for libcurl's endpoints too: it finds out here that the CA file cannot be used. */
+        .tls = tls_context_new(endpoint->options.ca_file, err),
+    };
+    if (endpoint->setup.tls != NULL)
+        endpoint->chosen = backend_new(endpoint, err);
+    if (endpoint->chosen == NULL) {
         endpoint_release(endpoint);
         return NULL;
     }
+    endpoint->backend = endpoint->chosen;
     return endpoint;
-}
-
-void endpoint_fall_back(struct endpoint *endpoint)
-{
-    struct error err;
-    if (endpoint->backend == &curl_backend)
-        return;
-    if (endpoint->curl == NULL && !curl_pool_new(endpoint, &err)) {
-        queue_fail(endpoint->queue, FAULT_PROTOCOL, err.text);
-        return;
-    }
-    endpoint->backend = &curl_backend;
-    log_event(LOG_WARN, "http2_not_offered", log_text("host", endpoint->target.host));
 }
 
 void endpoint_renew(struct endpoint *endpoint)
 {
-    endpoint->backend->renew(endpoint);
-    if (endpoint->http2 != NULL)
-        endpoint->backend = &http2_backend;
-    queue_wake(endpoint->queue);
+    endpoint->backend->renew(endpoint->backend);
+    endpoint->backend = endpoint->chosen;
+    queue_wake(endpoint->setup.queue);
 }
 
 void endpoint_free(struct endpoint *endpoint)
 {
     if (endpoint == NULL)
         return;
-    if (endpoint->http2 != NULL)
-        http2_backend.close(endpoint);
-    if (endpoint->curl != NULL)
-        curl_backend.close(endpoint);
-    if (endpoint->smtp != NULL)
-        smtp_backend.close(endpoint);
+    endpoint->chosen->close(endpoint->chosen);
+    if (endpoint->fallback != NULL)
+        endpoint->fallback->close(endpoint->fallback);
     endpoint_release(endpoint);
 }

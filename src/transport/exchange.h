@@ -26,7 +26,6 @@ struct exchange {
     TAILQ_ENTRY(exchange) place; /* the list that says where it is */
     TAILQ_ENTRY(exchange) due;   /* lists->due until it has ended */
     struct exchange_lists *lists;
-    struct endpoint *endpoint;
     struct request request; /* a copy; what it points to is borrowed */
     response_fn *callback;
     void *arg;
@@ -39,7 +38,7 @@ struct exchange {
     bool final; /* the headers of a final response (status >= 200) are complete */
 
     /* the back end that has taken it; NULL while it waits */
-    const struct backend *backend;
+    struct backend *backend;
     void *carrier;        /* its connection or transfer */
     size_t body_sent;     /* octets of the request's body handed on so far */
     char length_text[24]; /* the body's size as text */

@@ -4,7 +4,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
-#include "transport/transport_internal.h"
+#include "transport/backend.h"
 
 enum { SPARE_BODY_MAX = 4096 /* a spare exchange keeps no larger buffer */ };
 
@@ -44,7 +44,7 @@ static void on_deadline(void *arg)
     struct exchange *first;
     while ((first = TAILQ_FIRST(&queue->lists.due)) != NULL && first->deadline <= now) {
         if (first->backend != NULL) {
-            first->backend->cancel(first);
+            first->backend->cancel(first->backend, first);
             continue;
         }
         TAILQ_REMOVE(&queue->waiting, first, place);
@@ -58,7 +58,7 @@ static void on_deadline(void *arg)
 
 /* ---- what waits ---- */
 
-struct exchange *queue_take(struct queue *queue, const struct backend *backend)
+struct exchange *queue_take(struct queue *queue, struct backend *backend)
 {
     struct exchange *exchange = TAILQ_FIRST(&queue->waiting);
     if (exchange == NULL)
@@ -95,7 +95,6 @@ static struct exchange *spare_get(struct queue *queue)
     }
     exchange = mem_alloc(sizeof *exchange);
     exchange->lists = &queue->lists;
-    exchange->endpoint = queue->arg;
     buf_init(&exchange->body, RESPONSE_MAX_BODY);
     return exchange;
 }

@@ -33,7 +33,7 @@ bool queue_is_empty(const struct queue *queue); /* nothing waits, nothing is in 
 
 /* For back ends. The first that waits, NULL when none does; it is the back end's until it ends or goes back.
  */
-struct exchange *queue_take(struct queue *queue, const struct backend *backend);
+struct exchange *queue_take(struct queue *queue, struct backend *backend);
 /* To the head of those that wait, as if it had never been taken. */
 void queue_give_back(struct queue *queue, struct exchange *exchange);
 /* Ends all that wait, surely unsent. */

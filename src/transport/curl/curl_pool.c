@@ -1,6 +1,7 @@
+#include "transport/curl/curl_pool.h"
+
 #include "core/mem.h"
 #include "transport/curl/curl_loop.h"
-#include "transport/transport_internal.h"
 
 /* Connections of one making. endpoint_renew makes new ones; the old ones stay until their last transfer has
  * ended. */
@@ -10,21 +11,25 @@ struct generation {
 };
 
 struct curl_pool {
+    struct backend backend;
     const struct backend_setup *setup;
     struct generation *newest;
 };
 
-static size_t pool_room(const struct endpoint *endpoint)
+static size_t pool_room(const struct backend *backend)
 {
-    size_t limit = (size_t)endpoint->options.connections;
-    size_t active = curl_loop_active(endpoint->curl->newest->curl);
+    const struct curl_pool *pool = (const struct curl_pool *)backend;
+    size_t limit = (size_t)pool->setup->options->connections;
+    size_t active = curl_loop_active(pool->newest->curl);
     return limit > active ? limit - active : 0;
 }
 
-static void pool_start(struct endpoint *endpoint)
+static void pool_start(struct backend *backend)
 {
-    while (queue_waiting(endpoint->queue) > 0 && pool_room(endpoint) > 0)
-        curl_loop_begin(endpoint->curl->newest->curl, queue_take(endpoint->queue, &curl_backend));
+    struct curl_pool *pool = (struct curl_pool *)backend;
+    struct queue *queue = pool->setup->queue;
+    while (queue_waiting(queue) > 0 && pool_room(backend) > 0)
+        curl_loop_begin(pool->newest->curl, queue_take(queue, backend));
 }
 
 static void generation_free(struct generation *generation)
@@ -48,11 +53,10 @@ static void sweep(struct curl_pool *pool)
     }
 }
 
-static void pool_cancel(struct exchange *exchange)
+static void pool_cancel(struct backend *backend, struct exchange *exchange)
 {
-    struct curl_pool *pool = exchange->endpoint->curl;
     curl_loop_time_out(exchange);
-    sweep(pool);
+    sweep((struct curl_pool *)backend);
 }
 
 static void on_acted(void *arg)
@@ -77,42 +81,38 @@ static bool generation_new(struct curl_pool *pool, struct error *err)
     return true;
 }
 
-static void pool_renew(struct endpoint *endpoint)
+static void pool_renew(struct backend *backend)
 {
+    struct curl_pool *pool = (struct curl_pool *)backend;
     struct error err;
     /* Without memory for a new one the old one goes on. */
-    if (generation_new(endpoint->curl, &err))
-        sweep(endpoint->curl);
+    if (generation_new(pool, &err))
+        sweep(pool);
 }
 
-static void pool_close(struct endpoint *endpoint)
+static void pool_close(struct backend *backend)
 {
-    struct curl_pool *pool = endpoint->curl;
+    struct curl_pool *pool = (struct curl_pool *)backend;
     while (pool->newest != NULL) {
         struct generation *generation = pool->newest;
         pool->newest = generation->older;
         generation_free(generation);
     }
     mem_free(pool);
-    endpoint->curl = NULL;
 }
 
-const struct backend curl_backend = {
-    .start = pool_start,
-    .cancel = pool_cancel,
-    .room = pool_room,
-    .renew = pool_renew,
-    .close = pool_close,
-};
-
-bool curl_pool_new(struct endpoint *endpoint, struct error *err)
+struct backend *curl_pool_new(const struct backend_setup *setup, struct error *err)
 {
     struct curl_pool *pool = mem_alloc(sizeof *pool);
-    pool->setup = &endpoint->setup;
+    pool->backend = (struct backend){.start = pool_start,
+                                     .cancel = pool_cancel,
+                                     .room = pool_room,
+                                     .renew = pool_renew,
+                                     .close = pool_close};
+    pool->setup = setup;
     if (!generation_new(pool, err)) {
         mem_free(pool);
-        return false;
+        return NULL;
     }
-    endpoint->curl = pool;
-    return true;
+    return &pool->backend;
 }

@@ -99,7 +99,7 @@ size_t http2_connection_room(const struct http2_connection *connection)
 {
     if (connection->state != HTTP2_OPEN || connection->draining || connection->out.size >= HTTP2_OUT_HIGH)
         return 0;
-    size_t own = (size_t)connection->endpoint->options.streams;
+    size_t own = (size_t)connection->setup->options->streams;
     size_t limit = connection->stream_limit < own ? connection->stream_limit : own;
     if (!connection->settings_seen)
         limit = 1;
@@ -178,7 +178,7 @@ static void on_socket(void *arg, int events)
 {
     (void)events;
     struct http2_connection *connection = arg;
-    struct endpoint *endpoint = connection->endpoint;
+    const struct backend_setup *setup = connection->setup;
     bool good;
     if (connection->state == HTTP2_HANDSHAKE)
         good = handshake(connection);
@@ -186,20 +186,20 @@ static void on_socket(void *arg, int events)
         good = read_records(connection) && http2_connection_flush(connection);
     if (!good || http2_connection_is_idle(connection))
         http2_pool_broken(connection);
-    queue_settle(endpoint->queue);
+    queue_settle(setup->queue);
 }
 
 static void on_dialed(void *arg, int fd, enum send_fault fault, const char *error)
 {
     struct http2_connection *connection = arg;
-    struct endpoint *endpoint = connection->endpoint;
+    const struct backend_setup *setup = connection->setup;
     static const unsigned char protocols[] = "\x02h2\x08http/1.1";
     bool good = fd >= 0;
     if (good) {
         connection->fd = fd;
         connection->state = HTTP2_HANDSHAKE;
-        connection->watch = watch_new(endpoint->loop, fd, LOOP_WRITE, on_socket, connection);
-        connection->ssl = tls_new(endpoint->tls, fd, endpoint->target.host);
+        connection->watch = watch_new(setup->loop, fd, LOOP_WRITE, on_socket, connection);
+        connection->ssl = tls_new(setup->tls, fd, setup->target->host);
         /* This setter returns 0 for success. */
         good = connection->ssl != NULL &&
                SSL_set_alpn_protos(connection->ssl, protocols, sizeof protocols - 1) == 0;
@@ -212,7 +212,7 @@ static void on_dialed(void *arg, int fd, enum send_fault fault, const char *erro
     connection->dial = NULL;
     if (!good) {
         http2_pool_broken(connection);
-        queue_settle(endpoint->queue);
+        queue_settle(setup->queue);
     }
 }
 
@@ -253,10 +253,10 @@ static bool check_time(struct http2_connection *connection)
 static void on_timer(void *arg)
 {
     struct http2_connection *connection = arg;
-    struct endpoint *endpoint = connection->endpoint;
+    const struct backend_setup *setup = connection->setup;
     if (!check_time(connection) || http2_connection_is_idle(connection))
         http2_pool_broken(connection);
-    queue_settle(endpoint->queue);
+    queue_settle(setup->queue);
 }
 
 void http2_connection_cancel(struct http2_connection *connection, struct exchange *exchange)
@@ -286,18 +286,18 @@ bool http2_connection_is_idle(const struct http2_connection *connection)
 
 /* ---- life ---- */
 
-struct http2_connection *http2_connection_new(struct http2_pool *pool, struct endpoint *endpoint)
+struct http2_connection *http2_connection_new(struct http2_pool *pool, const struct backend_setup *setup)
 {
     struct http2_connection *connection = mem_alloc(sizeof *connection);
     connection->pool = pool;
-    connection->endpoint = endpoint;
+    connection->setup = setup;
     connection->fd = -1;
     TAILQ_INIT(&connection->streams);
     buf_init(&connection->out, OUT_MAX);
-    connection->timer = timer_new(endpoint->loop, on_timer, connection);
-    int64_t limit = endpoint->options.connect_timeout_ms;
-    connection->dial = dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port,
-                                endpoint->options.guarded, limit, on_dialed, connection);
+    connection->timer = timer_new(setup->loop, on_timer, connection);
+    int64_t limit = setup->options->connect_timeout_ms;
+    connection->dial = dial_new(setup->loop, setup->target->host, setup->target->port,
+                                setup->options->guarded, limit, on_dialed, connection);
     /* The dial has the same limit and knows better which step failed. */
     timer_set(connection->timer, limit + 1);
     return connection;

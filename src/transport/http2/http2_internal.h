@@ -11,9 +11,9 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "transport/backend.h"
 #include "transport/dial.h"
 #include "transport/tls.h"
-#include "transport/transport_internal.h"
 
 enum {
     HTTP2_OUT_HIGH = 256 * 1024,      /* octets of waiting output above which no new request starts */
@@ -32,7 +32,7 @@ enum http2_state { HTTP2_DIALING, HTTP2_HANDSHAKE, HTTP2_OPEN };
 struct http2_connection {
     TAILQ_ENTRY(http2_connection) place;
     struct http2_pool *pool;
-    struct endpoint *endpoint;
+    const struct backend_setup *setup;
     enum http2_state state;
     bool draining; /* takes no new requests; closes when the present ones are done */
     struct dial *dial;
@@ -65,7 +65,7 @@ struct http2_connection {
 
 /* ---- http2_connection.c ---- */
 
-struct http2_connection *http2_connection_new(struct http2_pool *pool, struct endpoint *endpoint);
+struct http2_connection *http2_connection_new(struct http2_pool *pool, const struct backend_setup *setup);
 /* Ends its streams (unsent or in doubt, with the connection's fault) and frees it. */
 void http2_connection_free(struct http2_connection *connection);
 /* How many more requests it takes now. */

@@ -1,3 +1,5 @@
+#include "transport/http2/http2_pool.h"
+
 #include <string.h>
 
 #include "core/backoff.h"
@@ -8,7 +10,10 @@
 TAILQ_HEAD(http2_connections, http2_connection);
 
 struct http2_pool {
-    struct endpoint *endpoint;
+    struct backend backend;
+    const struct backend_setup *setup;
+    const struct http2_pool_events *events;
+    void *arg;
     struct http2_connections connections;
     struct timer *retry; /* set: no new connection until it fires */
     int failures;        /* connections in a row that never answered a request */
@@ -39,7 +44,7 @@ static bool may_open(const struct http2_pool *pool)
         if (!warm || http2_connection_room(connection) > 0)
             return false;
     }
-    int limit = pool->endpoint->options.connections;
+    int limit = pool->setup->options->connections;
     return usable < limit && all < 2 * limit;
 }
 
@@ -74,9 +79,9 @@ static void submit_queue(struct http2_pool *pool)
 {
     struct http2_connection *connection;
     struct exchange *exchange;
-    struct queue *queue = pool->endpoint->queue;
+    struct queue *queue = pool->setup->queue;
     while (queue_waiting(queue) > 0 && (connection = roomiest(pool)) != NULL) {
-        exchange = queue_take(queue, &http2_backend);
+        exchange = queue_take(queue, &pool->backend);
         if (!http2_connection_submit(connection, exchange))
             queue_give_back(queue, exchange);
     }
@@ -93,58 +98,62 @@ static void flush_all(struct http2_pool *pool)
     }
 }
 
-static void pool_start(struct endpoint *endpoint)
+static void pool_start(struct backend *backend)
 {
-    struct http2_pool *pool = endpoint->http2;
+    struct http2_pool *pool = (struct http2_pool *)backend;
+    struct queue *queue = pool->setup->queue;
     /* Flushing makes room where the output was full. */
     do {
         submit_queue(pool);
         flush_all(pool);
-    } while (queue_waiting(endpoint->queue) > 0 && roomiest(pool) != NULL);
-    if (queue_waiting(endpoint->queue) == 0)
+    } while (queue_waiting(queue) > 0 && roomiest(pool) != NULL);
+    if (queue_waiting(queue) == 0)
         return;
     if (may_open(pool)) {
-        struct http2_connection *connection = http2_connection_new(pool, endpoint);
+        struct http2_connection *connection = http2_connection_new(pool, pool->setup);
         TAILQ_INSERT_TAIL(&pool->connections, connection, place);
     } else if (timer_is_set(pool->retry) && pool->fault != FAULT_NONE && !has_usable(pool)) {
-        queue_fail(endpoint->queue, pool->fault, pool->error);
+        queue_fail(queue, pool->fault, pool->error);
     }
 }
 
-static void pool_cancel(struct exchange *exchange)
+static void pool_cancel(struct backend *backend, struct exchange *exchange)
 {
+    (void)backend;
     http2_connection_cancel(exchange->carrier, exchange);
 }
 
-static size_t pool_room(const struct endpoint *endpoint)
+static size_t pool_room(const struct backend *backend)
 {
+    const struct http2_pool *pool = (const struct http2_pool *)backend;
     const struct http2_connection *connection;
-    size_t room = may_open(endpoint->http2) ? 1 : 0;
-    TAILQ_FOREACH(connection, &endpoint->http2->connections, place)
+    size_t room = may_open(pool) ? 1 : 0;
+    TAILQ_FOREACH(connection, &pool->connections, place)
     {
         room += http2_connection_room(connection);
     }
     return room;
 }
 
-static void pool_renew(struct endpoint *endpoint)
+static void pool_renew(struct backend *backend)
 {
-    struct http2_connection *connection = TAILQ_FIRST(&endpoint->http2->connections);
+    struct http2_pool *pool = (struct http2_pool *)backend;
+    struct http2_connection *connection = TAILQ_FIRST(&pool->connections);
     while (connection != NULL) {
         struct http2_connection *next = TAILQ_NEXT(connection, place);
         if (connection->state == HTTP2_OPEN) {
             http2_connection_drain(connection);
         } else {
-            TAILQ_REMOVE(&endpoint->http2->connections, connection, place);
+            TAILQ_REMOVE(&pool->connections, connection, place);
             http2_connection_free(connection);
         }
         connection = next;
     }
 }
 
-static void pool_close(struct endpoint *endpoint)
+static void pool_close(struct backend *backend)
 {
-    struct http2_pool *pool = endpoint->http2;
+    struct http2_pool *pool = (struct http2_pool *)backend;
     struct http2_connection *connection;
     while ((connection = TAILQ_FIRST(&pool->connections)) != NULL) {
         TAILQ_REMOVE(&pool->connections, connection, place);
@@ -152,22 +161,13 @@ static void pool_close(struct endpoint *endpoint)
     }
     timer_free(pool->retry);
     mem_free(pool);
-    endpoint->http2 = NULL;
 }
-
-const struct backend http2_backend = {
-    .start = pool_start,
-    .cancel = pool_cancel,
-    .room = pool_room,
-    .renew = pool_renew,
-    .close = pool_close,
-};
 
 /* ---- reports of connections ---- */
 
 void http2_pool_opened(struct http2_connection *connection)
 {
-    log_event(LOG_INFO, "http2_connected", log_text("host", connection->endpoint->target.host));
+    log_event(LOG_INFO, "http2_connected", log_text("host", connection->setup->target->host));
 }
 
 void http2_pool_broken(struct http2_connection *connection)
@@ -177,7 +177,7 @@ void http2_pool_broken(struct http2_connection *connection)
     if (connection->fault != FAULT_NONE)
         log_event(never_opened || connection->open > 0 ? LOG_WARN : LOG_INFO,
                   never_opened ? "http2_connect_failed" : "http2_connection_lost",
-                  log_text("host", pool->endpoint->target.host), log_text("error", connection->error),
+                  log_text("host", pool->setup->target->host), log_text("error", connection->error),
                   log_int("in_air", (int64_t)connection->open));
     if (connection->answered) {
         pool->failures = 0;
@@ -194,20 +194,28 @@ void http2_pool_broken(struct http2_connection *connection)
 void http2_pool_not_http2(struct http2_connection *connection)
 {
     connection->draining = true; /* idle, so it is freed by the caller's next step */
-    endpoint_fall_back(connection->endpoint);
+    connection->pool->events->not_http2(connection->pool->arg);
 }
 
 static void on_retry(void *arg)
 {
     struct http2_pool *pool = arg;
-    queue_settle(pool->endpoint->queue);
+    queue_settle(pool->setup->queue);
 }
 
-void http2_pool_new(struct endpoint *endpoint)
+struct backend *http2_pool_new(const struct backend_setup *setup, const struct http2_pool_events *events,
+                               void *arg)
 {
     struct http2_pool *pool = mem_alloc(sizeof *pool);
-    pool->endpoint = endpoint;
+    pool->backend = (struct backend){.start = pool_start,
+                                     .cancel = pool_cancel,
+                                     .room = pool_room,
+                                     .renew = pool_renew,
+                                     .close = pool_close};
+    pool->setup = setup;
+    pool->events = events;
+    pool->arg = arg;
     TAILQ_INIT(&pool->connections);
-    pool->retry = timer_new(endpoint->loop, on_retry, pool);
-    endpoint->http2 = pool;
+    pool->retry = timer_new(setup->loop, on_retry, pool);
+    return &pool->backend;
 }

@@ -77,7 +77,7 @@ static void on_response_end(struct http2_connection *connection, struct exchange
 
 static void on_goaway(struct http2_connection *connection, const nghttp2_goaway *goaway)
 {
-    log_event(LOG_INFO, "http2_goaway", log_text("host", connection->endpoint->target.host),
+    log_event(LOG_INFO, "http2_goaway", log_text("host", connection->setup->target->host),
               log_text("error", nghttp2_http2_strerror(goaway->error_code)),
               log_int("in_air", (int64_t)connection->open));
     /* libnghttp2 closes the streams above last-stream-id, which were not processed, as refused ones. */
@@ -182,7 +182,7 @@ bool http2_session_submit(struct http2_connection *connection, struct exchange *
     size_t count = 0;
     fields[count++] = make_field(":method", request->method);
     fields[count++] = make_field(":scheme", "https");
-    fields[count++] = make_field(":authority", connection->endpoint->target.authority);
+    fields[count++] = make_field(":authority", connection->setup->target->authority);
     fields[count++] = make_field(":path", request->path);
     for (size_t i = 0; i < request->header_count; i++) {
         fields[count] = make_field(request->headers[i].name, request->headers[i].value);

@@ -111,15 +111,15 @@ static bool read_lines(struct smtp_connection *connection)
 
 bool smtp_connection_start_tls(struct smtp_connection *connection)
 {
-    struct endpoint *endpoint = connection->endpoint;
+    const struct backend_setup *setup = connection->setup;
     /* Octets that came in clear after the reply must never be taken for ones that came through TLS. */
     if (connection->in.size > 0)
         return smtp_dialogue_lost(connection, FAULT_TLS, "data in clear after STARTTLS");
-    connection->ssl = tls_new(endpoint->tls, connection->fd, endpoint->target.host);
+    connection->ssl = tls_new(setup->tls, connection->fd, setup->target->host);
     if (connection->ssl == NULL)
         return smtp_dialogue_lost(connection, FAULT_TLS, "TLS: cannot start");
     connection->handshaking = true;
-    timer_set(connection->timer, endpoint->options.connect_timeout_ms);
+    timer_set(connection->timer, setup->options->connect_timeout_ms);
     watch_set(connection->watch, LOOP_WRITE);
     return true;
 }
@@ -151,7 +151,7 @@ static bool handshake(struct smtp_connection *connection)
 
 static void after_event(struct smtp_connection *connection, bool good)
 {
-    struct endpoint *endpoint = connection->endpoint;
+    const struct backend_setup *setup = connection->setup;
     if (good && connection->exchange == NULL) {
         if (connection->last)
             good = false;
@@ -160,7 +160,7 @@ static void after_event(struct smtp_connection *connection, bool good)
     }
     if (!good)
         smtp_pool_remove(connection);
-    queue_settle(endpoint->queue);
+    queue_settle(setup->queue);
 }
 
 static void on_socket(void *arg, int events)
@@ -178,12 +178,12 @@ static void on_socket(void *arg, int events)
 static void on_dialed(void *arg, int fd, enum send_fault fault, const char *error)
 {
     struct smtp_connection *connection = arg;
-    struct endpoint *endpoint = connection->endpoint;
+    const struct backend_setup *setup = connection->setup;
     bool good = fd >= 0;
     if (good) {
         connection->fd = fd;
-        connection->watch = watch_new(endpoint->loop, fd, LOOP_READ, on_socket, connection);
-        if (endpoint->target.scheme == SCHEME_SMTPS)
+        connection->watch = watch_new(setup->loop, fd, LOOP_READ, on_socket, connection);
+        if (setup->target->scheme == SCHEME_SMTPS)
             good = smtp_connection_start_tls(connection);
     } else {
         smtp_dialogue_lost(connection, fault, error);
@@ -201,21 +201,21 @@ static void on_timer(void *arg)
 
 /* ---- life ---- */
 
-struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, struct endpoint *endpoint,
+struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, const struct backend_setup *setup,
                                             struct exchange *exchange)
 {
     struct smtp_connection *connection = mem_alloc(sizeof *connection);
     connection->pool = pool;
-    connection->endpoint = endpoint;
+    connection->setup = setup;
     connection->exchange = exchange;
     connection->fd = -1;
     connection->step = STEP_GREETING;
     buf_init(&connection->in, LINE_MAX_SIZE + READ_SIZE);
     buf_init(&connection->out, OUT_MAX);
-    connection->timer = timer_new(endpoint->loop, on_timer, connection);
+    connection->timer = timer_new(setup->loop, on_timer, connection);
     connection->dial =
-        dial_new(endpoint->loop, endpoint->target.host, endpoint->target.port, endpoint->options.guarded,
-                 endpoint->options.connect_timeout_ms, on_dialed, connection);
+        dial_new(setup->loop, setup->target->host, setup->target->port, setup->options->guarded,
+                 setup->options->connect_timeout_ms, on_dialed, connection);
     return connection;
 }
 

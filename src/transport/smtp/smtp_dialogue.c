@@ -36,7 +36,7 @@ static struct buf *command(struct smtp_connection *connection, enum smtp_step st
 static bool say_ehlo(struct smtp_connection *connection)
 {
     char host[256] = "localhost";
-    const char *name = connection->endpoint->options.helo;
+    const char *name = connection->setup->options->helo;
     if (name == NULL && gethostname(host, sizeof host - 1) == 0)
         name = host;
     connection->offers_starttls = connection->offers_plain = connection->offers_login = false;
@@ -69,7 +69,7 @@ static bool say_base64(struct smtp_connection *connection, const void *data, siz
 /* RFC 4616: NUL user NUL password, sent along with the command (RFC 4954, 4). */
 static bool say_auth_plain(struct smtp_connection *connection)
 {
-    const struct endpoint_options *options = &connection->endpoint->options;
+    const struct endpoint_options *options = connection->setup->options;
     struct buf secret;
     buf_init(&secret, 2048);
     bool good = buf_append(&secret, "", 1) && buf_text(&secret, options->username) &&
@@ -83,14 +83,14 @@ static bool say_auth_plain(struct smtp_connection *connection)
 
 static bool say_auth_user(struct smtp_connection *connection)
 {
-    const char *user = connection->endpoint->options.username;
+    const char *user = connection->setup->options->username;
     command(connection, STEP_AUTH_USER);
     return say_base64(connection, user, strlen(user));
 }
 
 static bool say_auth_password(struct smtp_connection *connection)
 {
-    const char *password = connection->endpoint->options.password;
+    const char *password = connection->setup->options->password;
     command(connection, STEP_AUTH_PASSWORD);
     return say_base64(connection, password != NULL ? password : "", password != NULL ? strlen(password) : 0);
 }
@@ -103,7 +103,7 @@ static bool after_ehlo(struct smtp_connection *connection)
             return fail(connection, FAULT_TLS, "STARTTLS is not offered");
         return buf_text(command(connection, STEP_STARTTLS), "STARTTLS\r\n");
     }
-    if (connection->endpoint->options.username == NULL)
+    if (connection->setup->options->username == NULL)
         return say_mail(connection);
     if (connection->offers_plain)
         return say_auth_plain(connection);
@@ -276,9 +276,8 @@ static bool is_safe(const char *text)
     return true;
 }
 
-const char *smtp_dialogue_check(const struct exchange *exchange)
+const char *smtp_dialogue_check(const struct exchange *exchange, const char *helo)
 {
-    const char *helo = exchange->endpoint->options.helo;
     if (!is_safe(exchange->request.mail_from) || !is_safe(exchange->request.mail_to))
         return "bad mail address";
     return helo != NULL && !is_safe(helo) ? "bad EHLO name" : NULL;

@@ -8,9 +8,9 @@
 #ifndef PGOUTBOX_TRANSPORT_SMTP_INTERNAL_H
 #define PGOUTBOX_TRANSPORT_SMTP_INTERNAL_H
 
+#include "transport/backend.h"
 #include "transport/dial.h"
 #include "transport/tls.h"
-#include "transport/transport_internal.h"
 
 enum { SMTP_IDLE_MS = 30 * 1000 /* servers close idle connections soon */ };
 
@@ -34,7 +34,7 @@ enum smtp_step {
 struct smtp_connection {
     TAILQ_ENTRY(smtp_connection) place;
     struct smtp_pool *pool;
-    struct endpoint *endpoint;
+    const struct backend_setup *setup;
     struct exchange *exchange; /* NULL while idle */
     bool last;                 /* takes no further mail */
     struct dial *dial;
@@ -69,11 +69,11 @@ void smtp_dialogue_fill(struct smtp_connection *connection);
  * false. */
 bool smtp_dialogue_lost(struct smtp_connection *connection, enum send_fault fault, const char *error);
 /* Why this mail cannot be put into commands, or NULL. */
-const char *smtp_dialogue_check(const struct exchange *exchange);
+const char *smtp_dialogue_check(const struct exchange *exchange, const char *helo);
 
 /* ---- smtp_connection.c ---- */
 
-struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, struct endpoint *endpoint,
+struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, const struct backend_setup *setup,
                                             struct exchange *exchange);
 void smtp_connection_free(struct smtp_connection *connection); /* its exchange has ended */
 /* Sends what is in out. False: lost. */

@@ -1,10 +1,13 @@
+#include "transport/smtp/smtp_pool.h"
+
 #include "core/mem.h"
 #include "transport/smtp/smtp_internal.h"
 
 TAILQ_HEAD(smtp_connections, smtp_connection);
 
 struct smtp_pool {
-    struct endpoint *endpoint;
+    struct backend backend;
+    const struct backend_setup *setup;
     struct smtp_connections connections;
     size_t count; /* those that are not on their last mail */
 };
@@ -28,11 +31,11 @@ static struct smtp_connection *find_idle(const struct smtp_pool *pool)
     return NULL;
 }
 
-static size_t pool_room(const struct endpoint *endpoint)
+static size_t pool_room(const struct backend *backend)
 {
-    const struct smtp_pool *pool = endpoint->smtp;
+    const struct smtp_pool *pool = (const struct smtp_pool *)backend;
     const struct smtp_connection *connection;
-    size_t limit = (size_t)endpoint->options.connections;
+    size_t limit = (size_t)pool->setup->options->connections;
     size_t room = limit > pool->count ? limit - pool->count : 0;
     TAILQ_FOREACH(connection, &pool->connections, place)
     {
@@ -46,7 +49,7 @@ static void begin(struct smtp_pool *pool, struct exchange *exchange)
 {
     struct smtp_connection *connection = find_idle(pool);
     if (connection == NULL) {
-        connection = smtp_connection_new(pool, pool->endpoint, exchange);
+        connection = smtp_connection_new(pool, pool->setup, exchange);
         exchange->carrier = connection;
         TAILQ_INSERT_TAIL(&pool->connections, connection, place);
         pool->count++;
@@ -60,63 +63,64 @@ static void begin(struct smtp_pool *pool, struct exchange *exchange)
         smtp_pool_remove(connection);
 }
 
-static void pool_start(struct endpoint *endpoint)
+static void pool_start(struct backend *backend)
 {
-    while (queue_waiting(endpoint->queue) > 0 && pool_room(endpoint) > 0) {
-        struct exchange *exchange = queue_take(endpoint->queue, &smtp_backend);
-        const char *wrong = smtp_dialogue_check(exchange);
+    struct smtp_pool *pool = (struct smtp_pool *)backend;
+    struct queue *queue = pool->setup->queue;
+    while (queue_waiting(queue) > 0 && pool_room(backend) > 0) {
+        struct exchange *exchange = queue_take(queue, backend);
+        const char *wrong = smtp_dialogue_check(exchange, pool->setup->options->helo);
         if (wrong != NULL)
             exchange_failed(exchange, SEND_UNSENT, FAULT_PROTOCOL, "%s", wrong);
         else
-            begin(endpoint->smtp, exchange);
+            begin(pool, exchange);
     }
 }
 
-static void pool_cancel(struct exchange *exchange)
+static void pool_cancel(struct backend *backend, struct exchange *exchange)
 {
+    (void)backend;
     struct smtp_connection *connection = exchange->carrier;
     smtp_dialogue_lost(connection, FAULT_TIMEOUT, "no answer in time");
     smtp_pool_remove(connection);
 }
 
-static void pool_renew(struct endpoint *endpoint)
+static void pool_renew(struct backend *backend)
 {
-    struct smtp_connection *connection = TAILQ_FIRST(&endpoint->smtp->connections);
+    struct smtp_pool *pool = (struct smtp_pool *)backend;
+    struct smtp_connection *connection = TAILQ_FIRST(&pool->connections);
     while (connection != NULL) {
         struct smtp_connection *next = TAILQ_NEXT(connection, place);
         if (connection->exchange == NULL) {
             smtp_pool_remove(connection);
         } else if (!connection->last) {
             connection->last = true;
-            endpoint->smtp->count--;
+            pool->count--;
         }
         connection = next;
     }
 }
 
-static void pool_close(struct endpoint *endpoint)
+static void pool_close(struct backend *backend)
 {
+    struct smtp_pool *pool = (struct smtp_pool *)backend;
     struct smtp_connection *connection;
-    while ((connection = TAILQ_FIRST(&endpoint->smtp->connections)) != NULL) {
+    while ((connection = TAILQ_FIRST(&pool->connections)) != NULL) {
         smtp_dialogue_lost(connection, FAULT_NONE, "endpoint closed");
         smtp_pool_remove(connection);
     }
-    mem_free(endpoint->smtp);
-    endpoint->smtp = NULL;
+    mem_free(pool);
 }
 
-const struct backend smtp_backend = {
-    .start = pool_start,
-    .cancel = pool_cancel,
-    .room = pool_room,
-    .renew = pool_renew,
-    .close = pool_close,
-};
-
-void smtp_pool_new(struct endpoint *endpoint)
+struct backend *smtp_pool_new(const struct backend_setup *setup)
 {
     struct smtp_pool *pool = mem_alloc(sizeof *pool);
-    pool->endpoint = endpoint;
+    pool->backend = (struct backend){.start = pool_start,
+                                     .cancel = pool_cancel,
+                                     .room = pool_room,
+                                     .renew = pool_renew,
+                                     .close = pool_close};
+    pool->setup = setup;
     TAILQ_INIT(&pool->connections);
-    endpoint->smtp = pool;
+    return &pool->backend;
 }
