@@ -8,7 +8,7 @@
 #include "crypto/hex.h"
 #include "formats/form.h"
 
-enum { CANONICAL_MAX = 65536, ADDED_HEADERS = 3 };
+enum { CANONICAL_MAX = 65536 };
 
 struct pair {
     const char *name, *value;
@@ -123,25 +123,18 @@ static void append_value(struct buf *out, const char *value)
     }
 }
 
-/* The headers sorted by name, those of one name in their order. */
-static size_t sort_headers(const struct request *request, const char *host, struct header *sorted)
+/* Adds one to those that are sorted by name; equal names keep their order. */
+static void insert_header(struct sigv4_header *sorted, size_t *count, const char *name, const char *value)
 {
-    size_t count = 0;
-    sorted[count++] = (struct header){"host", host};
-    for (size_t i = 0; i < request->header_count; i++) {
-        size_t place = count++;
-        for (; place > 0 && strcmp(sorted[place - 1].name, request->headers[i].name) > 0; place--)
-            sorted[place] = sorted[place - 1];
-        sorted[place] = request->headers[i];
-    }
-    return count;
+    size_t place = (*count)++;
+    for (; place > 0 && strcmp(sorted[place - 1].name, name) > 0; place--)
+        sorted[place] = sorted[place - 1];
+    sorted[place] = (struct sigv4_header){name, value};
 }
 
-static void append_headers(const struct request *request, const char *host, struct buf *lines,
+static void append_headers(const struct sigv4_header *sorted, size_t count, struct buf *lines,
                            struct buf *names)
 {
-    struct header sorted[REQUEST_MAX_HEADERS + 1];
-    size_t count = sort_headers(request, host, sorted);
     for (size_t i = 0; i < count; i++) {
         bool again = i > 0 && strcmp(sorted[i].name, sorted[i - 1].name) == 0;
         if (again) {
@@ -174,11 +167,13 @@ static void hash_hex(const void *data, size_t size, char hex[2 * SHA256_SIZE + 1
     hex_encode(digest, sizeof digest, hex);
 }
 
-static bool canonical_request(const struct sigv4 *sigv4, struct arena *arena, const struct request *request,
-                              struct buf *out, struct buf *names)
+/* added: the headers that are signed besides the request's own and the host. */
+static bool canonical_request(const struct sigv4 *sigv4, struct arena *arena,
+                              const struct sigv4_request *request, const struct sigv4_header *added,
+                              size_t added_count, struct buf *out, struct buf *names)
 {
     char body_hash[2 * SHA256_SIZE + 1];
-    size_t path_size = strcspn(request->path, "?");
+    size_t path_size = strcspn(request->path, "?"), count = 0;
     const char *query = request->path + path_size;
     hash_hex(request->body != NULL ? request->body : "", request->body_size, body_hash);
     buf_printf(out, "%s\n", request->method);
@@ -187,7 +182,14 @@ static bool canonical_request(const struct sigv4 *sigv4, struct arena *arena, co
     if (!append_query(arena, query + (*query == '?'), out))
         return false;
     buf_char(out, '\n');
-    append_headers(request, host_of(arena, sigv4->url), out, names);
+    struct sigv4_header *sorted =
+        arena_alloc(arena, (1 + request->header_count + added_count) * sizeof *sorted);
+    insert_header(sorted, &count, "host", host_of(arena, sigv4->url));
+    for (size_t i = 0; i < request->header_count; i++)
+        insert_header(sorted, &count, request->headers[i].name, request->headers[i].value);
+    for (size_t i = 0; i < added_count; i++)
+        insert_header(sorted, &count, added[i].name, added[i].value);
+    append_headers(sorted, count, out, names);
     buf_printf(out, "\n\n%s\n%s", buf_string(names), body_hash);
     return !out->overflowed && !names->overflowed;
 }
@@ -214,27 +216,22 @@ static void signing_key(const struct sigv4 *sigv4, const char *day, unsigned cha
     derive(key, "aws4_request");
 }
 
-static void add_header(struct request *request, const char *name, const char *value)
+size_t sigv4_sign(const struct sigv4 *sigv4, const struct sigv4_request *request, int64_t now_ms,
+                  struct arena *arena, struct sigv4_header added[SIGV4_ADDED])
 {
-    request->headers[request->header_count++] = (struct header){name, value};
-}
-
-bool sigv4_sign(const struct sigv4 *sigv4, int64_t now_ms, struct arena *arena, struct request *request)
-{
-    if (request->header_count + ADDED_HEADERS > REQUEST_MAX_HEADERS)
-        return false;
     char moment[32], day[16];
     if (!clock_utc(now_ms, "%Y%m%dT%H%M%SZ", moment, sizeof moment) ||
         !clock_utc(now_ms, "%Y%m%d", day, sizeof day))
-        return false;
-    add_header(request, "x-amz-date", arena_strdup(arena, moment));
+        return 0;
+    size_t count = 0;
+    added[count++] = (struct sigv4_header){"x-amz-date", arena_strdup(arena, moment)};
     if (sigv4->session_token != NULL)
-        add_header(request, "x-amz-security-token", sigv4->session_token);
+        added[count++] = (struct sigv4_header){"x-amz-security-token", sigv4->session_token};
 
     struct buf canonical, names;
     buf_init(&canonical, CANONICAL_MAX);
     buf_init(&names, CANONICAL_MAX);
-    bool ok = canonical_request(sigv4, arena, request, &canonical, &names);
+    bool ok = canonical_request(sigv4, arena, request, added, count, &canonical, &names);
     if (ok) {
         unsigned char key[SHA256_SIZE], signature[SHA256_SIZE];
         char hash[2 * SHA256_SIZE + 1], hex[2 * SHA256_SIZE + 1];
@@ -245,11 +242,12 @@ bool sigv4_sign(const struct sigv4 *sigv4, int64_t now_ms, struct arena *arena, 
         hmac_sha256(key, sizeof key, text, strlen(text), signature);
         explicit_bzero(key, sizeof key);
         hex_encode(signature, sizeof signature, hex);
-        add_header(request, "authorization",
-                   arena_printf(arena, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
-                                sigv4->access_key_id, scope, buf_string(&names), hex));
+        const char *authorization =
+            arena_printf(arena, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
+                         sigv4->access_key_id, scope, buf_string(&names), hex);
+        added[count++] = (struct sigv4_header){"authorization", authorization};
     }
     buf_free(&canonical);
     buf_free(&names);
-    return ok;
+    return ok ? count : 0;
 }

@@ -3,10 +3,10 @@
 #define PGOUTBOX_FORMATS_SIGV4_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/mem.h"
-#include "transport/transport.h"
 
 struct sigv4 {
     const char *url; /* the endpoint's, "https://host[:port]": its host is signed */
@@ -16,10 +16,27 @@ struct sigv4 {
     bool path_as_is;           /* keep ".", ".." and empty segments of the path, as S3 wants it */
 };
 
-/* Signs method, path, query, body, the host and every header the request has, and adds the headers
- * x-amz-date, x-amz-security-token (for temporary keys) and authorization, whose memory comes from arena. The
- * signature is good for five minutes: sign each attempt anew. False: the request has no room for the headers,
- * or is larger than 64 KiB without its body. */
-bool sigv4_sign(const struct sigv4 *sigv4, int64_t now_ms, struct arena *arena, struct request *request);
+struct sigv4_header {
+    const char *name; /* lower case */
+    const char *value;
+};
+
+/* What is signed: all of it, and the host. */
+struct sigv4_request {
+    const char *method;
+    const char *path;                   /* with query */
+    const struct sigv4_header *headers; /* without host */
+    size_t header_count;
+    const void *body; /* NULL = none */
+    size_t body_size;
+};
+
+enum { SIGV4_ADDED = 3 };
+
+/* Fills `added` with the headers that the request must be given too: x-amz-date, x-amz-security-token (for
+ * temporary keys) and authorization. Their memory comes from arena. Returns how many, or 0 when the request
+ * without its body is larger than 64 KiB. The signature is good for five minutes: sign each attempt anew. */
+size_t sigv4_sign(const struct sigv4 *sigv4, const struct sigv4_request *request, int64_t now_ms,
+                  struct arena *arena, struct sigv4_header added[SIGV4_ADDED]);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "formats/sigv4.h"
+#include "providers/aws.h"
 #include "providers/sms/nhn.h"
 #include "providers/sms/sens.h"
 #include "providers/sms/sns.h"
@@ -301,7 +301,7 @@ static void sign_anew(struct request *request)
                                 .access_key_id = "AKIASANDBOX00000000",
                                 .secret_access_key = secret};
     request->header_count = 1; /* the content type */
-    ck_assert(sigv4_sign(&sigv4, clock_ms(), arena, request));
+    ck_assert(aws_sign(&sigv4, clock_ms(), arena, request));
 }
 
 static void expect_refused(size_t row)

@@ -1,4 +1,4 @@
-#include "formats/sigv4.h"
+#include "providers/aws.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -104,7 +104,7 @@ START_TEST(test_suite)
             hex_encode(digest, sizeof digest, hex);
             add_header(&request, "x-amz-content-sha256", arena_strdup(arena, hex));
         }
-        ck_assert(sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+        ck_assert(aws_sign(&sigv4, SUITE_MS, arena, &request));
         ck_assert_str_eq(test_header(&request, "x-amz-date"), "20150830T123600Z");
         ck_assert_pstr_eq(test_header(&request, "x-amz-security-token"), sigv4.session_token);
         ck_assert_msg(strcmp(test_header(&request, "authorization"), test_text(entry, "authorization")) == 0,
@@ -127,7 +127,7 @@ START_TEST(test_services)
             .body_size = strlen(test_text(entry, "body")),
         };
         add_header(&request, "content-type", test_text(entry, "content_type"));
-        ck_assert(sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+        ck_assert(aws_sign(&sigv4, SUITE_MS, arena, &request));
         ck_assert_str_eq(test_header(&request, "authorization"), test_text(entry, "authorization"));
     }
 }
@@ -139,7 +139,7 @@ START_TEST(test_iam_example)
     struct sigv4 sigv4 = signer("iam.amazonaws.com", entry);
     struct request request = {.method = "GET", .path = "/?Version=2010-05-08&Action=ListUsers"};
     add_header(&request, "content-type", "application/x-www-form-urlencoded; charset=utf-8");
-    ck_assert(sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+    ck_assert(aws_sign(&sigv4, SUITE_MS, arena, &request));
     const char *signature = strstr(test_header(&request, "authorization"), "Signature=");
     ck_assert_str_eq(signature + strlen("Signature="), test_text(entry, "signature"));
 }
@@ -168,7 +168,7 @@ static const char *authorization(struct json_object *entry, struct arena *memory
     struct json_object_iter header;
     json_object_object_foreachC(json_get(entry, "headers"), header)
         add_header(&request, header.key, json_object_get_string(header.val));
-    ck_assert(sigv4_sign(&sigv4, json_get_int(entry, "now_ms", 0), memory, &request));
+    ck_assert(aws_sign(&sigv4, json_get_int(entry, "now_ms", 0), memory, &request));
     buf_free(&body);
     return test_header(&request, "authorization");
 }
@@ -184,7 +184,7 @@ static const char *signature_of(const char *url, const char *path)
     struct sigv4 sigv4 = signer("", json_object_array_get_idx(test_at(vectors, "suite"), 0));
     sigv4.url = url;
     struct request request = {.method = "GET", .path = path};
-    ck_assert(sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+    ck_assert(aws_sign(&sigv4, SUITE_MS, arena, &request));
     return test_header(&request, "authorization");
 }
 
@@ -228,18 +228,18 @@ START_TEST(test_limits)
     for (int i = 0; i < REQUEST_MAX_HEADERS - 3; i++)
         add_header(&request, "x-a", "1");
     sigv4.session_token = "t";
-    ck_assert(sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+    ck_assert(aws_sign(&sigv4, SUITE_MS, arena, &request));
     ck_assert_uint_eq(request.header_count, REQUEST_MAX_HEADERS);
-    ck_assert(!sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+    ck_assert(!aws_sign(&sigv4, SUITE_MS, arena, &request));
 
     char *path = arena_alloc(arena, 70001);
     memset(path, 'a', 70000);
     path[0] = '/';
     request = (struct request){.method = "GET", .path = path};
-    ck_assert(!sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+    ck_assert(!aws_sign(&sigv4, SUITE_MS, arena, &request));
     path[1] = '?';
     request = (struct request){.method = "GET", .path = path};
-    ck_assert(!sigv4_sign(&sigv4, SUITE_MS, arena, &request));
+    ck_assert(!aws_sign(&sigv4, SUITE_MS, arena, &request));
 }
 END_TEST
 

@@ -33,6 +33,8 @@ START_TEST(test_settings)
         {"{\"access_key_id\":\"A\"}", SECRET, "settings.region: is required"},
         {"{\"region\":\"us-east-1/\",\"access_key_id\":\"A\"}", SECRET, "settings.region: must be a region"},
         {"{\"region\":\"us-east-1\"}", SECRET, "settings.access_key_id: is required"},
+        {"{\"region\":\"us-east-1\",\"access_key_id\":\"A,B\"}", SECRET,
+         "settings.access_key_id: must be an"},
         {WITH(",\"max_price\":\"0.5.\""), SECRET, "settings.max_price: must be US dollars"},
         {WITH(",\"max_price\":\".5\""), SECRET, "settings.max_price: must be US dollars"},
         {WITH(",\"max_price\":\"1.\""), SECRET, "settings.max_price: must be US dollars"},
@@ -45,6 +47,10 @@ START_TEST(test_settings)
         const char *error = test_settings_error(&sns_adapter, rows[i].json, rows[i].secret);
         ck_assert_msg(strstr(error, rows[i].error) != NULL, "row %zu: %s", i, error);
     }
+    const char *const secrets[ADAPTER_MAX_SECRETS] = {SECRET, "a\r\nb"};
+    struct error err = {""};
+    ck_assert_ptr_null(test_settings_new(&sns_adapter, PLAIN, secrets, &err));
+    ck_assert_str_eq(err.text, "secret session_token: must not contain control characters");
     void *settings = test_settings_of(&sns_adapter, PLAIN, SECRET);
     struct endpoint_options options = {.http2 = true};
     sns_adapter.endpoint(settings, &options);

@@ -5,17 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/secret.h"
 #include "crypto/base64.h"
-#include "formats/sigv4.h"
+#include "providers/aws.h"
 #include "providers/mail/mail_content.h"
 #include "providers/settings.h"
 
-enum { SECRET_ACCESS_KEY, SECRET_SESSION_TOKEN, BODY_MAX = MAIL_MAX / 3 * 4 + 4096 };
+enum { BODY_MAX = MAIL_MAX / 3 * 4 + 4096 };
 
 struct ses_settings {
     struct server server;
-    char *region, *access_key_id, *secret_access_key, *session_token;
+    struct aws_login login;
     char *configuration_set; /* or NULL */
     struct mail_rules rules;
 };
@@ -26,10 +25,7 @@ static void settings_free(void *arg)
     if (settings == NULL)
         return;
     server_free(&settings->server);
-    mem_free(settings->region);
-    mem_free(settings->access_key_id);
-    secret_free(settings->secret_access_key);
-    secret_free(settings->session_token);
+    aws_login_free(&settings->login);
     mem_free(settings->configuration_set);
     mem_free(settings);
 }
@@ -37,32 +33,14 @@ static void settings_free(void *arg)
 static bool set_server(struct ses_settings *settings, struct json_object *json, struct error *err)
 {
     char url[96];
-    snprintf(url, sizeof url, "https://email.%s.amazonaws.com", settings->region);
+    snprintf(url, sizeof url, "https://email.%s.amazonaws.com", settings->login.region);
     return setting_server(json, url, &settings->server, err);
-}
-
-/* Both go into a header. */
-static bool check_secrets(const struct ses_settings *settings, struct error *err)
-{
-    if (settings->session_token != NULL &&
-        !text_is_one_line(settings->session_token, strlen(settings->session_token)))
-        return error_set(err, "secret session_token: must not contain control characters");
-    return strpbrk(settings->access_key_id, "/,=") == NULL ||
-           error_set(err, "settings.access_key_id: must be an access key id");
 }
 
 static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    /* The region is a part of a host name. */
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    static const char rule[] = "must be a region such as eu-west-1";
     struct ses_settings *settings = mem_alloc(sizeof *settings);
-    settings->secret_access_key = mem_strdup(secrets[SECRET_ACCESS_KEY]);
-    settings->session_token = mem_strdup(secrets[SECRET_SESSION_TOKEN]);
-    if ((settings->region = setting_word_of(json, "region", letters, 32, rule, err)) != NULL &&
-        set_server(settings, json, err) &&
-        (settings->access_key_id = setting_word(json, "access_key_id", NULL, err)) != NULL &&
-        check_secrets(settings, err) &&
+    if (aws_login_read(&settings->login, json, secrets, err) && set_server(settings, json, err) &&
         setting_line(json, "configuration_set", &settings->configuration_set, err) &&
         mail_rules_read(json, &settings->rules, err))
         return settings;
@@ -101,20 +79,6 @@ static bool write_body(struct buf *out, const struct ses_settings *settings, con
     return buf_char(out, '}');
 }
 
-static bool sign(const struct ses_settings *settings, int64_t now_ms, struct arena *arena,
-                 struct request *request)
-{
-    struct sigv4 sigv4 = {
-        .url = settings->server.url,
-        .region = settings->region,
-        .service = "ses",
-        .access_key_id = settings->access_key_id,
-        .secret_access_key = settings->secret_access_key,
-        .session_token = settings->session_token,
-    };
-    return sigv4_sign(&sigv4, now_ms, arena, request);
-}
-
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -132,7 +96,8 @@ static bool build(const void *arg, const struct message *message, const char *to
                                     .header_count = 1,
                                     .body = arena_strndup(arena, body.data, body.size),
                                     .body_size = body.size};
-        ok = sign(settings, now_ms, arena, request);
+        struct sigv4 signer = aws_signer(&settings->login, "ses", settings->server.url);
+        ok = aws_sign(&signer, now_ms, arena, request);
         if (!ok)
             *verdict = verdict_make(VERDICT_REJECTED, "the request cannot be signed");
     }
@@ -154,7 +119,7 @@ const struct adapter ses_adapter = {
     .name = "ses",
     .channel = "email",
     .repeat = REPEAT_DOUBLES,
-    .secrets = {"secret_access_key", "?session_token"},
+    .secrets = {AWS_SECRETS},
     .settings_new = settings_new,
     .settings_free = settings_free,
     .endpoint = endpoint,

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#include "core/secret.h"
 #include "formats/form.h"
-#include "formats/sigv4.h"
+#include "providers/aws.h"
 #include "providers/settings.h"
 #include "providers/sms/sms.h"
 
@@ -13,7 +12,7 @@ enum { URL_SIZE_MAX = 256 };
 
 struct sns_settings {
     struct sms_settings sms;
-    char *region, *access_key_id, *secret_access_key, *session_token;
+    struct aws_login login;
     char *max_price; /* US dollars, or NULL */
 };
 
@@ -23,10 +22,7 @@ static void settings_free(void *arg)
     if (settings == NULL)
         return;
     sms_settings_free(&settings->sms);
-    mem_free(settings->region);
-    mem_free(settings->access_key_id);
-    secret_free(settings->secret_access_key);
-    secret_free(settings->session_token);
+    aws_login_free(&settings->login);
     mem_free(settings->max_price);
     mem_free(settings);
 }
@@ -35,7 +31,7 @@ static bool read_sms(struct sns_settings *settings, struct json_object *json, st
 {
     struct buf url;
     buf_init(&url, URL_SIZE_MAX);
-    buf_printf(&url, "https://sns.%s.amazonaws.com", settings->region);
+    buf_printf(&url, "https://sns.%s.amazonaws.com", settings->login.region);
     bool ok = sms_settings_read(&settings->sms, json, buf_string(&url), err);
     buf_free(&url);
     return ok;
@@ -55,27 +51,11 @@ static bool read_max_price(struct sns_settings *settings, struct json_object *js
     return true;
 }
 
-static bool read_keys(struct sns_settings *settings, struct json_object *json, const char *const *secrets,
-                      struct error *err)
-{
-    settings->access_key_id = setting_word(json, "access_key_id", NULL, err);
-    if (settings->access_key_id == NULL)
-        return false;
-    if (secrets[0][0] == '\0')
-        return error_set(err, "secret secret_access_key: must not be empty");
-    settings->secret_access_key = mem_strdup(secrets[0]);
-    settings->session_token = mem_strdup(secrets[1]);
-    return true;
-}
-
 static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    static const char rule[] = "must be a region such as us-east-1";
     struct sns_settings *settings = mem_alloc(sizeof *settings);
-    if ((settings->region = setting_word_of(json, "region", letters, 32, rule, err)) != NULL &&
-        read_sms(settings, json, err) && read_max_price(settings, json, err) &&
-        read_keys(settings, json, secrets, err))
+    if (aws_login_read(&settings->login, json, secrets, err) && read_sms(settings, json, err) &&
+        read_max_price(settings, json, err))
         return settings;
     settings_free(settings);
     return NULL;
@@ -129,15 +109,8 @@ static bool build(const void *arg, const struct message *message, const char *to
     write_form(&form, settings, message, &sms, arena);
     if (!sms_post_form(request, "/", &form, arena, verdict))
         return false;
-    struct sigv4 sigv4 = {
-        .url = settings->sms.server.url,
-        .region = settings->region,
-        .service = "sns",
-        .access_key_id = settings->access_key_id,
-        .secret_access_key = settings->secret_access_key,
-        .session_token = settings->session_token,
-    };
-    if (sigv4_sign(&sigv4, now_ms, arena, request))
+    struct sigv4 signer = aws_signer(&settings->login, "sns", settings->sms.server.url);
+    if (aws_sign(&signer, now_ms, arena, request))
         return true;
     *verdict = verdict_make(VERDICT_STOPPED, "the request could not be signed");
     return false;
@@ -147,7 +120,7 @@ const struct adapter sns_adapter = {
     .name = "sns",
     .channel = "sms",
     .repeat = REPEAT_DOUBLES,
-    .secrets = {"secret_access_key", "?session_token"},
+    .secrets = {AWS_SECRETS},
     .settings_new = settings_new,
     .settings_free = settings_free,
     .endpoint = endpoint,
