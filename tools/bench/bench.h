@@ -1,4 +1,4 @@
-/* The parts of outbox-bench and what they share. A failure in here ends the program with EXIT_FAILED. */
+/* What the parts of outbox-bench share. */
 #ifndef PGOUTBOX_BENCH_BENCH_H
 #define PGOUTBOX_BENCH_BENCH_H
 
@@ -17,20 +17,10 @@ struct bench {
     int64_t rate;    /* messages/s of the open loop */
 };
 
+/* Ends the program with EXIT_FAILED. */
 _Noreturn void bench_die(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Processors, versions and the settings without which the figures mean nothing. */
-void bench_machine(const struct bench *bench);
-
-/* Claim and settle on the database alone, against the loop that most Postgres queues run. */
-void bench_claim(const struct bench *bench);
-/* From the rows of a backlog to answers over TLS and HTTP/2 to settled rows. */
-void bench_push(const struct bench *bench);
-/* From a producer's commit to the request, at a fixed rate. */
-void bench_latency(const struct bench *bench);
-/* Timed rows and audiences: release, single times, expansion; beside transactional traffic. */
-void bench_schedule(const struct bench *bench);
-/* What the wake-up trigger costs producers. */
-void bench_producers(const struct bench *bench);
+double bench_now_us(void); /* wall clock, microseconds: comparable with the sandbox's */
+void bench_pause_ms(int ms);
 
 #endif

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/bench.h"
 #include "bench/link.h"
+#include "bench/parts.h"
 #include "bench/report.h"
+#include "bench/session.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "dispatcher/settle.h"
@@ -264,7 +265,7 @@ static void fill(struct db_session *session, int64_t front, int64_t rows)
 
 static double rows_per_second(double start_us, int64_t rows)
 {
-    return (double)rows / ((now_us() - start_us) / 1e6);
+    return (double)rows / ((bench_now_us() - start_us) / 1e6);
 }
 
 static struct outcome measure(const struct bench *bench, struct db_session *session)
@@ -279,17 +280,17 @@ static struct outcome measure(const struct bench *bench, struct db_session *sess
     if (batches < 2)
         bench_die("--rows: too few for --rounds");
 
-    double start = now_us();
+    double start = bench_now_us();
     ours_batch(ours); /* it also prepares the statements */
-    outcome.first_claim_ms = (now_us() - start) / 1e3;
+    outcome.first_claim_ms = (bench_now_us() - start) / 1e3;
     plain_batch(plain);
     for (int64_t round = 0; round < bench->rounds; round++) {
         int64_t count = batches - (round == 0);
-        start = now_us();
+        start = bench_now_us();
         for (int64_t i = 0; i < count; i++)
             ours_batch(ours);
         samples_add(&outcome.ours, rows_per_second(start, count * BATCH));
-        start = now_us();
+        start = bench_now_us();
         for (int64_t i = 0; i < count; i++)
             plain_batch(plain);
         samples_add(&outcome.plain, rows_per_second(start, count * BATCH));
@@ -310,7 +311,7 @@ static struct outcome measure(const struct bench *bench, struct db_session *sess
     return outcome;
 }
 
-void bench_claim(const struct bench *bench)
+void claim_run(const struct bench *bench)
 {
     struct db_session *session = session_open(bench->conninfo);
     struct db_session *holder = session_open(bench->conninfo);

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "bench/link.h"
+#include "bench/session.h"
 #include "bench/view.h"
 #include "core/clock.h"
 
@@ -30,7 +30,7 @@ void delivery_wait(const struct bench *bench, struct db_session *session, int64_
                       " are settled",
                       STALLED_MS / 1000, arrived, rows,
                       session_int(session, "SELECT count(*) FROM outbox.message WHERE status = 'sent'"));
-        pause_ms(LOOK_EVERY_MS);
+        bench_pause_ms(LOOK_EVERY_MS);
     }
 }
 

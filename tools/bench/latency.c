@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/bench.h"
 #include "bench/delivery.h"
 #include "bench/latency.h"
-#include "bench/link.h"
+#include "bench/parts.h"
 #include "bench/report.h"
+#include "bench/session.h"
 #include "bench/view.h"
 #include "core/mem.h"
 #include "statements.h"
@@ -52,7 +52,7 @@ static void on_inserted(void *arg, enum db_status status, const struct db_result
     struct sample *sample = arg;
     if (status != DB_OK)
         bench_die("an insert failed: %s", result ? db_message(result) : "not executed");
-    sample->committed = now_us();
+    sample->committed = bench_now_us();
     if (++sample->producers->done == sample->producers->count)
         loop_stop(sample->producers->loop);
 }
@@ -65,7 +65,7 @@ static void insert(struct producers *producers, size_t number)
     struct sample *sample = &producers->samples[number];
     sample->producers = producers;
     sample->scheduled = producers->start_us + (double)number * producers->interval_us;
-    sample->inserted = now_us();
+    sample->inserted = bench_now_us();
     db_send(db, &sql_bench_insert, 4,
             (const char *const[]){"ios", "b000000000000000000000000000000000000000000000000000000000000001",
                                   "{\"title\": \"Payment received\", \"body\": \"Order 1 was paid.\"}", key},
@@ -76,7 +76,7 @@ static void insert(struct producers *producers, size_t number)
 static void on_timer(void *arg)
 {
     struct producers *producers = arg;
-    double now = now_us();
+    double now = bench_now_us();
     while (producers->next < producers->count &&
            producers->start_us + (double)producers->next * producers->interval_us <= now)
         insert(producers, producers->next++);
@@ -94,7 +94,7 @@ static void produce(const struct bench *bench, struct producers *producers)
             db_new(producers->loop, bench->conninfo, "outbox-bench producer", &events, producers);
     loop_run(producers->loop);
     producers->interval_us = 1e6 / (double)bench->rate;
-    producers->start_us = now_us();
+    producers->start_us = bench_now_us();
     timer_set(producers->timer, 0);
     loop_run(producers->loop);
     for (int i = 0; i < PRODUCERS; i++)
@@ -200,7 +200,7 @@ void latency_measure(const struct bench *bench, struct db_session *session, cons
     mem_free(producers.samples);
 }
 
-void bench_latency(const struct bench *bench)
+void latency_run(const struct bench *bench)
 {
     struct db_session *session = session_open(bench->conninfo);
     size_t count = (size_t)(bench->rate * bench->seconds * LENGTH);

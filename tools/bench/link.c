@@ -1,12 +1,6 @@
 #include "bench/link.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "bench/bench.h"
-#include "core/buf.h"
 #include "core/mem.h"
 
 enum { QUEUED_MAX = 8, SQL_MAX = 65536 };
@@ -81,65 +75,4 @@ void link_wait(struct link *link)
     db_sync(link->db);
     loop_run(link->loop);
     link->count = 0;
-}
-
-struct db_session *session_open(const char *conninfo)
-{
-    struct error err;
-    struct db_session *session = db_open(conninfo, "outbox-bench", &err);
-    if (!session)
-        bench_die("%s", err.text);
-    return session;
-}
-
-static struct db_result *query(struct db_session *session, const char *format, va_list args)
-{
-    char *sql = NULL;
-    if (vasprintf(&sql, format, args) < 0)
-        mem_exhausted();
-    struct error err;
-    struct db_result *result = db_query(session, sql, 0, NULL, &err);
-    if (!result)
-        bench_die("%s: %s", err.text, sql);
-    free(sql);
-    return result;
-}
-
-void session_run(struct db_session *session, const char *sql, ...)
-{
-    va_list args;
-    va_start(args, sql);
-    db_result_free(query(session, sql, args));
-    va_end(args);
-}
-
-void session_truncate(struct db_session *session, const char *tables)
-{
-    session_run(session,
-                "DO $$ BEGIN LOOP BEGIN TRUNCATE %s CASCADE; RETURN;"
-                " EXCEPTION WHEN deadlock_detected THEN NULL; END; END LOOP; END $$",
-                tables);
-}
-
-int64_t session_int(struct db_session *session, const char *sql, ...)
-{
-    va_list args;
-    va_start(args, sql);
-    struct db_result *result = query(session, sql, args);
-    va_end(args);
-    int64_t value = db_rows(result) > 0 ? db_int(result, 0, 0) : 0;
-    db_result_free(result);
-    return value;
-}
-
-double now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-void pause_ms(int ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
 }

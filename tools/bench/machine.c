@@ -2,9 +2,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/bench.h"
-#include "bench/link.h"
+#include "bench/parts.h"
 #include "bench/report.h"
+#include "bench/session.h"
 
 static void report_processors(void)
 {
@@ -23,7 +23,7 @@ static void report_processors(void)
     report_text("processors, shared by all that is measured", text);
 }
 
-void bench_machine(const struct bench *bench)
+void machine_run(const struct bench *bench)
 {
     struct db_session *session = session_open(bench->conninfo);
     struct error err;

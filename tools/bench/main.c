@@ -1,10 +1,8 @@
 /* outbox-bench: options, and which parts run. */
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "bench/bench.h"
+#include "bench/parts.h"
 #include "core/log.h"
 #include "core/options.h"
 
@@ -12,22 +10,11 @@ static const struct part {
     const char *name;
     void (*run)(const struct bench *bench);
 } parts[] = {
-    {"machine", bench_machine}, {"claim", bench_claim},         {"push", bench_push},
-    {"latency", bench_latency}, {"producers", bench_producers}, {"schedule", bench_schedule},
+    {"machine", machine_run}, {"claim", claim_run},         {"push", push_run},
+    {"latency", latency_run}, {"producers", producers_run}, {"schedule", schedule_run},
 };
 
 enum { PART_COUNT = sizeof parts / sizeof *parts };
-
-void bench_die(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("outbox-bench: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    exit(EXIT_FAILED);
-}
 
 static const struct part *find_part(const char *name)
 {

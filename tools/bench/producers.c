@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "bench/bench.h"
 #include "bench/delivery.h"
-#include "bench/link.h"
+#include "bench/parts.h"
 #include "bench/report.h"
+#include "bench/session.h"
 #include "core/mem.h"
 #include "statements.h"
 
@@ -76,14 +76,14 @@ static void on_warm(void *arg)
 {
     struct crowd *crowd = arg;
     crowd->timed_from = crowd->inserted;
-    crowd->start_us = now_us();
+    crowd->start_us = bench_now_us();
 }
 
 static void on_end(void *arg)
 {
     struct crowd *crowd = arg;
     crowd->ended = true;
-    crowd->rate = (double)(crowd->inserted - crowd->timed_from) / ((now_us() - crowd->start_us) / 1e6);
+    crowd->rate = (double)(crowd->inserted - crowd->timed_from) / ((bench_now_us() - crowd->start_us) / 1e6);
 }
 
 static void crowd_open(struct crowd *crowd, const struct bench *bench, int count)
@@ -129,7 +129,7 @@ static double run_round(const struct bench *bench, struct db_session *session, s
     return crowd->rate;
 }
 
-void bench_producers(const struct bench *bench)
+void producers_run(const struct bench *bench)
 {
     static const int sizes[] = {1, CLIENTS_MAX};
     enum { SIZES = sizeof sizes / sizeof *sizes };

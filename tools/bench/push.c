@@ -1,11 +1,11 @@
 /* End to end: rows, claim, flight, HTTP/2 over TLS to the sandbox, answer, note, settle. */
 #include <inttypes.h>
 
-#include "bench/bench.h"
 #include "bench/delivery.h"
-#include "bench/link.h"
+#include "bench/parts.h"
 #include "bench/proc.h"
 #include "bench/report.h"
+#include "bench/session.h"
 #include "core/clock.h"
 
 enum { LIVE_BATCH = 500, STATISTICS_MS = 5000 };
@@ -48,7 +48,7 @@ static int64_t wal_position(struct db_session *session)
 static struct meter read_meter(const struct bench *bench, struct db_session *session,
                                const struct places *places)
 {
-    struct meter meter = {.wal = wal_position(session), .at_us = now_us()};
+    struct meter meter = {.wal = wal_position(session), .at_us = bench_now_us()};
     meter.dispatcher_us = proc_cpu_us(places->dispatcher);
     meter.sandbox_us = bench->sandbox_pid ? proc_cpu_us(bench->sandbox_pid) : 0;
     meter.postgres_us = proc_tree_cpu_us(places->postmaster, places->self);
@@ -75,7 +75,7 @@ static void sample_hot(struct db_session *session, struct figures *figures, int6
 {
     int64_t begun = clock_mono(), updated = 0;
     while (updated < rows && clock_mono() - begun < STATISTICS_MS) {
-        pause_ms(50);
+        bench_pause_ms(50);
         updated = session_int(session, "SELECT " UPDATES) - updates;
     }
     if (updated > 0)
@@ -114,15 +114,15 @@ static void send_live(const struct bench *bench, struct db_session *session, str
 {
     int64_t batches = bench->rows / 4 / LIVE_BATCH;
     delivery_begin(bench, session);
-    double start = now_us();
+    double start = bench_now_us();
     for (int64_t i = 0; i < batches; i++)
         insert_rows(session, LIVE_BATCH);
     delivery_wait(bench, session, batches * LIVE_BATCH);
-    samples_add(&figures->live, (double)(batches * LIVE_BATCH) / ((now_us() - start) / 1e6));
+    samples_add(&figures->live, (double)(batches * LIVE_BATCH) / ((bench_now_us() - start) / 1e6));
     delivery_verify(bench, session, batches * LIVE_BATCH);
 }
 
-void bench_push(const struct bench *bench)
+void push_run(const struct bench *bench)
 {
     struct db_session *session = session_open(bench->conninfo);
     struct places places = find_places(session);

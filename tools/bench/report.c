@@ -1,41 +1,6 @@
 #include "bench/report.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-void samples_add(struct samples *samples, double value)
-{
-    if (samples->count < SAMPLES_MAX)
-        samples->values[samples->count++] = value;
-}
-
-static struct samples sorted(const struct samples *samples)
-{
-    struct samples copy = *samples;
-    qsort(copy.values, (size_t)copy.count, sizeof *copy.values, compare);
-    return copy;
-}
-
-double samples_median(const struct samples *samples)
-{
-    struct samples copy = sorted(samples);
-    int middle = copy.count / 2;
-    return copy.count % 2 ? copy.values[middle] : (copy.values[middle - 1] + copy.values[middle]) / 2;
-}
-
-double percentile(double *values, size_t count, double share)
-{
-    qsort(values, count, sizeof *values, compare);
-    size_t rank = (size_t)(share * (double)count);
-    return values[rank < count ? rank : count - 1];
-}
 
 /* Three significant digits or all before the point. */
 static const char *number(char *room, size_t size, double value)
@@ -67,10 +32,9 @@ void report_ratio(const char *what, const struct samples *a, const struct sample
 
 void report_samples(const char *what, const struct samples *samples, const char *unit)
 {
-    struct samples copy = sorted(samples);
     char text[160];
     snprintf(text, sizeof text, "%9s %-10s (%s .. %s)", NUMBER(samples_median(samples)), unit,
-             NUMBER(copy.values[0]), NUMBER(copy.values[copy.count - 1]));
+             NUMBER(samples_least(samples)), NUMBER(samples_greatest(samples)));
     report_text(what, text);
 }
 
@@ -84,8 +48,8 @@ void report_number(const char *what, double value, const char *unit)
 void report_spread(const char *what, double *values, size_t count)
 {
     char text[160];
-    snprintf(text, sizeof text, "p50 %s  p99 %s  p99.9 %s  max %s ms", NUMBER(percentile(values, count, 0.5)),
-             NUMBER(percentile(values, count, 0.99)), NUMBER(percentile(values, count, 0.999)),
-             NUMBER(percentile(values, count, 1)));
+    snprintf(text, sizeof text, "p50 %s  p99 %s  p99.9 %s  max %s ms",
+             NUMBER(samples_percentile(values, count, 0.5)), NUMBER(samples_percentile(values, count, 0.99)),
+             NUMBER(samples_percentile(values, count, 0.999)), NUMBER(samples_percentile(values, count, 1)));
     report_text(what, text);
 }

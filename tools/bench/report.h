@@ -4,19 +4,7 @@
 
 #include <stddef.h>
 
-enum { SAMPLES_MAX = 64 };
-
-/* One figure per round. */
-struct samples {
-    double values[SAMPLES_MAX];
-    int count;
-};
-
-void samples_add(struct samples *samples, double value); /* at most SAMPLES_MAX */
-double samples_median(const struct samples *samples);    /* at least one */
-
-/* Sorts. share: 0.5 = median, 1 = greatest. count > 0. */
-double percentile(double *values, size_t count, double share);
+#include "bench/samples.h"
 
 void report_title(const char *text);
 /* Median of a over median of b. */

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/bench.h"
 #include "bench/delivery.h"
 #include "bench/latency.h"
-#include "bench/link.h"
+#include "bench/parts.h"
 #include "bench/report.h"
+#include "bench/session.h"
 #include "bench/view.h"
 #include "core/mem.h"
 
@@ -84,29 +84,29 @@ static void release(const struct bench *bench, struct db_session *session, bool 
         "SELECT (extract(epoch FROM min(send_at) - clock_timestamp()) * 1000)::bigint FROM outbox.message");
     if (early_ms < 0)
         bench_die("the rows took too long to insert");
-    pause_ms((int)early_ms);
+    bench_pause_ms((int)early_ms);
 
-    double began = now_us();
+    double began = bench_now_us();
     latency_measure(bench, session,
                     sent ? "schedule: transactional while timed rows are released and sent"
                          : "schedule: transactional while timed rows are released",
                     (size_t)(bench->rate * OPEN_LOOP_S), !sent);
-    double looked = (now_us() - began) / 1e6;
+    double looked = (bench_now_us() - began) / 1e6;
     int64_t left = waiting(session);
     report_number("released in that time", (double)(bench->front - left) / looked, "rows/s");
     while (left > 0) {
-        pause_ms(10);
+        bench_pause_ms(10);
         left = session_int(session, "SELECT count(*) FROM (SELECT FROM outbox.message"
                                     " WHERE next_attempt_at IS NOT NULL LIMIT 1) AS t");
     }
-    double took = (now_us() - began) / 1e6;
+    double took = (bench_now_us() - began) / 1e6;
     report_number("timed rows", (double)bench->front, "");
     report_number("all of them released within", took, "s");
     report_number("which is at least", (double)bench->front / took, "rows/s");
     if (sent)
         while (session_int(session, "SELECT count(*) FROM outbox.flight") > 0 ||
                session_int(session, "SELECT coalesce(sum(pending), 0)::bigint FROM outbox.queue_stats") > 0)
-            pause_ms(200);
+            bench_pause_ms(200);
     session_run(session, "SELECT outbox.resume('android')");
 }
 
@@ -128,15 +128,15 @@ static void audience(const struct bench *bench, struct db_session *session)
     session_run(session, "INSERT INTO outbox.contact (user_id, timezone) SELECT DISTINCT user_id, "
                          "'Asia/Seoul' FROM outbox.device");
     session_run(session, "VACUUM ANALYZE outbox.device, outbox.contact");
-    double began = now_us();
+    double began = bench_now_us();
     session_run(
         session,
         "INSERT INTO outbox.schedule (name, run_at, audience, template, category, variables, lane) VALUES"
         " ('bench', clock_timestamp(), 'SELECT user_id, 7 AS n FROM outbox.contact', 'bench', 'service',"
         "  '{\"title\": \"Sale\"}', 'bulk')");
     while (session_int(session, "SELECT count(*) FROM outbox.firing WHERE state = 'done'") == 0)
-        pause_ms(20);
-    double took = (now_us() - began) / 1e6;
+        bench_pause_ms(20);
+    double took = (bench_now_us() - began) / 1e6;
     int64_t messages = session_int(session, "SELECT count(*) FROM outbox.message");
     int64_t devices = session_int(session, "SELECT count(*) FROM outbox.device");
     if (messages != devices)
@@ -153,7 +153,7 @@ static void audience(const struct bench *bench, struct db_session *session)
                      "outbox.message");
 }
 
-void bench_schedule(const struct bench *bench)
+void schedule_run(const struct bench *bench)
 {
     struct db_session *session = session_open(bench->conninfo);
     singles(bench, session);
