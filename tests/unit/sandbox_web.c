@@ -122,10 +122,10 @@ END_TEST
 START_TEST(test_keys_stay)
 {
     struct web_receiver first, again, other, elsewhere;
-    ck_assert(web_receiver_make("secret", "ann", &first));
-    ck_assert(web_receiver_make("secret", "ann", &again));
-    ck_assert(web_receiver_make("secret", "bob", &other));
-    ck_assert(web_receiver_make("another", "ann", &elsewhere));
+    ck_assert(web_open_receiver("secret", "ann", &first));
+    ck_assert(web_open_receiver("secret", "ann", &again));
+    ck_assert(web_open_receiver("secret", "bob", &other));
+    ck_assert(web_open_receiver("another", "ann", &elsewhere));
     ck_assert(memcmp(&first, &again, sizeof first) == 0);
     ck_assert(memcmp(first.point, other.point, WEB_POINT) != 0);
     ck_assert(memcmp(first.auth, other.auth, WEB_AUTH) != 0);

@@ -104,7 +104,7 @@ static void open_services(struct sandbox *sandbox, const struct settings *settin
                                          .arg = &sandbox->mailbox};
     sandbox->vendors.store = sandbox->store;
     sandbox->vendors.secret = buf_string(&sandbox->setup.secret);
-    sandbox->vendors.web = web_new();
+    sandbox->vendors.web = web_vapid_new();
     sandbox->vendors.sms = sms_log_new();
     sandbox->view =
         (struct view){.store = sandbox->store, .apns = sandbox->apns, .vendors = &sandbox->vendors};
@@ -204,7 +204,7 @@ static void close_all(struct sandbox *sandbox)
     http_server_clear(&sandbox->vendors_http);
     http_server_clear(&sandbox->view_http);
     apns_free(sandbox->apns);
-    web_free(sandbox->vendors.web);
+    web_vapid_free(sandbox->vendors.web);
     sms_log_free(sandbox->vendors.sms);
     SSL_CTX_free(sandbox->apns_tls);
     SSL_CTX_free(sandbox->http_tls);

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "crypto/base64.h"
 #include "crypto/hex.h"
+#include "sandbox/key.h"
 #include "sandbox/vendors/fcm.h"
 
 enum { RSA_BITS = 2048, SECRET_OCTETS = 18, SECRET_MAX = 128, KEY_ID_OCTETS = 20 };
@@ -13,8 +14,8 @@ enum { RSA_BITS = 2048, SECRET_OCTETS = 18, SECRET_MAX = 128, KEY_ID_OCTETS = 20
 /* The secret in the file `name`; made and written when there is no such file. */
 static bool open_secret(const struct setup *setup, const char *name, struct buf *secret, struct error *err)
 {
-    if (file_exists(&setup->directory, name)) {
-        if (!file_read(&setup->directory, name, secret, err))
+    if (directory_has(&setup->directory, name)) {
+        if (!directory_read(&setup->directory, name, secret, err))
             return false;
         if (secret->size > 0 && secret->data[secret->size - 1] == '\n')
             secret->data[--secret->size] = '\0';
@@ -24,7 +25,7 @@ static bool open_secret(const struct setup *setup, const char *name, struct buf 
     if (RAND_bytes(octets, sizeof(octets)) != 1)
         return error_set(err, "no randomness");
     base64url_append(secret, octets, sizeof(octets));
-    return file_write(&setup->directory, name, secret->data, secret->size, 0600, err);
+    return directory_write(&setup->directory, name, secret->data, secret->size, 0600, err);
 }
 
 bool setup_open(struct setup *setup, const char *path, struct error *err)
@@ -67,8 +68,8 @@ static bool append_key_id(struct buf *out, EVP_PKEY *key)
 bool setup_write_account(const struct setup *setup, const char *token_uri, struct error *err)
 {
     struct buf pem, json;
-    buf_init(&pem, FILE_MAX);
-    buf_init(&json, FILE_MAX);
+    buf_init(&pem, DIRECTORY_FILE_MAX);
+    buf_init(&json, DIRECTORY_FILE_MAX);
     buf_text(&json, "{\n  \"type\": \"service_account\",\n  \"project_id\": \"" FCM_PROJECT "\",\n"
                     "  \"private_key_id\": \"");
     bool done = append_key_id(&json, setup->service_key) && key_append_pem(&pem, setup->service_key);
@@ -81,7 +82,7 @@ bool setup_write_account(const struct setup *setup, const char *token_uri, struc
                    token_uri);
     }
     done = done && !json.overflowed
-               ? file_write(&setup->directory, "service-account.json", json.data, json.size, 0600, err)
+               ? directory_write(&setup->directory, "service-account.json", json.data, json.size, 0600, err)
                : error_set(err, "cannot make service-account.json");
     buf_free(&pem);
     buf_free(&json);
@@ -114,8 +115,8 @@ bool setup_write_env(const struct setup *setup, const struct ports *ports, struc
                 {"SMTPS_URL", "smtps://localhost:", ports->smtps},
                 {"VENDORS_URL", "https://127.0.0.1:", ports->vendors}};
     struct buf env, value;
-    buf_init(&env, 4 * FILE_PATH_MAX);
-    buf_init(&value, FILE_PATH_MAX + 16);
+    buf_init(&env, 4 * DIRECTORY_PATH_MAX);
+    buf_init(&value, DIRECTORY_PATH_MAX + 16);
     for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++) {
         buf_reset(&value);
         buf_printf(&value, "%s%d", urls[i].before, urls[i].port);
@@ -126,7 +127,7 @@ bool setup_write_env(const struct setup *setup, const struct ports *ports, struc
     append_assignment(&env, "CA", buf_string(&value));
     append_assignment(&env, "DIR", setup->directory.path);
     bool done = env.overflowed ? error_set(err, "the path of the directory is too long")
-                               : file_write(&setup->directory, "env", env.data, env.size, 0600, err);
+                               : directory_write(&setup->directory, "env", env.data, env.size, 0600, err);
     buf_free(&env);
     buf_free(&value);
     return done;

@@ -2,8 +2,8 @@
 #ifndef PGOUTBOX_SANDBOX_SETUP_H
 #define PGOUTBOX_SANDBOX_SETUP_H
 
-#include "sandbox/certificate.h"
-#include "sandbox/files.h"
+#include "sandbox/authority.h"
+#include "sandbox/store/directory.h"
 
 struct setup {
     struct directory directory;

@@ -213,7 +213,8 @@ static EVP_PKEY *key_find(const struct directory *directory, const struct signat
     buf_init(&record, RECORD_MAX);
     buf_printf(&name, "%s._domainkey.%s.txt", signature->selector.data, signature->domain.data);
     EVP_PKEY *key = NULL;
-    if (file_exists(directory, buf_string(&name)) && file_read(directory, buf_string(&name), &record, NULL))
+    if (directory_has(directory, buf_string(&name)) &&
+        directory_read(directory, buf_string(&name), &record, NULL))
         key = record_read((struct span){buf_string(&record), record.size}, rsa);
     buf_free(&name);
     buf_free(&record);

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "sandbox/files.h"
+#include "sandbox/store/directory.h"
 
 /* "none": the mail has no DKIM-Signature; "pass": each one is good, also the second of two; "fail". The
  * directory stands in for the DNS: the file SELECTOR._domainkey.DOMAIN.txt holds that name's TXT record.

@@ -163,7 +163,7 @@ static void send_request(struct fcm *fcm, struct exchange *x)
         refuse(fcm, x, &not_allowed);
         return;
     }
-    if (!fcm_is_authorized(fcm, http_header(x, "authorization"), clock_ms())) {
+    if (!fcm_token_is_good(fcm, http_header(x, "authorization"), clock_ms())) {
         http_set_header(x, "www-authenticate", "Bearer realm=\"https://accounts.google.com/\"");
         refuse(fcm, x, &unauthenticated);
         return;

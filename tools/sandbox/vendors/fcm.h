@@ -32,7 +32,7 @@ extern const struct http_service fcm_service; /* its arg is a struct fcm */
 /* POST /token (RFC 7523). */
 void fcm_token_request(struct fcm *fcm, struct exchange *x);
 /* Whether this authorization header carries an access token that was given out and still lives. */
-bool fcm_is_authorized(const struct fcm *fcm, const char *authorization, int64_t now_ms);
+bool fcm_token_is_good(const struct fcm *fcm, const char *authorization, int64_t now_ms);
 
 /* What is wrong with a message. */
 struct fcm_fault {

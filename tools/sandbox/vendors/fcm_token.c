@@ -101,7 +101,7 @@ void fcm_token_request(struct fcm *fcm, struct exchange *x)
     buf_free(&assertion);
 }
 
-bool fcm_is_authorized(const struct fcm *fcm, const char *authorization, int64_t now_ms)
+bool fcm_token_is_good(const struct fcm *fcm, const char *authorization, int64_t now_ms)
 {
     static const char scheme[] = "bearer ";
     size_t prefix = sizeof(scheme) - 1;

@@ -3,7 +3,7 @@
 #ifndef PGOUTBOX_SANDBOX_VENDORS_MAILBOX_H
 #define PGOUTBOX_SANDBOX_VENDORS_MAILBOX_H
 
-#include "sandbox/files.h"
+#include "sandbox/store/directory.h"
 #include "sandbox/store/store.h"
 #include "sandbox/wire/smtp.h"
 

@@ -22,15 +22,15 @@
 
 enum { VENDOR_BODY_MAX = 40 * 1024 * 1024, VENDOR_NOTES = STORE_MAX_NOTES - 1, VENDOR_NAME_MAX = 256 };
 
-struct sms_log; /* sms_log.h */
-struct web;     /* web.h */
+struct sms_log;   /* sms_log.h */
+struct web_vapid; /* web.h */
 
 struct vendors {
     struct store *store;
     const char *secret; /* not owned */
     char origin[64];    /* "https://127.0.0.1:PORT", set once it listens */
     uint64_t next_id;   /* what vendors number their messages with */
-    struct web *web;
+    struct web_vapid *web;
     struct sms_log *sms;
 };
 

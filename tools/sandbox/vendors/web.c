@@ -155,7 +155,7 @@ static void open_body(struct vendors *vendors, struct exchange *x, const char *n
     struct web_receiver receiver;
     struct buf text;
     buf_init(&text, WEB_BODY_MAX);
-    const char *fault = web_receiver_make(vendors->secret, name, &receiver)
+    const char *fault = web_open_receiver(vendors->secret, name, &receiver)
                             ? web_open(&receiver, x->body.data, x->body.size, &text)
                             : "web: no keys";
     if (fault)
@@ -182,7 +182,7 @@ static void on_push(struct vendors *vendors, struct exchange *x)
         refuse(vendors, x, &bad_identity, fault);
     else if ((fault = check_headers(x, &refusal)) != NULL)
         refuse(vendors, x, refusal, fault);
-    else if (!web_key_fits(vendors->web, name, key))
+    else if (!web_vapid_key_fits(vendors->web, name, key))
         refuse_other_key(vendors, x, "web: another VAPID key");
     else if (x->body.overflowed || x->body.size > WEB_BODY_MAX)
         refuse(vendors, x, &too_large, "web: too large");
@@ -193,7 +193,7 @@ static void on_push(struct vendors *vendors, struct exchange *x)
 bool web_subscription(const struct vendors *vendors, const char *name, struct buf *out)
 {
     struct web_receiver receiver;
-    if (!is_name(name) || !web_receiver_make(vendors->secret, name, &receiver))
+    if (!is_name(name) || !web_open_receiver(vendors->secret, name, &receiver))
         return false;
     buf_printf(out, "{\"endpoint\":\"%s/push/%s\",\"expirationTime\":null,\"keys\":{\"p256dh\":\"",
                vendors->origin, name);

@@ -15,9 +15,9 @@
 enum { WEB_SECRET = 32, WEB_POINT = 65, WEB_AUTH = 16, WEB_BODY_MAX = 4096 };
 
 /* What the service has seen: VAPID tokens, and the key that each subscription was used with. */
-struct web *web_new(void);
-void web_free(struct web *web);
-void web_reset(struct web *web); /* forgets both */
+struct web_vapid *web_vapid_new(void);
+void web_vapid_free(struct web_vapid *web);
+void web_vapid_reset(struct web_vapid *web); /* forgets both */
 
 /* Appends a subscription as PushSubscription.toJSON() gives it. False: the name is not one (letters, digits,
  * '-', '_' and '.', at most VENDOR_NAME_MAX). */
@@ -32,7 +32,7 @@ struct web_receiver {
 };
 
 /* False only when OpenSSL fails. */
-bool web_receiver_make(const char *secret, const char *name, struct web_receiver *receiver);
+bool web_open_receiver(const char *secret, const char *name, struct web_receiver *receiver);
 
 /* Appends the clear text of a body (RFC 8291, 3.4; RFC 8188, 2). Returns NULL, or what is wrong: a constant.
  */
@@ -43,10 +43,10 @@ const char *web_open(const struct web_receiver *receiver, const void *body, size
 /* Checks the authorization header (NULL = absent; RFC 8292) and copies its public key. A token is verified
  * once and then known by its exact text; *is_new tells the first time. Returns NULL, or what is wrong: a
  * constant. */
-const char *web_vapid_check(struct web *web, const char *authorization, const char *origin, int64_t now_s,
-                            unsigned char key[WEB_POINT], bool *is_new);
+const char *web_vapid_check(struct web_vapid *web, const char *authorization, const char *origin,
+                            int64_t now_s, unsigned char key[WEB_POINT], bool *is_new);
 
 /* Whether the subscription was not used with another key before. Old names may be forgotten. */
-bool web_key_fits(struct web *web, const char *name, const unsigned char key[WEB_POINT]);
+bool web_vapid_key_fits(struct web_vapid *web, const char *name, const unsigned char key[WEB_POINT]);
 
 #endif

@@ -51,7 +51,7 @@ static void derive(const char *secret, const char *label, const char *name, unsi
     hmac_sha256(key, sizeof(key), name, strlen(name), out);
 }
 
-bool web_receiver_make(const char *secret, const char *name, struct web_receiver *receiver)
+bool web_open_receiver(const char *secret, const char *name, struct web_receiver *receiver)
 {
     unsigned char auth[SHA256_SIZE];
     derive(secret, "web push private key", name, receiver->secret);

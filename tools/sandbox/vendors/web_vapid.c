@@ -13,7 +13,7 @@
 enum { TOKENS_KEPT = 256, NAMES_KEPT = 65536, LIFE_MAX_S = 24 * 3600 };
 
 /* Both tables are direct-mapped: a newcomer takes the place of whoever stood there. */
-struct web {
+struct web_vapid {
     struct known_token {
         unsigned char digest[SHA256_SIZE]; /* of the whole header */
         unsigned char key[WEB_POINT];
@@ -25,17 +25,17 @@ struct web {
     } names[NAMES_KEPT];
 };
 
-struct web *web_new(void)
+struct web_vapid *web_vapid_new(void)
 {
-    return mem_alloc(sizeof(struct web));
+    return mem_alloc(sizeof(struct web_vapid));
 }
 
-void web_free(struct web *web)
+void web_vapid_free(struct web_vapid *web)
 {
     mem_free(web);
 }
 
-void web_reset(struct web *web)
+void web_vapid_reset(struct web_vapid *web)
 {
     memset(web, 0, sizeof(*web));
 }
@@ -142,8 +142,8 @@ static size_t place_of(const unsigned char digest[SHA256_SIZE], size_t places)
     return (digest[0] | (size_t)digest[1] << 8) % places;
 }
 
-const char *web_vapid_check(struct web *web, const char *authorization, const char *origin, int64_t now_s,
-                            unsigned char key[WEB_POINT], bool *is_new)
+const char *web_vapid_check(struct web_vapid *web, const char *authorization, const char *origin,
+                            int64_t now_s, unsigned char key[WEB_POINT], bool *is_new)
 {
     *is_new = false;
     if (!authorization)
@@ -164,7 +164,7 @@ const char *web_vapid_check(struct web *web, const char *authorization, const ch
     return NULL;
 }
 
-bool web_key_fits(struct web *web, const char *name, const unsigned char key[WEB_POINT])
+bool web_vapid_key_fits(struct web_vapid *web, const char *name, const unsigned char key[WEB_POINT])
 {
     struct known_name found = {0};
     sha256(name, strlen(name), found.digest);

@@ -38,24 +38,24 @@ static void on_page(struct view *view, struct exchange *x, const char *query)
 static void on_stats(struct view *view, struct exchange *x, const char *query)
 {
     (void)query;
-    view_stats(view->store, &x->answer);
+    view_json_stats(view->store, &x->answer);
     http_answer(x, 200, "application/json", 0);
 }
 
 static void on_arrivals(struct view *view, struct exchange *x, const char *query)
 {
-    answer_pull(x, view_arrivals(view->store, query), "application/json");
+    answer_pull(x, view_json_arrivals(view->store, query), "application/json");
 }
 
 static void on_repeats(struct view *view, struct exchange *x, const char *query)
 {
     (void)query;
-    answer_pull(x, view_repeats(view->store), "application/json");
+    answer_pull(x, view_json_repeats(view->store), "application/json");
 }
 
 static void on_ids(struct view *view, struct exchange *x, const char *query)
 {
-    answer_pull(x, view_ids(view->store, query), "text/plain; charset=utf-8");
+    answer_pull(x, view_json_ids(view->store, query), "text/plain; charset=utf-8");
 }
 
 static void on_subscription(struct view *view, struct exchange *x, const char *query)
@@ -74,7 +74,7 @@ static void on_reset(struct view *view, struct exchange *x, const char *query)
     (void)query;
     store_reset(view->store);
     apns_reset(view->apns);
-    web_reset(view->vendors->web);
+    web_vapid_reset(view->vendors->web);
     sms_log_reset(view->vendors->sms);
     answer_text(x, 200, "forgotten\n");
 }

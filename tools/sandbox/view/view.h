@@ -16,10 +16,10 @@ struct view {
 extern const struct http_service view_service; /* its arg is a struct view */
 
 /* view_json.c: makers of the longer answers; the exchange owns them. query: the path's part behind '?'. */
-struct http_pull *view_arrivals(struct store *store, const char *query); /* NULL: the query is bad */
-struct http_pull *view_ids(struct store *store, const char *query);      /* NULL: the query is bad */
-struct http_pull *view_repeats(struct store *store);
-void view_stats(struct store *store, struct buf *out);
+struct http_pull *view_json_arrivals(struct store *store, const char *query); /* NULL: the query is bad */
+struct http_pull *view_json_ids(struct store *store, const char *query);      /* NULL: the query is bad */
+struct http_pull *view_json_repeats(struct store *store);
+void view_json_stats(struct store *store, struct buf *out);
 
 /* page.c: the HTML document. */
 extern const char page_html[];

@@ -113,7 +113,7 @@ static bool read_channel(struct cursor *cursor, const char *query)
     return good;
 }
 
-struct http_pull *view_arrivals(struct store *store, const char *query)
+struct http_pull *view_json_arrivals(struct store *store, const char *query)
 {
     struct cursor *cursor = cursor_new(store, next_arrival);
     cursor->at = store_newest(store);
@@ -158,7 +158,7 @@ static bool next_ids(struct http_pull *pull, struct buf *out)
     return true;
 }
 
-struct http_pull *view_ids(struct store *store, const char *query)
+struct http_pull *view_json_ids(struct store *store, const char *query)
 {
     struct cursor *cursor = cursor_new(store, next_ids);
     if (read_channel(cursor, query))
@@ -191,7 +191,7 @@ static bool next_repeats(struct http_pull *pull, struct buf *out)
     return false;
 }
 
-struct http_pull *view_repeats(struct store *store)
+struct http_pull *view_json_repeats(struct store *store)
 {
     struct cursor *cursor = cursor_new(store, next_repeats);
     cursor->left = REPEATS_MAX;
@@ -213,7 +213,7 @@ static void append_channel(struct buf *out, struct store *store, enum channel ch
     buf_text(out, "}}");
 }
 
-void view_stats(struct store *store, struct buf *out)
+void view_json_stats(struct store *store, struct buf *out)
 {
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         buf_char(out, i == 0 ? '{' : ',');

@@ -1,9 +1,11 @@
-#include "sandbox/certificate.h"
+#include "sandbox/authority.h"
 
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+
+#include "sandbox/key.h"
 
 enum { CA_DAYS = 3650, SERVER_DAYS = 397, READ_BUFFER = 65536 };
 
@@ -75,7 +77,7 @@ static bool make_ca(struct authority *authority, const struct directory *directo
     long size = 0;
     if (authority->ca && bio && PEM_write_bio_X509(bio, authority->ca) == 1)
         size = BIO_get_mem_data(bio, &text);
-    bool done = size > 0 ? file_write(directory, "ca.pem", text, (size_t)size, 0644, err)
+    bool done = size > 0 ? directory_write(directory, "ca.pem", text, (size_t)size, 0644, err)
                          : error_set(err, "cannot make the certificate authority");
     BIO_free(bio);
     return done;
@@ -84,8 +86,8 @@ static bool make_ca(struct authority *authority, const struct directory *directo
 static bool read_ca(struct authority *authority, const struct directory *directory, struct error *err)
 {
     struct buf pem;
-    buf_init(&pem, FILE_MAX);
-    bool read = file_read(directory, "ca.pem", &pem, err);
+    buf_init(&pem, DIRECTORY_FILE_MAX);
+    bool read = directory_read(directory, "ca.pem", &pem, err);
     if (read) {
         BIO *bio = BIO_new_mem_buf(buf_string(&pem), (int)pem.size);
         if (bio)
@@ -108,7 +110,7 @@ bool authority_open(struct authority *authority, const struct directory *directo
                                                   {NID_authority_key_identifier, "keyid:always"},
                                                   {NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1"},
                                                   {0, NULL}};
-    bool known = file_exists(directory, "ca.pem") && file_exists(directory, "ca.key");
+    bool known = directory_has(directory, "ca.pem") && directory_has(directory, "ca.key");
     authority->ca_key = key_open(directory, "ca.key", 0, err);
     if (!authority->ca_key)
         return false;

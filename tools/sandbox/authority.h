@@ -1,10 +1,10 @@
 /* The throw-away certificate authority and the TLS settings of the listeners. */
-#ifndef PGOUTBOX_SANDBOX_CERTIFICATE_H
-#define PGOUTBOX_SANDBOX_CERTIFICATE_H
+#ifndef PGOUTBOX_SANDBOX_AUTHORITY_H
+#define PGOUTBOX_SANDBOX_AUTHORITY_H
 
 #include <openssl/ssl.h>
 
-#include "sandbox/files.h"
+#include "sandbox/store/directory.h"
 
 /* What ALPN offers, most wanted first; the handshake fails when the client has none of it, unless optional.
  */
