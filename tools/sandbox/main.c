@@ -16,6 +16,7 @@
 #include "sandbox/vendors/web.h"
 #include "sandbox/view/view.h"
 #include "sandbox/wire/http_server.h"
+#include "sandbox/wire/listener.h"
 #include "sandbox/wire/smtp_server.h"
 
 static const char usage[] =

@@ -11,7 +11,7 @@
 
 #include "core/buf.h"
 #include "sandbox/store/ledger.h"
-#include "sandbox/wire/wire.h"
+#include "sandbox/wire/listener.h"
 
 enum channel {
     CHANNEL_APNS,

@@ -1,9 +1,6 @@
 #include "sandbox/wire/wire.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,12 +8,11 @@
 
 #include "core/mem.h"
 
-enum { READ_SIZE = 16384, READS_PER_TURN = 64, ACCEPTS_PER_TURN = 64, BACKLOG = 1024 };
+enum { READ_SIZE = 16384, READS_PER_TURN = 64 };
 
 enum wire_state { WIRE_HANDSHAKE, WIRE_OPEN };
 
 struct wire {
-    struct listener *listener;
     int fd;
     SSL *ssl;
     struct watch *watch;
@@ -29,16 +25,8 @@ struct wire {
     bool unread; /* input was left, in the socket or inside the TLS library, where it would wake nobody */
     bool closing;
     bool dead;
-    struct wire *previous, *next;
-};
-
-struct listener {
-    struct listener_options options;
-    int fd;
-    int port;
-    struct watch *watch;
-    struct wire *wires;
-    size_t wire_count;
+    void (*ended)(void *arg);
+    void *ended_arg;
 };
 
 /* Closing a socket with unread input resets it, which can cost the peer the last answers. */
@@ -51,18 +39,9 @@ static void close_socket(int fd)
     close(fd);
 }
 
-static void wire_free(struct wire *wire)
+void wire_free(struct wire *wire)
 {
-    struct listener *listener = wire->listener;
-    if (wire->previous)
-        wire->previous->next = wire->next;
-    else
-        listener->wires = wire->next;
-    if (wire->next)
-        wire->next->previous = wire->previous;
-    listener->wire_count--;
-    listener->options.count->now--;
-
+    wire->ended(wire->ended_arg);
     if (wire->user)
         wire->calls->gone(wire->user);
     watch_free(wire->watch);
@@ -218,94 +197,25 @@ static void on_again(void *arg)
     work(arg);
 }
 
-static void on_accept(void *arg, int events)
+struct wire *wire_new(struct loop *loop, int fd, void (*ended)(void *arg), void *arg)
 {
-    (void)events;
-    struct listener *listener = arg;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return;
-        if (listener->wire_count >= listener->options.max_connections) {
-            close(fd);
-            continue;
-        }
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-
-        struct wire *wire = mem_alloc(sizeof(*wire));
-        wire->listener = listener;
-        wire->fd = fd;
-        buf_init(&wire->out, WIRE_OUTPUT_MAX);
-        wire->next = listener->wires;
-        if (wire->next)
-            wire->next->previous = wire;
-        listener->wires = wire;
-        listener->wire_count++;
-        listener->options.count->opened++;
-        listener->options.count->now++;
-        wire->watch = watch_new(listener->options.loop, fd, LOOP_READ, on_event, wire);
-        wire->again = timer_new(listener->options.loop, on_again, wire);
-
-        listener->options.accepted(listener->options.arg, wire);
-        if (listener->options.tls)
-            begin_tls(wire, listener->options.tls);
-        else
-            open_user(wire);
-        wire_turn(wire);
-    }
+    struct wire *wire = mem_alloc(sizeof(*wire));
+    wire->fd = fd;
+    wire->ended = ended;
+    wire->ended_arg = arg;
+    buf_init(&wire->out, WIRE_OUTPUT_MAX);
+    wire->watch = watch_new(loop, fd, LOOP_READ, on_event, wire);
+    wire->again = timer_new(loop, on_again, wire);
+    return wire;
 }
 
-static int listen_on(int port, struct error *err)
+void wire_start(struct wire *wire, SSL_CTX *tls)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    error_set(err, "cannot listen on 127.0.0.1 port %d: %s", port, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-struct listener *listener_new(const struct listener_options *options, struct error *err)
-{
-    int fd = listen_on(options->port, err);
-    if (fd < 0)
-        return NULL;
-    struct sockaddr_in bound;
-    socklen_t size = sizeof(bound);
-    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
-        error_set(err, "cannot read the port of a listener: %s", strerror(errno));
-        close(fd);
-        return NULL;
-    }
-    struct listener *listener = mem_alloc(sizeof(*listener));
-    listener->options = *options;
-    listener->fd = fd;
-    listener->port = ntohs(bound.sin_port);
-    listener->watch = watch_new(options->loop, fd, LOOP_READ, on_accept, listener);
-    return listener;
-}
-
-int listener_port(const struct listener *listener)
-{
-    return listener->port;
-}
-
-void listener_free(struct listener *listener)
-{
-    if (!listener)
-        return;
-    while (listener->wires)
-        wire_free(listener->wires);
-    watch_free(listener->watch);
-    close(listener->fd);
-    mem_free(listener);
+    if (tls)
+        begin_tls(wire, tls);
+    else
+        open_user(wire);
+    wire_turn(wire);
 }
 
 void wire_use(struct wire *wire, const struct wire_user *calls, void *user)

@@ -1,6 +1,7 @@
 /*
- * Connections a server accepted, plain or TLS. Output is batched: what the user appends during a turn leaves
- * in few writes at its end. A wire frees itself, and its user through `gone`, only at the end of a turn.
+ * A connection that a server accepted, plain or TLS. Output is batched: what the user appends during a turn
+ * leaves in few writes at its end. A wire frees itself, and its user through `gone`, only at the end of a
+ * turn.
  */
 #ifndef PGOUTBOX_SANDBOX_WIRE_WIRE_H
 #define PGOUTBOX_SANDBOX_WIRE_WIRE_H
@@ -8,10 +9,8 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "core/buf.h"
-#include "core/error.h"
 #include "core/loop.h"
 
 struct wire;
@@ -30,28 +29,11 @@ struct wire_user {
     void (*gone)(void *user);
 };
 
-struct connection_count {
-    int64_t opened;
-    int64_t now;
-};
-
-struct listener;
-
-struct listener_options {
-    struct loop *loop;
-    int port;               /* 0 = any free one */
-    SSL_CTX *tls;           /* of connections that begin with TLS, or NULL; not owned */
-    size_t max_connections; /* further ones are closed at once */
-    struct connection_count *count;
-    /* Makes the user of a new connection: sets it with wire_use. */
-    void (*accepted)(void *arg, struct wire *wire);
-    void *arg;
-};
-
-/* Listens on 127.0.0.1. NULL with err when the port cannot be had. */
-struct listener *listener_new(const struct listener_options *options, struct error *err);
-int listener_port(const struct listener *listener);
-void listener_free(struct listener *listener); /* ends its connections; NULL is allowed */
+/* Takes over a connected socket that does not block. ended is called once, as it goes. */
+struct wire *wire_new(struct loop *loop, int fd, void (*ended)(void *arg), void *arg);
+void wire_free(struct wire *wire); /* at once */
+/* The user is set: begins, with a TLS handshake unless tls is NULL. The wire may be gone afterwards. */
+void wire_start(struct wire *wire, SSL_CTX *tls);
 
 void wire_use(struct wire *wire, const struct wire_user *calls, void *user);
 const char *wire_protocol(const struct wire *wire); /* ALPN's choice; "" without one */
