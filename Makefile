@@ -46,7 +46,7 @@ TEST_PATHS    = $(TESTS:%=$(B)/tests/%)
 SAY_CC = $(if $(V),,@echo "  CC $<"; )
 SAY_LD = $(if $(V),,@echo "  LD $@"; )
 
-.PHONY: all check demo up down bench install clean format lint help deps
+.PHONY: all check demo up down bench install clean format lint lint-sources lint-objects help deps
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -66,7 +66,7 @@ help:
 	@echo 'make up/down  the demo stack in the background: start, stop'
 	@echo 'make bench    measure speed, memory and latency on this machine'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
-	@echo 'make format   clang-format all sources;  make lint: format, layers, shell scripts'
+	@echo 'make format   clang-format all sources;  make lint: format, layers, names, shell scripts'
 
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) lint programs tests
@@ -92,9 +92,12 @@ clean:
 FORMATTED = $(foreach root,src tools tests,$(wildcard $(root)/*/*.[ch] $(root)/*/*/*.[ch]))
 format:
 	@clang-format -i $(FORMATTED)
-lint:
+lint: lint-sources lint-objects
+lint-sources:
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@tools/scripts/lint
+lint-objects: $(PROGRAM_PATHS) $(TEST_PATHS)
+	@tools/scripts/lint-objects $(B)
 
 # Embedded by the assembler, so the compiler's dependency files do not know it.
 $(B)/tools/sandbox/view/page.o: tools/sandbox/view/page.html
