@@ -12,34 +12,8 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "providers/verdict.h"
 #include "transport/transport.h"
-
-/* What became of one attempt. Each says by itself what happens to the message and to its provider. */
-enum verdict_kind {
-    VERDICT_SENT,         /* accepted by the provider */
-    VERDICT_RETRY,        /* not taken, or not now: again later; uses an attempt */
-    VERDICT_UNSENT,       /* surely not processed and not the message's fault: again, no attempt used */
-    VERDICT_THROTTLED,    /* the provider slows everything down until not_before_ms; no attempt used */
-    VERDICT_REJECTED,     /* this message failed for good; its recipient stays good */
-    VERDICT_ADDRESS_GONE, /* the token or address is dead: retire it; the message failed */
-    VERDICT_REFRESH,      /* not processed: the credential is stale; renew it and send again, once */
-    VERDICT_STOPPED,      /* credential, account, quota or configuration: every message would fail; stop the
-                             provider */
-    VERDICT_IN_DOUBT      /* perhaps processed; the channel's policy decides */
-};
-
-const char *verdict_name(enum verdict_kind kind); /* "sent", "retry", … */
-
-struct verdict {
-    enum verdict_kind kind;
-    bool renew;            /* the connections must not be used again (endpoint_renew) */
-    int64_t not_before_ms; /* RETRY, THROTTLED: earliest time, Unix ms; 0 = as the channel's backoff says */
-    int64_t gone_since_ms; /* ADDRESS_GONE: the provider's own timestamp, Unix ms; 0 = unknown */
-    char provider_id[160]; /* SENT: the provider's id of the message, may be empty */
-    char reason[200];      /* not SENT: code and short text for people, one line, no token and no address */
-    char cost[24];         /* SENT: what the vendor charges, a decimal number; empty = it does not say */
-    char currency[4];      /* of cost, ISO 4217 */
-};
 
 /* The message as an adapter sees it. */
 struct message {
@@ -117,15 +91,7 @@ struct adapter {
 };
 
 /* The registry. */
-extern const struct adapter apns_adapter, fcm_adapter, smtp_adapter;
 extern const struct adapter *const adapter_list[];    /* ends with NULL */
 const struct adapter *adapter_find(const char *name); /* NULL: no such adapter */
-
-/* The verdict for a response that was not answered, the same for every adapter: UNSENT, STOPPED for a
- * refused login, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
-struct verdict verdict_of_failure(const struct response *response);
-
-/* A verdict with a formatted reason. */
-struct verdict verdict_make(enum verdict_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

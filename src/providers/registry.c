@@ -1,7 +1,5 @@
 #include "providers/adapter.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "providers/http/http.h"
@@ -9,6 +7,9 @@
 #include "providers/mail/mailgun.h"
 #include "providers/mail/sendgrid.h"
 #include "providers/mail/ses.h"
+#include "providers/mail/smtp.h"
+#include "providers/push/apns.h"
+#include "providers/push/fcm.h"
 #include "providers/push/webpush.h"
 #include "providers/sms/nhn.h"
 #include "providers/sms/sens.h"
@@ -30,60 +31,4 @@ const struct adapter *adapter_find(const char *name)
             return adapter_list[i];
     }
     return NULL;
-}
-
-static const char *const verdict_names[] = {
-    [VERDICT_SENT] = "sent",         [VERDICT_RETRY] = "retry",
-    [VERDICT_UNSENT] = "unsent",     [VERDICT_THROTTLED] = "throttled",
-    [VERDICT_REJECTED] = "rejected", [VERDICT_ADDRESS_GONE] = "address_gone",
-    [VERDICT_REFRESH] = "refresh",   [VERDICT_STOPPED] = "stopped",
-    [VERDICT_IN_DOUBT] = "in_doubt",
-};
-
-const char *verdict_name(enum verdict_kind kind)
-{
-    return verdict_names[kind];
-}
-
-struct verdict verdict_make(enum verdict_kind kind, const char *format, ...)
-{
-    struct verdict verdict = {.kind = kind};
-    va_list args;
-    va_start(args, format);
-    int wanted = vsnprintf(verdict.reason, sizeof verdict.reason, format, args);
-    va_end(args);
-
-    /* Parts of a reason come from a peer: one line only, and no half character where it was cut. */
-    size_t size = strlen(verdict.reason);
-    if (wanted >= (int)sizeof verdict.reason) {
-        size_t start = size;
-        while (start > 0 && ((unsigned char)verdict.reason[start - 1] & 0xC0) == 0x80)
-            start--;
-        if (start > 0 && (unsigned char)verdict.reason[start - 1] >= 0xC0)
-            size = start - 1;
-        verdict.reason[size] = '\0';
-    }
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)verdict.reason[i] < 0x20 || verdict.reason[i] == 0x7F)
-            verdict.reason[i] = ' ';
-    }
-    return verdict;
-}
-
-static const char *const fault_names[] = {
-    [FAULT_NONE] = "no answer",  [FAULT_RESOLVE] = "name look-up", [FAULT_CONNECT] = "connect",
-    [FAULT_TLS] = "TLS",         [FAULT_TIMEOUT] = "timeout",      [FAULT_PROTOCOL] = "protocol",
-    [FAULT_REFUSED] = "refused", [FAULT_LOGIN] = "login",
-};
-
-struct verdict verdict_of_failure(const struct response *response)
-{
-    enum verdict_kind kind = VERDICT_IN_DOUBT;
-    if (response->state == SEND_UNSENT) {
-        /* A login that was refused will be refused again; TLS may be mended on the other side at any moment.
-         */
-        kind = response->fault == FAULT_LOGIN ? VERDICT_STOPPED : VERDICT_UNSENT;
-    }
-    return verdict_make(kind, "%s%s%s", fault_names[response->fault], response->error[0] != '\0' ? ": " : "",
-                        response->error);
 }

@@ -11,6 +11,7 @@
 #include "providers/mail/mailgun.h"
 #include "providers/mail/sendgrid.h"
 #include "providers/mail/ses.h"
+#include "providers/mail/smtp.h"
 #include "support/providers.h"
 #include "support/sandbox.h"
 #include "support/suite.h"

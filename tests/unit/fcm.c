@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "providers/push/fcm.h"
 #include "support/providers.h"
 
 #define PROJECT "example-project"

@@ -4,6 +4,8 @@
 
 #include "providers/adapter.h"
 
+extern const struct adapter smtp_adapter;
+
 /* What the deciding reply of a transaction means; SENT comes without a provider id. response is answered. */
 struct verdict smtp_judge_reply(const struct response *response, const char *recipient, int64_t now_ms);
 

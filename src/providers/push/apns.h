@@ -4,6 +4,8 @@
 
 #include "providers/adapter.h"
 
+extern const struct adapter apns_adapter;
+
 struct verdict apns_judge(const void *settings, const struct message *message,
                           const struct response *response, int64_t now_ms);
 

@@ -6,6 +6,8 @@
 #include "providers/adapter.h"
 #include "providers/settings.h"
 
+extern const struct adapter fcm_adapter;
+
 struct fcm_settings {
     struct server server;
     char *path; /* "/v1/projects/…/messages:send" */
