@@ -178,69 +178,6 @@ $$;
 COMMENT ON FUNCTION outbox.move_messages IS
     'Moves those of these messages that are still finished, and that nobody holds or needs, to outbox.archive';
 
-CREATE FUNCTION outbox.archive_finished(max_rows integer DEFAULT 5000) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET jit = off
-AS $$
-DECLARE
-    walk outbox.walk;
-    started bigint;
-    ready bigint[];
-    step record;
-    moved integer := 0;
-BEGIN
-    SELECT w.* INTO walk FROM outbox.walk AS w WHERE w.duty = 'archive_finished' FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN 0;
-    END IF;
-    WHILE moved < max_rows LOOP
-        ready := outbox.take_leaving('message');
-        EXIT WHEN ready IS NULL;
-        moved := moved + outbox.move_messages(ready);
-    END LOOP;
-    started := outbox.begin_walk(walk, 'message');
-    IF started IS NULL THEN
-        RETURN moved;
-    END IF;
-    PERFORM outbox.forget_keys(2 * max_rows); -- more than one step records, so old keys never pile up
-    WITH visited AS MATERIALIZED (
-        SELECT m.id, m.created_at, m.send_at, m.notification_id, m.idempotency_key,
-            m.status NOT IN ('scheduled', 'pending', 'in_doubt') AND m.finished_at <= now() - s.keep_finished AS ready
-        FROM outbox.message AS m CROSS JOIN outbox.settings AS s
-        WHERE m.id > started
-        ORDER BY m.id
-        LIMIT 4 * max_rows
-    ), chosen AS MATERIALIZED (
-        SELECT v.* FROM visited AS v WHERE v.ready ORDER BY v.id LIMIT max_rows
-    ), recorded AS (
-        INSERT INTO outbox.used_key (key, kind, id)
-        SELECT c.idempotency_key, 'message', c.id
-        FROM chosen AS c CROSS JOIN outbox.settings AS s
-        WHERE c.notification_id IS NULL AND greatest(c.created_at, c.send_at) > now() - s.key_window
-        ON CONFLICT DO NOTHING -- it came back and finished again
-    )
-    SELECT array_agg(c.id) AS ids, count(*) AS found,
-        (SELECT min(v.id) FROM visited AS v WHERE NOT v.ready) AS lowest,
-        CASE
-            WHEN count(*) = max_rows THEN max(c.id)
-            WHEN (SELECT count(*) FROM visited) = 4 * max_rows THEN (SELECT max(v.id) FROM visited AS v)
-        END AS reached
-    INTO step
-    FROM chosen AS c;
-    IF step.ids IS NOT NULL THEN
-        INSERT INTO outbox.leaving (kind, ids) VALUES ('message', step.ids);
-    END IF;
-    PERFORM outbox.end_walk(walk, started, step.reached, step.found, step.lowest,
-        CASE WHEN walk.found + step.found >= max_rows THEN '1 second' ELSE '30 seconds' END::interval);
-    RETURN moved;
-END
-$$;
-
-COMMENT ON FUNCTION outbox.archive_finished IS
-    'Moves some of the messages that are finished for longer than settings.keep_finished to outbox.archive, and '
-    'records the keys of the next; returns how many were moved. A message leaves at the second call at the earliest';
-
 CREATE FUNCTION outbox.move_notifications(ids bigint[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -282,7 +219,34 @@ $$;
 COMMENT ON FUNCTION outbox.move_notifications IS
     'Moves those of these notifications that nobody holds or needs to outbox.notification_archive';
 
-CREATE FUNCTION outbox.archive_notifications(max_rows integer DEFAULT 5000) RETURNS integer
+-- No pinned search_path: it is inlined, so that the caller's settings make its plan, which visits one of the tables.
+CREATE FUNCTION outbox.visit_rows(kind outbox.key_kind, after bigint, max_rows integer) RETURNS TABLE (
+    id bigint, key text, used_at timestamptz, ready boolean
+)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    (SELECT m.id, CASE WHEN m.notification_id IS NULL THEN m.idempotency_key END, greatest(m.created_at, m.send_at),
+        m.status NOT IN ('scheduled', 'pending', 'in_doubt') AND m.finished_at <= now() - s.keep_finished
+    FROM outbox.message AS m CROSS JOIN outbox.settings AS s
+    WHERE visit_rows.kind = 'message' AND m.id > visit_rows.after
+    ORDER BY m.id
+    LIMIT visit_rows.max_rows)
+    UNION ALL
+    (SELECT n.id, n.idempotency_key, greatest(n.created_at, n.send_at),
+        n.state <> 'scheduled' AND n.fallback_at IS NULL
+        AND greatest(n.created_at, n.send_at) <= now() - s.keep_finished
+        AND NOT EXISTS (SELECT FROM outbox.message AS m WHERE m.notification_id = n.id)
+    FROM outbox.notification AS n CROSS JOIN outbox.settings AS s
+    WHERE visit_rows.kind = 'notification' AND n.id > visit_rows.after
+    ORDER BY n.id
+    LIMIT visit_rows.max_rows);
+END;
+
+COMMENT ON FUNCTION outbox.visit_rows IS
+    'The next messages or notifications, whether they may leave, and the key to record (NULL = none: it begins with that '
+    'of a notification)';
+
+CREATE FUNCTION outbox.archive_rows(kind outbox.key_kind, duty text, max_rows integer) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -290,41 +254,37 @@ AS $$
 DECLARE
     walk outbox.walk;
     started bigint;
-    ready bigint[];
+    leaving bigint[];
     step record;
     moved integer := 0;
 BEGIN
-    SELECT w.* INTO walk FROM outbox.walk AS w WHERE w.duty = 'archive_notifications' FOR UPDATE SKIP LOCKED;
+    SELECT w.* INTO walk FROM outbox.walk AS w WHERE w.duty = archive_rows.duty FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
     WHILE moved < max_rows LOOP
-        ready := outbox.take_leaving('notification');
-        EXIT WHEN ready IS NULL;
-        moved := moved + outbox.move_notifications(ready);
+        leaving := outbox.take_leaving(kind);
+        EXIT WHEN leaving IS NULL;
+        moved := moved + CASE kind
+            WHEN 'message' THEN outbox.move_messages(leaving)
+            WHEN 'notification' THEN outbox.move_notifications(leaving)
+        END;
     END LOOP;
-    started := outbox.begin_walk(walk, 'notification');
+    started := outbox.begin_walk(walk, kind);
     IF started IS NULL THEN
         RETURN moved;
     END IF;
     PERFORM outbox.forget_keys(2 * max_rows); -- more than one step records, so old keys never pile up
     WITH visited AS MATERIALIZED (
-        SELECT n.id, n.created_at, n.send_at, n.idempotency_key,
-            n.state <> 'scheduled' AND n.fallback_at IS NULL
-            AND greatest(n.created_at, n.send_at) <= now() - s.keep_finished
-            AND NOT EXISTS (SELECT FROM outbox.message AS m WHERE m.notification_id = n.id) AS ready
-        FROM outbox.notification AS n CROSS JOIN outbox.settings AS s
-        WHERE n.id > started
-        ORDER BY n.id
-        LIMIT 4 * max_rows
+        SELECT v.* FROM outbox.visit_rows(archive_rows.kind, started, 4 * max_rows) AS v
     ), chosen AS MATERIALIZED (
         SELECT v.* FROM visited AS v WHERE v.ready ORDER BY v.id LIMIT max_rows
     ), recorded AS (
         INSERT INTO outbox.used_key (key, kind, id)
-        SELECT c.idempotency_key, 'notification', c.id
+        SELECT c.key, archive_rows.kind, c.id
         FROM chosen AS c CROSS JOIN outbox.settings AS s
-        WHERE greatest(c.created_at, c.send_at) > now() - s.key_window
-        ON CONFLICT DO NOTHING
+        WHERE c.key IS NOT NULL AND c.used_at > now() - s.key_window
+        ON CONFLICT DO NOTHING -- it came back and finished again
     )
     SELECT array_agg(c.id) AS ids, count(*) AS found,
         (SELECT min(v.id) FROM visited AS v WHERE NOT v.ready) AS lowest,
@@ -335,13 +295,29 @@ BEGIN
     INTO step
     FROM chosen AS c;
     IF step.ids IS NOT NULL THEN
-        INSERT INTO outbox.leaving (kind, ids) VALUES ('notification', step.ids);
+        INSERT INTO outbox.leaving (kind, ids) VALUES (archive_rows.kind, step.ids);
     END IF;
     PERFORM outbox.end_walk(walk, started, step.reached, step.found, step.lowest,
         CASE WHEN walk.found + step.found >= max_rows THEN '1 second' ELSE '30 seconds' END::interval);
     RETURN moved;
 END
 $$;
+
+COMMENT ON FUNCTION outbox.archive_rows IS 'The part that outbox.archive_finished and archive_notifications share';
+
+CREATE FUNCTION outbox.archive_finished(max_rows integer DEFAULT 5000) RETURNS integer
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+RETURN outbox.archive_rows('message', 'archive_finished', max_rows);
+
+COMMENT ON FUNCTION outbox.archive_finished IS
+    'Moves some of the messages that are finished for longer than settings.keep_finished to outbox.archive, and '
+    'records the keys of the next; returns how many were moved. A message leaves at the second call at the earliest';
+
+CREATE FUNCTION outbox.archive_notifications(max_rows integer DEFAULT 5000) RETURNS integer
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+RETURN outbox.archive_rows('notification', 'archive_notifications', max_rows);
 
 COMMENT ON FUNCTION outbox.archive_notifications IS
     'Moves some of the notifications that are past, and of which no message is left in outbox.message, to '

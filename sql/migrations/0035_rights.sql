@@ -73,7 +73,8 @@ GRANT EXECUTE ON FUNCTION
     outbox.expand_audience,
     outbox.make_partition, outbox.drop_partitions, outbox.drop_old_days, outbox.forget_keys,
     outbox.running_transactions, outbox.take_leaving, outbox.begin_walk, outbox.end_walk, outbox.move_messages,
-    outbox.archive_finished, outbox.move_notifications, outbox.archive_notifications,
+    outbox.move_notifications, outbox.visit_rows, outbox.archive_rows, outbox.archive_finished,
+    outbox.archive_notifications,
     outbox.expire_messages, outbox.expire_waiting, outbox.measure_queue, outbox.snapshot_queues,
     outbox.forget_unknown_timezones
     TO outbox_scheduler;
