@@ -7,7 +7,7 @@
 
 #include "core/mem.h"
 
-void sha256(const void *data, size_t size, unsigned char digest[SHA256_SIZE])
+void digest_sha256(const void *data, size_t size, unsigned char digest[SHA256_SIZE])
 {
     if (EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL) != 1)
         mem_exhausted();
@@ -22,15 +22,15 @@ static size_t hmac(const EVP_MD *method, const void *key, size_t key_size, const
     return HMAC(method, octets, (int)key_size, data, size, digest, &digest_size) != NULL ? digest_size : 0;
 }
 
-void hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
-                 unsigned char digest[SHA256_SIZE])
+void digest_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                        unsigned char digest[SHA256_SIZE])
 {
     if (hmac(EVP_sha256(), key, key_size, data, size, digest) == 0)
         mem_exhausted();
 }
 
-void hmac_sha1(const void *key, size_t key_size, const void *data, size_t size,
-               unsigned char digest[SHA1_SIZE])
+void digest_hmac_sha1(const void *key, size_t key_size, const void *data, size_t size,
+                      unsigned char digest[SHA1_SIZE])
 {
     if (hmac(EVP_sha1(), key, key_size, data, size, digest) == 0)
         mem_exhausted();
@@ -57,8 +57,8 @@ size_t digest_by_name(const char *name, const void *data, size_t size, unsigned 
     return ok ? digest_size : 0;
 }
 
-size_t hmac_by_name(const char *name, const void *key, size_t key_size, const void *data, size_t size,
-                    unsigned char digest[DIGEST_MAX])
+size_t digest_hmac_by_name(const char *name, const void *key, size_t key_size, const void *data, size_t size,
+                           unsigned char digest[DIGEST_MAX])
 {
     const EVP_MD *method = method_find(name);
     return method != NULL ? hmac(method, key, key_size, data, size, digest) : 0;

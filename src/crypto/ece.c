@@ -15,7 +15,7 @@ static void expand(const unsigned char prk[SHA256_SIZE], const void *info, size_
                    size_t size)
 {
     unsigned char block[SHA256_SIZE];
-    hmac_sha256(prk, SHA256_SIZE, info, info_size, block);
+    digest_hmac_sha256(prk, SHA256_SIZE, info, info_size, block);
     memcpy(out, block, size);
     OPENSSL_cleanse(block, sizeof block);
 }
@@ -26,7 +26,7 @@ void ece_content_keys(const unsigned char salt[ECE_SALT], const void *ikm, size_
     static const char key_info[] = "Content-Encoding: aes128gcm\0\1",
                       nonce_info[] = "Content-Encoding: nonce\0\1";
     unsigned char prk[SHA256_SIZE];
-    hmac_sha256(salt, ECE_SALT, ikm, ikm_size, prk);
+    digest_hmac_sha256(salt, ECE_SALT, ikm, ikm_size, prk);
     expand(prk, key_info, sizeof key_info - 1, content->key, ECE_KEY);
     expand(prk, nonce_info, sizeof nonce_info - 1, content->nonce, ECE_NONCE);
     OPENSSL_cleanse(prk, sizeof prk);
@@ -78,7 +78,7 @@ bool ece_web_push(const unsigned char salt[ECE_SALT], const unsigned char secret
     memcpy(info + sizeof label, receiver->point, P256_POINT);
     memcpy(info + sizeof label + P256_POINT, sender, P256_POINT);
     info[sizeof info - 1] = 1;
-    hmac_sha256(receiver->auth, ECE_AUTH, shared, sizeof shared, prk);
+    digest_hmac_sha256(receiver->auth, ECE_AUTH, shared, sizeof shared, prk);
     expand(prk, info, sizeof info, ikm, sizeof ikm);
     bool ok = ece_seal(salt, ikm, sizeof ikm, sender, P256_POINT, text, size, out);
     OPENSSL_cleanse(shared, sizeof shared);

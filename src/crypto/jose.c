@@ -90,14 +90,14 @@ bool jose_derive(const struct jose_key *key, const void *data, size_t size, unsi
 {
     if (key->algorithm != JOSE_ES256)
         return false;
-    hmac_sha256(key->secret, ECDSA_SECRET, data, size, secret);
+    digest_hmac_sha256(key->secret, ECDSA_SECRET, data, size, secret);
     return true;
 }
 
 static bool es256(const struct jose_key *key, const char *input, size_t size, struct buf *out)
 {
     unsigned char digest[SHA256_SIZE], signature[ECDSA_SIGNATURE];
-    sha256(input, size, digest);
+    digest_sha256(input, size, digest);
     return ecdsa_p256_sign(key->secret, digest, signature) && buf_append(out, signature, sizeof signature);
 }
 

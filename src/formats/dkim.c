@@ -247,7 +247,7 @@ static void body_hash(struct buf *out, const char *mail, size_t size, enum dkim_
     struct buf canonical;
     buf_init(&canonical, size + 2);
     dkim_canonical_body(&canonical, body, size - (size_t)(body - mail), form);
-    sha256(buf_string(&canonical), canonical.size, digest);
+    digest_sha256(buf_string(&canonical), canonical.size, digest);
     buf_free(&canonical);
     base64_append(out, digest, sizeof digest);
 }

@@ -54,6 +54,6 @@ bool dkim_key_sign(const struct dkim_key *key, const char *data, size_t size, st
         return signature_make(key->key, data, size, out);
     /* RFC 8463, 3: PureEdDSA over the hash, not over the data. */
     unsigned char digest[SHA256_SIZE];
-    sha256(data, size, digest);
+    digest_sha256(data, size, digest);
     return signature_make(key->key, digest, sizeof digest, out);
 }

@@ -163,7 +163,7 @@ static const char *host_of(struct arena *arena, const char *url)
 static void hash_hex(const void *data, size_t size, char hex[2 * SHA256_SIZE + 1])
 {
     unsigned char digest[SHA256_SIZE];
-    sha256(data, size, digest);
+    digest_sha256(data, size, digest);
     hex_encode(digest, sizeof digest, hex);
 }
 
@@ -197,7 +197,7 @@ static bool canonical_request(const struct sigv4 *sigv4, struct arena *arena,
 static void derive(unsigned char key[SHA256_SIZE], const char *text)
 {
     unsigned char next[SHA256_SIZE];
-    hmac_sha256(key, SHA256_SIZE, text, strlen(text), next);
+    digest_hmac_sha256(key, SHA256_SIZE, text, strlen(text), next);
     memcpy(key, next, SHA256_SIZE);
     explicit_bzero(next, sizeof next);
 }
@@ -208,7 +208,7 @@ static void signing_key(const struct sigv4 *sigv4, const char *day, unsigned cha
     char *first = mem_alloc(size + 1);
     memcpy(first, "AWS4", 4);
     memcpy(first + 4, sigv4->secret_access_key, size - 4);
-    hmac_sha256(first, size, day, strlen(day), key);
+    digest_hmac_sha256(first, size, day, strlen(day), key);
     explicit_bzero(first, size);
     mem_free(first);
     derive(key, sigv4->region);
@@ -239,7 +239,7 @@ size_t sigv4_sign(const struct sigv4 *sigv4, const struct sigv4_request *request
         const char *scope = arena_printf(arena, "%s/%s/%s/aws4_request", day, sigv4->region, sigv4->service);
         const char *text = arena_printf(arena, "AWS4-HMAC-SHA256\n%s\n%s\n%s", moment, scope, hash);
         signing_key(sigv4, day, key);
-        hmac_sha256(key, sizeof key, text, strlen(text), signature);
+        digest_hmac_sha256(key, sizeof key, text, strlen(text), signature);
         explicit_bzero(key, sizeof key);
         hex_encode(signature, sizeof signature, hex);
         const char *authorization =

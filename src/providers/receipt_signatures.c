@@ -37,7 +37,7 @@ static bool twilio_url_matches(const char *auth_token, const struct buf *url, co
     buf_init(&code, 64);
     buf_append(&text, buf_string(url), url->size);
     buf_append(&text, buf_string(rest), rest->size);
-    hmac_sha1(auth_token, strlen(auth_token), buf_string(&text), text.size, digest);
+    digest_hmac_sha1(auth_token, strlen(auth_token), buf_string(&text), text.size, digest);
     base64_append(&code, digest, sizeof digest);
     bool equal = !text.overflowed && digest_equal_text(buf_string(&code), signature);
     buf_free(&text);
@@ -66,7 +66,7 @@ static bool body_hash_matches(const char *hash, const void *body, size_t body_si
 {
     unsigned char digest[SHA256_SIZE];
     char hex[2 * SHA256_SIZE + 1];
-    sha256(body, body_size, digest);
+    digest_sha256(body, body_size, digest);
     hex_encode(digest, sizeof digest, hex);
     return strcspn(hash, "&#") == 2 * (size_t)SHA256_SIZE && digest_equal(hash, hex, 2 * (size_t)SHA256_SIZE);
 }
@@ -133,7 +133,7 @@ static bool vonage_signature(const char *method, const char *secret, struct buf 
     unsigned char digest[DIGEST_MAX];
     size_t size = 0;
     if (strcmp(method, "md5hash") != 0)
-        size = hmac_by_name(method, secret, strlen(secret), buf_string(text), text->size, digest);
+        size = digest_hmac_by_name(method, secret, strlen(secret), buf_string(text), text->size, digest);
     else if (buf_text(text, secret))
         size = digest_by_name("md5", text->data, text->size, digest);
     hex_encode(digest, size, hex);

@@ -185,7 +185,7 @@ START_TEST(test_largest)
     ck_assert_uint_eq(body.size, 0);
     ck_assert(encrypt(&receiver, text, ECE_WEB_TEXT, &body));
     ck_assert_uint_eq(body.size, 4096);
-    sha256(body.data, body.size, digest);
+    digest_sha256(body.data, body.size, digest);
     hex_encode(digest, sizeof digest, hex);
     ck_assert_str_eq(hex, test_text(push, "extra/2/body_sha256_hex"));
     ck_assert(!encrypt(&receiver, text, 1, &body)); /* no room left in body */

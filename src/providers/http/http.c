@@ -193,9 +193,9 @@ static const char *sign(struct writer *writer, const char *text)
     unsigned char digest[SHA256_SIZE];
     size_t key_size = strlen(settings->credential), size = strlen(text);
     if (settings->sha1)
-        hmac_sha1(settings->credential, key_size, text, size, digest);
+        digest_hmac_sha1(settings->credential, key_size, text, size, digest);
     else
-        hmac_sha256(settings->credential, key_size, text, size, digest);
+        digest_hmac_sha256(settings->credential, key_size, text, size, digest);
     struct buf out;
     buf_init(&out, 128);
     (void)(settings->base64 ? base64_append : hex_append)(&out, digest,

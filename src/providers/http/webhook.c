@@ -105,7 +105,7 @@ static const char *sign(const struct webhook_settings *settings, const char *uui
         unsigned char digest[SHA256_SIZE];
         if (settings->keys[i].size == 0)
             continue;
-        hmac_sha256(settings->keys[i].octets, settings->keys[i].size, text.data, text.size, digest);
+        digest_hmac_sha256(settings->keys[i].octets, settings->keys[i].size, text.data, text.size, digest);
         buf_text(&signatures, i == 0 ? "v1," : " v1,");
         base64_append(&signatures, digest, sizeof digest);
     }

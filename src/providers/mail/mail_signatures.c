@@ -38,7 +38,8 @@ bool mailgun_signature_ok(const char *signing_key, const char *timestamp, const 
     bool ok = buf_text(&signed_text, timestamp) && buf_text(&signed_text, token) &&
               strlen(signature) == sizeof hex - 1;
     if (ok) {
-        hmac_sha256(signing_key, strlen(signing_key), buf_string(&signed_text), signed_text.size, digest);
+        digest_hmac_sha256(signing_key, strlen(signing_key), buf_string(&signed_text), signed_text.size,
+                           digest);
         hex_encode(digest, sizeof digest, hex);
         ok = digest_equal(hex, signature, sizeof hex - 1);
     }

@@ -83,7 +83,7 @@ static char *write_form(struct buf *out, const struct message *message, const st
 {
     unsigned char digest[SHA256_SIZE];
     char hex[2 * BOUNDARY_OCTETS + 1];
-    sha256(mail->data, mail->size, digest);
+    digest_sha256(mail->data, mail->size, digest);
     hex_encode(digest, BOUNDARY_OCTETS, hex);
     char *boundary = arena_printf(arena, "outbox-%s", hex);
     write_field(out, boundary, "to", message->recipient);

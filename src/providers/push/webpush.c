@@ -72,11 +72,11 @@ static void derive(const struct vapid *vapid, const struct message *message,
                         .attempt = {(unsigned char)(attempt >> 24), (unsigned char)(attempt >> 16),
                                     (unsigned char)(attempt >> 8), (unsigned char)attempt},
                         .receiver = *receiver};
-    sha256(text->data, text->size, seed.text_digest);
+    digest_sha256(text->data, text->size, seed.text_digest);
     vapid_derive(vapid, &seed, sizeof seed, key);
-    hmac_sha256(key, sizeof key, "salt", 4, digest);
+    digest_hmac_sha256(key, sizeof key, "salt", 4, digest);
     memcpy(salt, digest, ECE_SALT);
-    hmac_sha256(key, sizeof key, "ephemeral key", 13, secret);
+    digest_hmac_sha256(key, sizeof key, "ephemeral key", 13, secret);
     secret[0] &= 0x7F; /* surely below the order of the curve; 255 bits are enough */
     explicit_bzero(key, sizeof key);
 }

@@ -72,7 +72,7 @@ static void sign(const struct sens_settings *settings, int64_t now_ms, struct ar
     const char *timestamp = arena_printf(arena, "%lld", (long long)now_ms);
     const char *text =
         arena_printf(arena, "%s %s\n%s\n%s", request->method, request->path, timestamp, settings->access_key);
-    hmac_sha256(settings->secret_key, strlen(settings->secret_key), text, strlen(text), digest);
+    digest_hmac_sha256(settings->secret_key, strlen(settings->secret_key), text, strlen(text), digest);
     struct buf signature;
     buf_init(&signature, 64);
     base64_append(&signature, digest, sizeof digest);

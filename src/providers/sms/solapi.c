@@ -51,7 +51,7 @@ const char *solapi_authorization(const char *api_key, const char *api_secret, co
     unsigned char digest[SHA256_SIZE];
     char signature[2 * SHA256_SIZE + 1];
     const char *data = arena_printf(arena, "%s%s", date, salt);
-    hmac_sha256(api_secret, strlen(api_secret), data, strlen(data), digest);
+    digest_hmac_sha256(api_secret, strlen(api_secret), data, strlen(data), digest);
     hex_encode(digest, sizeof digest, signature);
     return arena_printf(arena, "HMAC-SHA256 apiKey=%s, date=%s, salt=%s, signature=%s", api_key, date, salt,
                         signature);
@@ -70,7 +70,7 @@ static const char *authorize(const struct solapi_settings *settings, const struc
     char date[24], salt[2 * SHA256_SIZE + 1];
     const char *seed =
         arena_printf(arena, "%s %s %d %lld", purpose, message->uuid, message->attempt, (long long)now_ms);
-    sha256(seed, strlen(seed), digest);
+    digest_sha256(seed, strlen(seed), digest);
     hex_encode(digest, sizeof digest / 2, salt);
     write_time(now_ms, date);
     return solapi_authorization(settings->api_key, settings->api_secret, date, salt, arena);

@@ -71,7 +71,7 @@ bool sms_log_use(struct sms_log *log, const char *signature)
 {
     unsigned char digest[SHA256_SIZE];
     uint64_t mark;
-    sha256(signature, strlen(signature), digest);
+    digest_sha256(signature, strlen(signature), digest);
     memcpy(&mark, digest, sizeof(mark));
     uint64_t kept = log->signature_count < SMS_LOG_SIGNATURES ? log->signature_count : SMS_LOG_SIGNATURES;
     for (uint64_t i = 0; i < kept; i++)

@@ -93,7 +93,7 @@ static bool names_are_good(const struct exchange *x, const char *names)
 static void hash_hex(const void *data, size_t size, char hex[HEX_SIZE + 1])
 {
     unsigned char digest[SHA256_SIZE];
-    sha256(data, size, digest);
+    digest_sha256(data, size, digest);
     hex_encode(digest, sizeof(digest), hex);
 }
 
@@ -118,9 +118,9 @@ static void signing_key(const struct given *given, const char *secret, unsigned 
     unsigned char next[SHA256_SIZE];
     char first[256];
     snprintf(first, sizeof(first), "AWS4%s", secret);
-    hmac_sha256(first, strlen(first), steps[0], strlen(steps[0]), key);
+    digest_hmac_sha256(first, strlen(first), steps[0], strlen(steps[0]), key);
     for (size_t i = 1; i < sizeof(steps) / sizeof(*steps); i++) {
-        hmac_sha256(key, SHA256_SIZE, steps[i], strlen(steps[i]), next);
+        digest_hmac_sha256(key, SHA256_SIZE, steps[i], strlen(steps[i]), next);
         memcpy(key, next, SHA256_SIZE);
     }
 }
@@ -140,7 +140,7 @@ static bool signature_is_good(const struct exchange *x, const struct given *give
     if (size < 0 || (size_t)size >= sizeof(text))
         return false;
     signing_key(given, secret, key);
-    hmac_sha256(key, sizeof(key), text, strlen(text), digest);
+    digest_hmac_sha256(key, sizeof(key), text, strlen(text), digest);
     hex_encode(digest, sizeof(digest), wanted);
     return strcmp(wanted, given->signature) == 0;
 }

@@ -228,7 +228,7 @@ static bool body_is_good(const struct signature *signature, struct span body)
     buf_init(&canonical, body.size + 2);
     buf_init(&hash, 64);
     bool good = dkim_canonical_body(&canonical, body.text, body.size, signature->body_form);
-    sha256(buf_string(&canonical), canonical.size, digest);
+    digest_sha256(buf_string(&canonical), canonical.size, digest);
     good = good && base64_append(&hash, digest, sizeof(digest)) &&
            text_is(&signature->body_hash, buf_string(&hash));
     buf_free(&canonical);
@@ -288,7 +288,7 @@ static bool value_is_good(const struct signature *signature, const struct parts 
         const unsigned char *input = (const unsigned char *)data.data;
         size_t size = data.size;
         if (!rsa) { /* RFC 8463, 3: the hash is what is signed */
-            sha256(data.data, data.size, digest);
+            digest_sha256(data.data, data.size, digest);
             input = digest;
             size = sizeof(digest);
         }

@@ -70,7 +70,7 @@ static bool is_signed(const struct vendors *vendors, const struct exchange *x, c
     buf_init(&text, TEXT_TO_SIGN_MAX);
     buf_init(&wanted, 2 * SHA256_SIZE);
     buf_printf(&text, "%s %s\n%s\n%s", x->method, x->path, timestamp, key);
-    hmac_sha256(vendors->secret, strlen(vendors->secret), buf_string(&text), text.size, digest);
+    digest_hmac_sha256(vendors->secret, strlen(vendors->secret), buf_string(&text), text.size, digest);
     base64_append(&wanted, digest, sizeof(digest));
     bool good = !text.overflowed && digest_equal_text(signature, buf_string(&wanted));
     buf_free(&text);

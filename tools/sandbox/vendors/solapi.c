@@ -94,7 +94,7 @@ static bool is_signed(const struct vendors *vendors, const struct login *login)
     char data[sizeof(login->date) + sizeof(login->salt)], hex[HEX_SIZE + 1];
     unsigned char digest[SHA256_SIZE];
     int size = snprintf(data, sizeof(data), "%s%s", login->date, login->salt);
-    hmac_sha256(vendors->secret, strlen(vendors->secret), data, (size_t)size, digest);
+    digest_hmac_sha256(vendors->secret, strlen(vendors->secret), data, (size_t)size, digest);
     hex_encode(digest, sizeof(digest), hex);
     return digest_equal(hex, login->signature, HEX_SIZE);
 }

@@ -14,9 +14,9 @@ enum { CREDENTIAL_MAX = 1024, FIRST_STATUS = 400, LAST_STATUS = 599 };
 static void digest_id(const struct vendor_arrival *arrival, char id[2 * SHA256_SIZE + 1])
 {
     unsigned char key[SHA256_SIZE], digest[SHA256_SIZE];
-    sha256(arrival->recipient, strlen(arrival->recipient), key);
+    digest_sha256(arrival->recipient, strlen(arrival->recipient), key);
     const char *text = arrival->text ? arrival->text : arrival->body;
-    hmac_sha256(key, sizeof(key), text, arrival->text ? strlen(text) : arrival->body_size, digest);
+    digest_hmac_sha256(key, sizeof(key), text, arrival->text ? strlen(text) : arrival->body_size, digest);
     hex_encode(digest, sizeof(digest), id);
 }
 

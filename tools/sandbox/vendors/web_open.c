@@ -47,8 +47,8 @@ static bool multiply(const unsigned char number[WEB_SECRET], const unsigned char
 static void derive(const char *secret, const char *label, const char *name, unsigned char out[SHA256_SIZE])
 {
     unsigned char key[SHA256_SIZE];
-    hmac_sha256(secret, strlen(secret), label, strlen(label), key);
-    hmac_sha256(key, sizeof(key), name, strlen(name), out);
+    digest_hmac_sha256(secret, strlen(secret), label, strlen(label), key);
+    digest_hmac_sha256(key, sizeof(key), name, strlen(name), out);
 }
 
 bool web_open_receiver(const char *secret, const char *name, struct web_receiver *receiver)
@@ -77,8 +77,8 @@ static bool shared_secret(const struct web_receiver *receiver, const unsigned ch
     memcpy(info.label, label, sizeof(label));
     memcpy(info.receiver, receiver->point, WEB_POINT);
     memcpy(info.sender, sender, WEB_POINT);
-    hmac_sha256(receiver->auth, WEB_AUTH, common + 1, WEB_SECRET, prk); /* the point's x */
-    hmac_sha256(prk, sizeof(prk), &info, sizeof(info), out);
+    digest_hmac_sha256(receiver->auth, WEB_AUTH, common + 1, WEB_SECRET, prk); /* the point's x */
+    digest_hmac_sha256(prk, sizeof(prk), &info, sizeof(info), out);
     return true;
 }
 
@@ -103,9 +103,9 @@ static const char *open_record(const unsigned char *salt, const unsigned char ik
                                const unsigned char *record, size_t size, struct buf *text)
 {
     unsigned char prk[SHA256_SIZE], key[SHA256_SIZE], nonce[SHA256_SIZE], clear[WEB_BODY_MAX];
-    hmac_sha256(salt, SALT, ikm, SHA256_SIZE, prk);
-    hmac_sha256(prk, sizeof(prk), key_label, sizeof(key_label) - 1, key);
-    hmac_sha256(prk, sizeof(prk), nonce_label, sizeof(nonce_label) - 1, nonce);
+    digest_hmac_sha256(salt, SALT, ikm, SHA256_SIZE, prk);
+    digest_hmac_sha256(prk, sizeof(prk), key_label, sizeof(key_label) - 1, key);
+    digest_hmac_sha256(prk, sizeof(prk), nonce_label, sizeof(nonce_label) - 1, nonce);
     if (!decrypt(key, nonce, record, size, clear))
         return "web: does not decrypt";
     size_t end = size - TAG;

@@ -151,7 +151,7 @@ const char *web_vapid_check(struct web_vapid *web, const char *authorization, co
     if (strncasecmp(authorization, "vapid ", 6) != 0)
         return "web: authorization is not vapid";
     struct known_token found = {0};
-    sha256(authorization, strlen(authorization), found.digest);
+    digest_sha256(authorization, strlen(authorization), found.digest);
     struct known_token *known = &web->tokens[place_of(found.digest, TOKENS_KEPT)];
     if (known->expires_s <= now_s || memcmp(known->digest, found.digest, SHA256_SIZE) != 0) {
         const char *fault = check_header(authorization + 6, origin, now_s, &found);
@@ -167,7 +167,7 @@ const char *web_vapid_check(struct web_vapid *web, const char *authorization, co
 bool web_vapid_key_fits(struct web_vapid *web, const char *name, const unsigned char key[WEB_POINT])
 {
     struct known_name found = {0};
-    sha256(name, strlen(name), found.digest);
+    digest_sha256(name, strlen(name), found.digest);
     struct known_name *known = &web->names[place_of(found.digest, NAMES_KEPT)];
     if (known->key[0] != 0 && memcmp(known->digest, found.digest, SHA256_SIZE) == 0)
         return memcmp(known->key, key, WEB_POINT) == 0;

@@ -47,7 +47,7 @@ static bool is_signed(const struct vendors *vendors, const struct exchange *x, c
     buf_init(&text, HOOK_BODY_MAX + ID_MAX + TIMESTAMP_DIGITS + 2);
     buf_printf(&text, "%s.%s.", id, timestamp);
     buf_append(&text, x->body.data, x->body.size);
-    hmac_sha256(vendors->secret, strlen(vendors->secret), text.data, text.size, digest);
+    digest_hmac_sha256(vendors->secret, strlen(vendors->secret), text.data, text.size, digest);
     bool good = !text.overflowed && list_has(signatures, digest);
     buf_free(&text);
     return good;
