@@ -44,12 +44,6 @@ struct channel {
     struct timer *look;
 };
 
-const char *lane_name(enum lane lane)
-{
-    static const char *const names[LANES] = {"transactional", "bulk"};
-    return names[lane];
-}
-
 const char *channel_name(const struct channel *channel)
 {
     return channel->name;

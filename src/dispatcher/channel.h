@@ -10,26 +10,14 @@
 
 #include "core/loop.h"
 #include "dispatcher/cursor.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/rows.h"
 #include "transport/transport.h"
-
-enum lane { LANE_TRANSACTIONAL, LANE_BULK, LANES };
-
-const char *lane_name(enum lane lane);
 
 struct channel;
 struct control;
 struct roster;
 struct template_cache;
-
-/* A row of outbox.channel. */
-struct channel_row {
-    int id;
-    bool paused;
-    int batch_size;
-    int64_t batch_deadline_ms;
-    int bulk_share; /* percent of a batch guaranteed to the bulk lane */
-    int64_t low_water[LANES];
-};
 
 struct channel_options {
     const char *name;

@@ -6,8 +6,8 @@
 
 #include "core/mem.h"
 #include "db/db.h"
-#include "dispatcher/channel.h"
 #include "dispatcher/job.h"
+#include "dispatcher/lane.h"
 #include "dispatcher/template.h"
 
 /* What a scan or a look saw. */

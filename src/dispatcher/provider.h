@@ -12,23 +12,8 @@
 #include "core/error.h"
 #include "core/loop.h"
 #include "dispatcher/job.h"
-#include "dispatcher/route.h"
+#include "dispatcher/rows.h"
 #include "transport/transport.h"
-
-/* A row of outbox.provider. Strings are borrowed during provider_new only. */
-struct provider_row {
-    const char *name;
-    const char *adapter;
-    struct route_rules rules; /* which messages it serves */
-    const char *settings;     /* JSON text */
-    int max_connections;
-    int max_streams;
-    int64_t connect_timeout_ms;
-    int64_t request_timeout_ms;
-    int64_t stopped_ms; /* still stopped for this long; 0 = not stopped */
-    bool limited;       /* has limits over all dispatchers */
-    int gone_limit;     /* percent of addresses reported gone above which it is not believed */
-};
 
 struct provider_events {
     void (*done)(void *arg, struct job *job); /* JOB_JUDGED or JOB_HANDED_BACK */
