@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
+#include "dispatcher/render.h"
 #include "dispatcher/roster.h"
 #include "dispatcher/settle.h"
 #include "statements.h"
@@ -220,7 +221,7 @@ static void fly(struct batch *batch)
         struct job *job = &batch->claimed.jobs[i];
         if (job->state == JOB_HANDED_BACK)
             continue;
-        claim_render(job, now);
+        render_job(job, now);
         if (job->state != JOB_CLAIMED)
             continue;
         batch->open++;
@@ -303,7 +304,7 @@ static void on_templates(void *arg, enum db_status status, const struct db_resul
         give_up(batch);
         return;
     }
-    claim_read_templates(result, channel_templates(batch->channel));
+    render_read_templates(result, channel_templates(batch->channel));
     find_templates(batch, false);
 }
 
@@ -313,7 +314,7 @@ static void find_templates(struct batch *batch, bool ask)
 {
     struct buf missing;
     buf_init(&missing, MISSING_MAX);
-    bool found = claim_find_templates(&batch->claimed, channel_templates(batch->channel), &missing);
+    bool found = render_find_templates(&batch->claimed, channel_templates(batch->channel), &missing);
     if (found || !ask) {
         board(batch);
     } else {

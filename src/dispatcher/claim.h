@@ -8,7 +8,6 @@
 #include "db/db.h"
 #include "dispatcher/job.h"
 #include "dispatcher/lane.h"
-#include "dispatcher/template.h"
 
 /* What a scan or a look saw. */
 struct claimed {
@@ -28,17 +27,6 @@ void claim_read(const struct db_result *result, struct batch *batch, struct aren
 /* The rest of reclaim.sql's columns: how much of the range is pending, up to where it stopped. */
 void claim_read_look(const struct db_result *result, int64_t *pending, int64_t *lowest, int64_t *highest,
                      int64_t *stopped);
-
-/* Gives the jobs their templates. False: some are not in the cache; their ids (bigint[], each perhaps several
- * times) are in missing. */
-bool claim_find_templates(struct claimed *claimed, struct template_cache *cache, struct buf *missing);
-
-/* Puts the rows of read_templates.sql into the cache. */
-void claim_read_templates(const struct db_result *result, struct template_cache *cache);
-
-/* Renders: the payload becomes an object, by the template if there is one. JOB_CLAIMED stays so unless the
- * job is judged here, because its payload cannot be read or rendered. */
-void claim_render(struct job *job, int64_t now_ms);
 
 /* Frees what rendering made. */
 void claim_free(struct claimed *claimed);

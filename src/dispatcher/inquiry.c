@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
+#include "dispatcher/render.h"
 #include "dispatcher/roster.h"
 
 enum {
@@ -112,7 +113,7 @@ static void on_answered(void *arg, const struct verdict *verdict)
 
 static void render_and_ask(struct inquiry *inquiry)
 {
-    claim_render(inquiry->job, clock_ms());
+    render_job(inquiry->job, clock_ms());
     if (inquiry->job->state == JOB_CLAIMED) {
         ask_next(inquiry);
         return;
@@ -126,7 +127,7 @@ static void render_and_ask(struct inquiry *inquiry)
 static bool find_template(struct inquiry *inquiry, struct buf *missing)
 {
     buf_init(missing, MISSING_MAX);
-    return claim_find_templates(&inquiry->claimed, channel_templates(inquiry->channel), missing);
+    return render_find_templates(&inquiry->claimed, channel_templates(inquiry->channel), missing);
 }
 
 static void on_template(void *arg, enum db_status status, const struct db_result *result)
@@ -136,7 +137,7 @@ static void on_template(void *arg, enum db_status status, const struct db_result
         end(inquiry, LOOK_MS);
         return;
     }
-    claim_read_templates(result, channel_templates(inquiry->channel));
+    render_read_templates(result, channel_templates(inquiry->channel));
     struct buf missing;
     (void)find_template(inquiry, &missing); /* rendering says so when there is none */
     buf_free(&missing);
