@@ -28,10 +28,8 @@ struct batch {
     struct control *control;
     struct roster *roster;
     struct db *db;
-    struct arena *arena;
     enum batch_state state;
     bool in_transaction; /* the claim's locks are held */
-    bool withdrawn;      /* nothing more may be sent */
     bool given_up;       /* BOARDING: the claim is gone, drop the flight as soon as it is known */
     struct claimed claimed;
     size_t open;             /* jobs without an end */
@@ -40,36 +38,15 @@ struct batch {
     bool looking;
     enum lane look_lane;
     uint64_t look_range;
-    int64_t flight;
+    struct flight flight;
+    int64_t flight_number;
     int notes;
-    int64_t time;           /* ms from boarding to the deadline */
-    int64_t deadline;       /* steady clock */
     int64_t session_for;    /* batch deadline that the connection was set up for; 0 = not yet */
     struct timer *watchdog; /* the server's answer is overdue, or: land again */
     struct timer *note_timer;
 };
 
 static void land(struct batch *batch);
-
-struct arena *batch_arena(const struct batch *batch)
-{
-    return batch->arena;
-}
-
-int64_t batch_time_left(const struct batch *batch)
-{
-    return batch->deadline - clock_mono();
-}
-
-int64_t batch_time(const struct batch *batch)
-{
-    return batch->time;
-}
-
-bool batch_is_withdrawn(const struct batch *batch)
-{
-    return batch->withdrawn;
-}
 
 bool batch_is_up(const struct batch *batch)
 {
@@ -103,14 +80,14 @@ static void end(struct batch *batch)
     timer_clear(batch->watchdog);
     timer_clear(batch->note_timer);
     claim_free(&batch->claimed);
-    arena_reset(batch->arena);
+    arena_reset(batch->flight.arena);
     batch->state = BATCH_IDLE;
     batch->in_transaction = false;
-    batch->withdrawn = false;
+    batch->flight.withdrawn = false;
     batch->given_up = false;
     batch->looking = false;
     batch->notes = 0;
-    batch->flight = 0;
+    batch->flight_number = 0;
     channel_batch_ended(batch->channel);
 }
 
@@ -168,11 +145,11 @@ static void on_note_timer(void *arg)
         jobs[count++] = job;
     }
     if (count > 0)
-        control_note(batch->control, batch->flight, ++batch->notes, jobs, count);
+        control_note(batch->control, batch->flight_number, ++batch->notes, jobs, count);
     mem_free(jobs);
     timer_set(batch->note_timer, NOTE_EVERY_MS);
     /* Requests end by themselves at the deadline; what still waits for its turn must not keep the batch. */
-    if (batch_time_left(batch) <= 0 && !batch->withdrawn)
+    if (clock_mono() >= batch->flight.deadline && !batch->flight.withdrawn)
         batch_withdraw(batch);
 }
 
@@ -184,13 +161,13 @@ static void maybe_land(struct batch *batch)
 
 static void route(struct batch *batch, struct job *job)
 {
-    struct provider *provider = batch->withdrawn ? NULL : roster_route(batch->roster, job);
+    struct provider *provider = batch->flight.withdrawn ? NULL : roster_route(batch->roster, job);
     if (provider) {
         provider_submit(provider, job);
         return;
     }
     batch->open--;
-    if (batch->withdrawn && job->tried_count == 0) {
+    if (batch->flight.withdrawn && job->tried_count == 0) {
         job->state = JOB_HANDED_BACK;
         return;
     }
@@ -202,8 +179,9 @@ static void route(struct batch *batch, struct job *job)
     job->verdict.not_before_ms = roster_not_before(batch->roster, job);
 }
 
-void batch_job_done(struct batch *batch, struct job *job)
+static void on_done(void *arg, struct job *job)
 {
+    struct batch *batch = arg;
     if (job->state == JOB_HANDED_BACK)
         route(batch, job);
     else
@@ -239,7 +217,7 @@ static int compare_ids(const void *a, const void *b)
 
 static void abandon_flight(struct batch *batch)
 {
-    control_drop_flight(batch->control, batch->flight);
+    control_drop_flight(batch->control, batch->flight_number);
     give_up(batch);
 }
 
@@ -250,7 +228,7 @@ static void on_held(void *arg, enum db_status status, const struct db_result *re
     (void)result;
     struct batch *batch = arg;
     timer_clear(batch->watchdog);
-    if (status != DB_OK || batch->withdrawn || batch->given_up)
+    if (status != DB_OK || batch->flight.withdrawn || batch->given_up)
         abandon_flight(batch);
     else
         fly(batch);
@@ -275,7 +253,7 @@ static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_cou
         give_up(batch);
         return;
     }
-    if (batch->withdrawn || batch->given_up) {
+    if (batch->flight.withdrawn || batch->given_up) {
         abandon_flight(batch);
         return;
     }
@@ -298,7 +276,7 @@ static void on_templates(void *arg, enum db_status status, const struct db_resul
     if (status == DB_FAILED)
         log_event(LOG_ERROR, "templates_failed", log_text("channel", channel_name(batch->channel)),
                   log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
-    if (status != DB_OK || batch->withdrawn || !control_is_ready(batch->control)) {
+    if (status != DB_OK || batch->flight.withdrawn || !control_is_ready(batch->control)) {
         if (status != DB_OK && status != DB_LOST)
             channel_rest(batch->channel);
         give_up(batch);
@@ -333,10 +311,10 @@ static void board(struct batch *batch)
         ids[i] = batch->claimed.jobs[i].message.id;
     int64_t deadline_ms = channel_settings(batch->channel)->batch_deadline_ms;
     batch->state = BATCH_BOARDING;
-    batch->time = deadline_ms;
-    batch->deadline = clock_mono() + deadline_ms;
-    batch->flight = control_open_flight(batch->control, channel_name(batch->channel), ids,
-                                        batch->claimed.count, deadline_ms, on_flight, batch);
+    batch->flight.time = deadline_ms;
+    batch->flight.deadline = clock_mono() + deadline_ms;
+    batch->flight_number = control_open_flight(batch->control, channel_name(batch->channel), ids,
+                                               batch->claimed.count, deadline_ms, on_flight, batch);
     mem_free(ids);
 }
 
@@ -377,10 +355,10 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
         give_up(batch);
         return;
     }
-    claim_read(result, batch, batch->arena, &batch->claimed);
+    claim_read(result, &batch->flight, batch->flight.arena, &batch->claimed);
     report_scan(batch, result);
     /* Between a reconnect and the lock, a flight could be opened under an id that was given up meanwhile. */
-    if (batch->claimed.count == 0 || batch->withdrawn || !control_is_ready(batch->control)) {
+    if (batch->claimed.count == 0 || batch->flight.withdrawn || !control_is_ready(batch->control)) {
         give_up(batch);
         return;
     }
@@ -459,7 +437,7 @@ static void on_settled(void *arg, enum db_status status, const struct db_result 
                   log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
     if (status == DB_OK && db_rows(result) == 0)
         log_event(LOG_WARN, "flight_recovered_by_another", log_text("channel", channel_name(batch->channel)),
-                  log_int("flight", batch->flight), log_int("rows", (int64_t)batch->claimed.count));
+                  log_int("flight", batch->flight_number), log_int("rows", (int64_t)batch->claimed.count));
 }
 
 static void on_landed(void *arg, enum db_status status, const struct db_result *result)
@@ -476,9 +454,9 @@ static void on_landed(void *arg, enum db_status status, const struct db_result *
         land_again(batch);
         return;
     }
-    bool withdrawn = batch->withdrawn;
+    bool withdrawn = batch->flight.withdrawn;
     batch->in_transaction = false;
-    control_flight_ended(batch->control, batch->flight);
+    control_flight_ended(batch->control, batch->flight_number);
     end(batch);
     if (withdrawn)
         channel_disturb(batch->channel);
@@ -492,7 +470,7 @@ static void send_landing(struct batch *batch)
         settle_add(&arrays, &batch->claimed.jobs[i]);
     char dispatcher[16], flight[24];
     snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->control));
-    snprintf(flight, sizeof flight, "%" PRId64, batch->flight);
+    snprintf(flight, sizeof flight, "%" PRId64, batch->flight_number);
     const char *parameters[3 + SETTLE_COLUMNS] = {dispatcher, flight, channel_name(batch->channel)};
     settle_finish(&arrays, parameters + 3);
     if (!batch->in_transaction) {
@@ -557,9 +535,9 @@ void batch_withdraw(struct batch *batch)
 {
     if (batch->state == BATCH_IDLE)
         return;
-    batch->withdrawn = true;
+    batch->flight.withdrawn = true;
     if (batch->state == BATCH_FLYING) {
-        roster_withdraw(batch->roster, batch);
+        roster_withdraw(batch->roster, &batch->flight);
         maybe_land(batch);
     }
 }
@@ -571,7 +549,9 @@ struct batch *batch_new(struct channel *channel, const char *conninfo, const cha
     batch->channel = channel;
     batch->control = channel_control(channel);
     batch->roster = channel_roster(channel);
-    batch->arena = arena_new();
+    batch->flight.arena = arena_new();
+    batch->flight.done = on_done;
+    batch->flight.arg = batch;
     batch->watchdog = timer_new(channel_loop(channel), on_watchdog, batch);
     batch->note_timer = timer_new(channel_loop(channel), on_note_timer, batch);
     batch->db = db_new(channel_loop(channel), conninfo, application_name, &events, batch);
@@ -584,7 +564,7 @@ void batch_free(struct batch *batch)
         return;
     db_free(batch->db);
     claim_free(&batch->claimed);
-    arena_free(batch->arena);
+    arena_free(batch->flight.arena);
     timer_free(batch->watchdog);
     timer_free(batch->note_timer);
     mem_free(batch);

@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/mem.h"
 #include "dispatcher/channel.h"
 #include "dispatcher/cursor.h"
 #include "dispatcher/job.h"
@@ -44,15 +43,5 @@ void batch_reclaim(struct batch *batch, enum lane lane, const struct range *rang
 
 /* The process is ending: hands back what is not yet on the wire. */
 void batch_withdraw(struct batch *batch);
-
-/* A job came back from its provider. */
-void batch_job_done(struct batch *batch, struct job *job);
-
-/* Nothing more of it may be sent. */
-bool batch_is_withdrawn(const struct batch *batch);
-
-struct arena *batch_arena(const struct batch *batch);
-int64_t batch_time_left(const struct batch *batch); /* ms until its hard deadline */
-int64_t batch_time(const struct batch *batch);      /* ms that it had in all */
 
 #endif

@@ -55,7 +55,7 @@ static void read_standing(const struct db_result *result, int row, struct job *j
     }
 }
 
-void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
+void claim_read(const struct db_result *result, struct flight *flight, struct arena *arena,
                 struct claimed *claimed)
 {
     int rows = db_rows(result);
@@ -67,7 +67,7 @@ void claim_read(const struct db_result *result, struct batch *batch, struct aren
     for (int row = 0; row < rows; row++) {
         struct job *job = &claimed->jobs[row];
         enum lane lane = db_bool(result, row, BULK) ? LANE_BULK : LANE_TRANSACTIONAL;
-        job->batch = batch;
+        job->flight = flight;
         job->queue_pos = db_int(result, row, QUEUE_POS);
         job->app = db_is_null(result, row, APP) ? NULL : copy(result, arena, row, APP);
         job->environment =

@@ -20,8 +20,8 @@ struct claimed {
 enum { CLAIM_COLUMNS = 16 };
 
 /* The columns of claim.sql, which reclaim.sql and take_doubt.sql begin with too. A first row without an id
- * is a look that took none. */
-void claim_read(const struct db_result *result, struct batch *batch, struct arena *arena,
+ * is a look that took none. flight: of the jobs, may be NULL. */
+void claim_read(const struct db_result *result, struct flight *flight, struct arena *arena,
                 struct claimed *claimed);
 
 /* The rest of reclaim.sql's columns: how much of the range is pending, up to where it stopped. */

@@ -1,17 +1,28 @@
-/* One message on its way through a dispatcher: claimed, rendered, routed, sent, judged. Lives in its batch.
- */
+/* One message on its way through a dispatcher: claimed, rendered, routed, sent, judged. */
 #ifndef PGOUTBOX_DISPATCHER_JOB_H
 #define PGOUTBOX_DISPATCHER_JOB_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/mem.h"
 #include "providers/adapter.h"
 #include "transport/transport.h"
 
 struct provider;
-struct batch;
 struct template;
+struct job;
+
+/* What a job knows of the list in the air that it is on. It lives longer than its jobs. */
+struct flight {
+    struct arena *arena; /* the jobs' memory */
+    int64_t time;        /* ms from boarding to the deadline */
+    int64_t deadline;    /* steady clock: all requests must have ended by then */
+    bool withdrawn;      /* nothing more of it may be sent */
+    /* A job that was submitted to a provider comes back, JOB_JUDGED or JOB_HANDED_BACK. */
+    void (*done)(void *arg, struct job *job);
+    void *arg;
+};
 
 enum { JOB_TRIED_MAX = 4 };
 
@@ -28,7 +39,7 @@ enum job_state {
 };
 
 struct job {
-    struct batch *batch;
+    struct flight *flight; /* NULL: it is only asked about */
     struct message message;
     const char *app;         /* NULL = any */
     const char *environment; /* of the provider: "production" or "sandbox" */

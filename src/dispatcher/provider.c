@@ -7,7 +7,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "dispatcher/batch.h"
 #include "dispatcher/mail_files.h"
 #include "dispatcher/provider_internal.h"
 
@@ -102,11 +101,11 @@ size_t provider_room(const struct provider *provider)
     return taken < limit ? limit - taken : 0;
 }
 
-static void finish(struct provider *provider, struct job *job, enum job_state state)
+static void finish(struct job *job, enum job_state state)
 {
     job->state = state;
     job->judged_ms = clock_ms();
-    provider->events.done(provider->events.arg, job);
+    job->flight->done(job->flight->arg, job);
 }
 
 static void push_back(struct provider *provider, struct job *job)
@@ -128,7 +127,7 @@ static struct job *pop_front(struct provider *provider)
     return job;
 }
 
-void provider_hand_back(struct provider *provider, const struct batch *batch)
+void provider_hand_back(struct provider *provider, const struct flight *flight)
 {
     struct job *job = provider->first;
     provider->first = NULL;
@@ -137,7 +136,7 @@ void provider_hand_back(struct provider *provider, const struct batch *batch)
     struct job *back = NULL, **back_last = &back;
     for (struct job *next; job; job = next) {
         next = job->next;
-        if (!batch || job->batch == batch) {
+        if (!flight || job->flight == flight) {
             *back_last = job;
             back_last = &job->next;
             job->next = NULL;
@@ -147,7 +146,7 @@ void provider_hand_back(struct provider *provider, const struct batch *batch)
     }
     for (struct job *next; back; back = next) {
         next = back->next;
-        finish(provider, back, JOB_HANDED_BACK);
+        finish(back, JOB_HANDED_BACK);
     }
 }
 
@@ -226,14 +225,14 @@ void provider_maybe_free_retired(struct provider *provider)
 static void pass_on(struct provider *provider, struct job *job)
 {
     job->tried[job->tried_count++] = provider; /* there is room: no more are given it than are remembered */
-    finish(provider, job, JOB_HANDED_BACK);
+    finish(job, JOB_HANDED_BACK);
 }
 
 /* Surely not processed: try again at once within this batch while that makes sense, first on the same
  * provider. */
 static void unsent(struct provider *provider, struct job *job)
 {
-    if (job->sends < SENDS_MAX && provider_takes_jobs(provider) && !batch_is_withdrawn(job->batch))
+    if (job->sends < SENDS_MAX && provider_takes_jobs(provider) && !job->flight->withdrawn)
         push_back(provider, job);
     else
         pass_on(provider, job);
@@ -307,7 +306,7 @@ static void refresh(struct provider *provider, struct job *job)
     if (job->refreshed)
         provider_stop(provider, job->verdict.reason);
     /* Nothing pumps the queue of a closed provider, and nobody withdraws a batch twice. */
-    if (!provider_takes_jobs(provider) || batch_is_withdrawn(job->batch)) {
+    if (!provider_takes_jobs(provider) || job->flight->withdrawn) {
         pass_on(provider, job);
         return;
     }
@@ -360,13 +359,13 @@ static void on_response(void *arg, const struct response *response)
         if (blame == BLAME_PROVIDER)
             pass_on(provider, job);
         else
-            finish(provider, job, JOB_JUDGED);
+            finish(job, JOB_JUDGED);
         break;
     case VERDICT_SENT:
     case VERDICT_REJECTED:
     case VERDICT_ADDRESS_GONE:
     case VERDICT_IN_DOUBT:
-        finish(provider, job, JOB_JUDGED);
+        finish(job, JOB_JUDGED);
         break;
     }
     provider_pump(provider);
@@ -375,41 +374,41 @@ static void on_response(void *arg, const struct response *response)
 
 /* A request that is cut short is in doubt and is repeated: one that might not get its whole time is not
  * begun, unless the deadline is so short that half of it must do. */
-static int64_t least_time(const struct provider *provider, const struct batch *batch)
+static int64_t least_time(const struct provider *provider, const struct flight *flight)
 {
-    int64_t half = batch_time(batch) / 2;
+    int64_t half = flight->time / 2;
     return provider->request_timeout_ms < half ? provider->request_timeout_ms : half;
 }
 
 static void launch(struct provider *provider, struct job *job)
 {
-    int64_t left = batch_time_left(job->batch);
-    if (left < least_time(provider, job->batch)) {
+    int64_t left = job->flight->deadline - clock_mono();
+    if (left < least_time(provider, job->flight)) {
         if (job->sends == 0) /* else what was said to it stands */
             job->verdict = verdict_make(VERDICT_UNSENT, "the batch's deadline came first");
-        finish(provider, job, JOB_JUDGED);
+        finish(job, JOB_JUDGED);
         return;
     }
     const char *token = provider->credential.value.token;
     job->provider = provider;
-    job->provider_name = arena_strdup(batch_arena(job->batch), provider->name);
+    job->provider_name = arena_strdup(job->flight->arena, provider->name);
     job->endpoint = NULL;
     struct error err;
     if (!mail_files_read(provider->attachments_dir, job->message.payload, &err)) {
         job->verdict = verdict_make(VERDICT_REJECTED, "payload.%s", err.text);
-        finish(provider, job, JOB_JUDGED);
+        finish(job, JOB_JUDGED);
         return;
     }
-    if (!provider->adapter->build(provider->settings, &job->message, token, clock_ms(),
-                                  batch_arena(job->batch), &job->request, &job->verdict)) {
-        finish(provider, job, JOB_JUDGED);
+    if (!provider->adapter->build(provider->settings, &job->message, token, clock_ms(), job->flight->arena,
+                                  &job->request, &job->verdict)) {
+        finish(job, JOB_JUDGED);
         return;
     }
     if (provider->endpoint_cache) {
         job->endpoint = endpoint_cache_take(provider->endpoint_cache, job->request.origin, &err);
         if (!job->endpoint) {
             job->verdict = verdict_make(VERDICT_UNSENT, "%s", err.text);
-            finish(provider, job, JOB_JUDGED);
+            finish(job, JOB_JUDGED);
             return;
         }
     }
@@ -464,11 +463,6 @@ void provider_submit(struct provider *provider, struct job *job)
     job->refreshed = false; /* that was another provider's credential */
     push_back(provider, job);
     provider_pump(provider);
-}
-
-void provider_withdraw(struct provider *provider, const struct batch *batch)
-{
-    provider_hand_back(provider, batch);
 }
 
 void provider_on_slots(void *arg)

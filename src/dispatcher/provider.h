@@ -1,6 +1,6 @@
 /*
  * A provider row at work: its adapter, its connections, its credential, its queue and its health. Jobs go in
- * by provider_submit and come back, judged or handed back, through the `done` callback.
+ * by provider_submit and come back, judged or handed back, through their flight.
  */
 #ifndef PGOUTBOX_DISPATCHER_PROVIDER_H
 #define PGOUTBOX_DISPATCHER_PROVIDER_H
@@ -16,8 +16,7 @@
 #include "transport/transport.h"
 
 struct provider_events {
-    void (*done)(void *arg, struct job *job); /* JOB_JUDGED or JOB_HANDED_BACK */
-    void (*capacity)(void *arg);              /* it can take more than a moment ago */
+    void (*capacity)(void *arg); /* it can take more than a moment ago */
     void (*stopped)(void *arg, const char *name, const char *reason,
                     int64_t for_ms); /* every message would fail */
     /* Its circuit breaker changed: "open", "probing" or "closed". reason may be NULL. */
@@ -57,7 +56,7 @@ int64_t provider_turn(struct provider *provider, int64_t longest);
  * left of its limits. */
 size_t provider_room(const struct provider *provider);
 
-/* job->request's memory comes from arena. deadline_mono: the request must have ended by then. */
+/* The job comes back through its flight. */
 void provider_submit(struct provider *provider, struct job *job);
 
 struct question;
@@ -84,8 +83,9 @@ void provider_limits_read(struct provider *provider);
  * then stopped, and reason (for the messages) is filled. */
 bool provider_distrusts_gone(struct provider *provider, char *reason, size_t size);
 
-/* Hands back every job of the batch that is queued and not yet with the transport. */
-void provider_withdraw(struct provider *provider, const struct batch *batch);
+/* Hands back every job of the flight, or of all when it is NULL, that is queued and not yet with the
+ * transport. */
+void provider_hand_back(struct provider *provider, const struct flight *flight);
 
 /* No new jobs: hands back what is queued and frees itself when nothing is in the air any more. */
 void provider_retire(struct provider *provider);

@@ -54,8 +54,6 @@ void provider_block(struct provider *provider, int64_t for_ms, const char *why);
 void provider_stop(struct provider *provider, const char *reason);
 /* The timer of a block. */
 void provider_on_unblock(void *arg);
-/* Hands back the queued jobs of one batch, or of all when batch is NULL. */
-void provider_hand_back(struct provider *provider, const struct batch *batch);
 /* Free slots have appeared. */
 void provider_on_slots(void *arg);
 /* From the loop: an endpoint is not freed inside its own callback. */

@@ -6,7 +6,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "dispatcher/batch.h"
 #include "dispatcher/control.h"
 #include "dispatcher/route.h"
 #include "formats/country.h"
@@ -42,12 +41,6 @@ struct provider *roster_find(const struct roster *roster, const char *name)
 }
 
 /* ---- Events of the providers ---- */
-
-static void on_job_done(void *arg, struct job *job)
-{
-    (void)arg;
-    batch_job_done(job->batch, job);
-}
 
 static void on_capacity(void *arg)
 {
@@ -115,8 +108,7 @@ void roster_read(struct roster *roster, const struct provider_row *row)
         return;
     struct provider *provider = keep_provider(roster, row);
     if (!provider) {
-        struct provider_events events = {.done = on_job_done,
-                                         .capacity = on_capacity,
+        struct provider_events events = {.capacity = on_capacity,
                                          .stopped = on_stopped,
                                          .health = on_health,
                                          .lease = on_lease,
@@ -247,10 +239,10 @@ void roster_tell_health(const struct roster *roster)
         provider_tell_health(roster->providers[i]);
 }
 
-void roster_withdraw(struct roster *roster, const struct batch *batch)
+void roster_withdraw(struct roster *roster, const struct flight *flight)
 {
     for (size_t i = 0; i < roster->count; i++)
-        provider_withdraw(roster->providers[i], batch);
+        provider_hand_back(roster->providers[i], flight);
 }
 
 void roster_give_back(struct roster *roster)

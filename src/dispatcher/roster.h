@@ -1,7 +1,7 @@
 /*
  * The providers of a channel: kept, replaced and retired as the rows of outbox.provider are read; which of
  * them takes a job, and what they have room for. What they have to tell about themselves goes to the log and,
- * by the control connection, to the database; jobs that are done go back to their batches.
+ * by the control connection, to the database.
  */
 #ifndef PGOUTBOX_DISPATCHER_ROSTER_H
 #define PGOUTBOX_DISPATCHER_ROSTER_H
@@ -63,8 +63,8 @@ void roster_leased(struct roster *roster, const char *name, bool ok, int tokens,
 /* The control connection is back: what it missed is told again. */
 void roster_tell_health(const struct roster *roster);
 
-/* Takes back from the providers what the batch has not on the wire yet. */
-void roster_withdraw(struct roster *roster, const struct batch *batch);
+/* Takes back from the providers what the flight has not on the wire yet. */
+void roster_withdraw(struct roster *roster, const struct flight *flight);
 /* Nothing will be started for now: returns what is leased of limits. */
 void roster_give_back(struct roster *roster);
 
