@@ -24,9 +24,8 @@ enum {
 enum batch_state { BATCH_IDLE, BATCH_CLAIMING, BATCH_BOARDING, BATCH_FLYING, BATCH_LANDING };
 
 struct batch {
-    struct channel *channel;
-    struct control *control;
-    struct roster *roster;
+    struct batch_options options; /* conninfo and application_name are gone */
+    struct batch_events events;
     struct db *db;
     enum batch_state state;
     bool in_transaction; /* the claim's locks are held */
@@ -37,7 +36,7 @@ struct batch {
     int limit_transactional; /* of which this many may be of that lane */
     bool looking;
     enum lane look_lane;
-    uint64_t look_range;
+    uint64_t look_range; /* its id */
     struct flight flight;
     int64_t flight_number;
     int notes;
@@ -75,7 +74,8 @@ size_t batch_promised(const struct batch *batch)
     }
 }
 
-static void end(struct batch *batch)
+/* released: rows that were locked are still pending. */
+static void end(struct batch *batch, bool released)
 {
     timer_clear(batch->watchdog);
     timer_clear(batch->note_timer);
@@ -88,7 +88,7 @@ static void end(struct batch *batch)
     batch->looking = false;
     batch->notes = 0;
     batch->flight_number = 0;
-    channel_batch_ended(batch->channel);
+    batch->events.ended(batch->events.arg, released);
 }
 
 /* Ends the transaction without a change; its rows are free again. */
@@ -106,9 +106,7 @@ static void give_up(struct batch *batch)
 {
     bool claimed = batch->claimed.count > 0;
     roll_back(batch);
-    end(batch);
-    if (claimed)
-        channel_disturb(batch->channel);
+    end(batch, claimed);
 }
 
 /* ---- Flying ---- */
@@ -125,7 +123,7 @@ static void doubt_gone(struct batch *batch)
     char reason[sizeof(((struct verdict *)NULL)->reason)];
     for (size_t i = 0; i < batch->claimed.count; i++) {
         struct job *job = &batch->claimed.jobs[i];
-        if (is_gone(job) && roster_distrusts_gone(batch->roster, job, reason, sizeof reason))
+        if (is_gone(job) && roster_distrusts_gone(batch->options.roster, job, reason, sizeof reason))
             job->verdict = verdict_make(VERDICT_STOPPED, "%s", reason);
     }
 }
@@ -135,7 +133,7 @@ static void on_note_timer(void *arg)
     struct batch *batch = arg;
     struct job **jobs = mem_array(batch->claimed.count, sizeof *jobs);
     size_t count = 0;
-    bool can_note = control_is_ready(batch->control); /* if not now, then with the next note */
+    bool can_note = control_is_ready(batch->options.control); /* if not now, then with the next note */
     for (size_t i = 0; i < batch->claimed.count; i++) {
         struct job *job = &batch->claimed.jobs[i];
         if (!can_note || job->noted || job->state < JOB_JUDGED || job->state == JOB_HANDED_BACK ||
@@ -145,7 +143,7 @@ static void on_note_timer(void *arg)
         jobs[count++] = job;
     }
     if (count > 0)
-        control_note(batch->control, batch->flight_number, ++batch->notes, jobs, count);
+        control_note(batch->options.control, batch->flight_number, ++batch->notes, jobs, count);
     mem_free(jobs);
     timer_set(batch->note_timer, NOTE_EVERY_MS);
     /* Requests end by themselves at the deadline; what still waits for its turn must not keep the batch. */
@@ -161,7 +159,7 @@ static void maybe_land(struct batch *batch)
 
 static void route(struct batch *batch, struct job *job)
 {
-    struct provider *provider = batch->flight.withdrawn ? NULL : roster_route(batch->roster, job);
+    struct provider *provider = batch->flight.withdrawn ? NULL : roster_route(batch->options.roster, job);
     if (provider) {
         provider_submit(provider, job);
         return;
@@ -176,7 +174,7 @@ static void route(struct batch *batch, struct job *job)
     if (job->tried_count > 0) /* what the last one said stands */
         return;
     job->verdict = verdict_make(VERDICT_UNSENT, "no provider takes it now");
-    job->verdict.not_before_ms = roster_not_before(batch->roster, job);
+    job->verdict.not_before_ms = roster_not_before(batch->options.roster, job);
 }
 
 static void on_done(void *arg, struct job *job)
@@ -217,7 +215,7 @@ static int compare_ids(const void *a, const void *b)
 
 static void abandon_flight(struct batch *batch)
 {
-    control_drop_flight(batch->control, batch->flight_number);
+    control_drop_flight(batch->options.control, batch->flight_number);
     give_up(batch);
 }
 
@@ -249,7 +247,7 @@ static void on_flight(void *arg, bool ok, const int64_t *taken, size_t taken_cou
 {
     struct batch *batch = arg;
     if (!ok) {
-        channel_rest(batch->channel);
+        batch->events.unwell(batch->events.arg);
         give_up(batch);
         return;
     }
@@ -274,15 +272,15 @@ static void on_templates(void *arg, enum db_status status, const struct db_resul
     struct batch *batch = arg;
     timer_clear(batch->watchdog);
     if (status == DB_FAILED)
-        log_event(LOG_ERROR, "templates_failed", log_text("channel", channel_name(batch->channel)),
+        log_event(LOG_ERROR, "templates_failed", log_text("channel", batch->options.channel),
                   log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
-    if (status != DB_OK || batch->flight.withdrawn || !control_is_ready(batch->control)) {
+    if (status != DB_OK || batch->flight.withdrawn || !control_is_ready(batch->options.control)) {
         if (status != DB_OK && status != DB_LOST)
-            channel_rest(batch->channel);
+            batch->events.unwell(batch->events.arg);
         give_up(batch);
         return;
     }
-    render_read_templates(result, channel_templates(batch->channel));
+    render_read_templates(result, batch->options.templates);
     find_templates(batch, false);
 }
 
@@ -292,7 +290,7 @@ static void find_templates(struct batch *batch, bool ask)
 {
     struct buf missing;
     buf_init(&missing, MISSING_MAX);
-    bool found = render_find_templates(&batch->claimed, channel_templates(batch->channel), &missing);
+    bool found = render_find_templates(&batch->claimed, batch->options.templates, &missing);
     if (found || !ask) {
         board(batch);
     } else {
@@ -309,11 +307,11 @@ static void board(struct batch *batch)
     int64_t *ids = mem_array(batch->claimed.count, sizeof *ids);
     for (size_t i = 0; i < batch->claimed.count; i++)
         ids[i] = batch->claimed.jobs[i].message.id;
-    int64_t deadline_ms = channel_settings(batch->channel)->batch_deadline_ms;
+    int64_t deadline_ms = batch->options.row->batch_deadline_ms;
     batch->state = BATCH_BOARDING;
     batch->flight.time = deadline_ms;
     batch->flight.deadline = clock_mono() + deadline_ms;
-    batch->flight_number = control_open_flight(batch->control, channel_name(batch->channel), ids,
+    batch->flight_number = control_open_flight(batch->options.control, batch->options.channel, ids,
                                                batch->claimed.count, deadline_ms, on_flight, batch);
     mem_free(ids);
 }
@@ -321,24 +319,32 @@ static void board(struct batch *batch)
 static void report_scan(struct batch *batch, const struct db_result *result)
 {
     if (batch->looking) {
-        int64_t pending, lowest, highest, stopped;
-        claim_read_look(result, &pending, &lowest, &highest, &stopped);
-        channel_looked(batch->channel, batch->look_lane, batch->look_range, pending, lowest, highest,
-                       stopped);
+        struct batch_look look = {.lane = batch->look_lane, .range = batch->look_range};
+        claim_read_look(result, &look.pending, &look.lowest, &look.highest, &look.stopped);
+        batch->events.looked(batch->events.arg, &look);
         return;
     }
-    const int *rows = batch->claimed.rows;
-    bool full[LANES] = {rows[LANE_TRANSACTIONAL] >= batch->limit_transactional,
-                        rows[LANE_TRANSACTIONAL] + rows[LANE_BULK] >= batch->limit};
-    channel_scanned(batch->channel, rows, batch->claimed.last, full);
+    const struct claimed *claimed = &batch->claimed;
+    struct batch_scan scan;
+    int rows = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        rows += scan.rows[lane] = claimed->rows[lane];
+        scan.last[lane] = claimed->last[lane];
+    }
+    scan.failed = false;
+    scan.full[LANE_TRANSACTIONAL] = scan.rows[LANE_TRANSACTIONAL] >= batch->limit_transactional;
+    scan.full[LANE_BULK] = rows >= batch->limit;
+    batch->events.scanned(batch->events.arg, &scan);
 }
 
 static void report_failure(struct batch *batch)
 {
     if (batch->looking)
-        channel_look_failed(batch->channel, batch->look_lane, batch->look_range);
+        batch->events.looked(
+            batch->events.arg,
+            &(struct batch_look){.failed = true, .lane = batch->look_lane, .range = batch->look_range});
     else
-        channel_scan_failed(batch->channel);
+        batch->events.scanned(batch->events.arg, &(struct batch_scan){.failed = true});
 }
 
 static void on_claimed(void *arg, enum db_status status, const struct db_result *result)
@@ -347,22 +353,22 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
     timer_clear(batch->watchdog);
     if (status != DB_OK) {
         if (status == DB_FAILED)
-            log_event(LOG_ERROR, "claim_failed", log_text("channel", channel_name(batch->channel)),
+            log_event(LOG_ERROR, "claim_failed", log_text("channel", batch->options.channel),
                       log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
         report_failure(batch);
         if (status != DB_LOST) /* another connection may go on */
-            channel_rest(batch->channel);
+            batch->events.unwell(batch->events.arg);
         give_up(batch);
         return;
     }
     claim_read(result, &batch->flight, batch->flight.arena, &batch->claimed);
     report_scan(batch, result);
     /* Between a reconnect and the lock, a flight could be opened under an id that was given up meanwhile. */
-    if (batch->claimed.count == 0 || batch->flight.withdrawn || !control_is_ready(batch->control)) {
+    if (batch->claimed.count == 0 || batch->flight.withdrawn || !control_is_ready(batch->options.control)) {
         give_up(batch);
         return;
     }
-    log_event(LOG_DEBUG, "claimed", log_text("channel", channel_name(batch->channel)),
+    log_event(LOG_DEBUG, "claimed", log_text("channel", batch->options.channel),
               log_int("rows", (int64_t)batch->claimed.count), log_int("look", batch->looking));
     find_templates(batch, true);
 }
@@ -370,7 +376,7 @@ static void on_claimed(void *arg, enum db_status status, const struct db_result 
 /* Configuration is read after the first connection is up, and may change later. */
 static void set_up_session(struct batch *batch)
 {
-    int64_t deadline_ms = channel_settings(batch->channel)->batch_deadline_ms;
+    int64_t deadline_ms = batch->options.row->batch_deadline_ms;
     if (batch->session_for == deadline_ms)
         return;
     batch->session_for = deadline_ms;
@@ -392,19 +398,18 @@ static void send_claim(struct batch *batch, const struct db_statement *statement
     db_sync(batch->db);
 }
 
-void batch_claim(struct batch *batch, int transactional, int limit)
+void batch_claim(struct batch *batch, const int64_t after[LANES], int transactional, int limit)
 {
-    char after[LANES][24], at_most[16], in_all[16];
+    char positions[LANES][24], at_most[16], in_all[16];
     batch->limit_transactional = transactional;
     batch->limit = limit;
     for (int lane = 0; lane < LANES; lane++)
-        snprintf(after[lane], sizeof after[lane], "%" PRId64,
-                 cursor_scan_from(channel_cursor(batch->channel, (enum lane)lane)));
+        snprintf(positions[lane], sizeof positions[lane], "%" PRId64, after[lane]);
     snprintf(at_most, sizeof at_most, "%d", transactional);
     snprintf(in_all, sizeof in_all, "%d", limit);
     send_claim(batch, &sql_claim,
-               (const char *const[]){channel_name(batch->channel), after[LANE_TRANSACTIONAL],
-                                     after[LANE_BULK], at_most, in_all});
+               (const char *const[]){batch->options.channel, positions[LANE_TRANSACTIONAL],
+                                     positions[LANE_BULK], at_most, in_all});
 }
 
 void batch_reclaim(struct batch *batch, enum lane lane, const struct range *range, int limit)
@@ -418,7 +423,7 @@ void batch_reclaim(struct batch *batch, enum lane lane, const struct range *rang
     batch->look_lane = lane;
     batch->look_range = range->id;
     send_claim(batch, &sql_reclaim,
-               (const char *const[]){channel_name(batch->channel), lane_name(lane), after, upto, rows});
+               (const char *const[]){batch->options.channel, lane_name(lane), after, upto, rows});
 }
 
 /* ---- Landing ---- */
@@ -433,10 +438,10 @@ static void on_settled(void *arg, enum db_status status, const struct db_result 
 {
     struct batch *batch = arg;
     if (status == DB_FAILED)
-        log_event(LOG_ERROR, "settle_failed", log_text("channel", channel_name(batch->channel)),
+        log_event(LOG_ERROR, "settle_failed", log_text("channel", batch->options.channel),
                   log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
     if (status == DB_OK && db_rows(result) == 0)
-        log_event(LOG_WARN, "flight_recovered_by_another", log_text("channel", channel_name(batch->channel)),
+        log_event(LOG_WARN, "flight_recovered_by_another", log_text("channel", batch->options.channel),
                   log_int("flight", batch->flight_number), log_int("rows", (int64_t)batch->claimed.count));
 }
 
@@ -456,10 +461,8 @@ static void on_landed(void *arg, enum db_status status, const struct db_result *
     }
     bool withdrawn = batch->flight.withdrawn;
     batch->in_transaction = false;
-    control_flight_ended(batch->control, batch->flight_number);
-    end(batch);
-    if (withdrawn)
-        channel_disturb(batch->channel);
+    control_flight_ended(batch->options.control, batch->flight_number);
+    end(batch, withdrawn);
 }
 
 static void send_landing(struct batch *batch)
@@ -469,9 +472,9 @@ static void send_landing(struct batch *batch)
     for (size_t i = 0; i < batch->claimed.count; i++)
         settle_add(&arrays, &batch->claimed.jobs[i]);
     char dispatcher[16], flight[24];
-    snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->control));
+    snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->options.control));
     snprintf(flight, sizeof flight, "%" PRId64, batch->flight_number);
-    const char *parameters[3 + SETTLE_COLUMNS] = {dispatcher, flight, channel_name(batch->channel)};
+    const char *parameters[3 + SETTLE_COLUMNS] = {dispatcher, flight, batch->options.channel};
     settle_finish(&arrays, parameters + 3);
     if (!batch->in_transaction) {
         set_up_session(batch);
@@ -516,13 +519,13 @@ static void on_up(void *arg)
     if (batch->state == BATCH_LANDING)
         send_landing(batch);
     else
-        channel_batch_up(batch->channel);
+        batch->events.up(batch->events.arg);
 }
 
 static void on_down(void *arg, const char *reason)
 {
     struct batch *batch = arg;
-    log_event(LOG_WARN, "claim_connection_lost", log_text("channel", channel_name(batch->channel)),
+    log_event(LOG_WARN, "claim_connection_lost", log_text("channel", batch->options.channel),
               log_text("reason", reason));
     batch->in_transaction = false;
     if (batch->state == BATCH_BOARDING)
@@ -537,24 +540,24 @@ void batch_withdraw(struct batch *batch)
         return;
     batch->flight.withdrawn = true;
     if (batch->state == BATCH_FLYING) {
-        roster_withdraw(batch->roster, &batch->flight);
+        roster_withdraw(batch->options.roster, &batch->flight);
         maybe_land(batch);
     }
 }
 
-struct batch *batch_new(struct channel *channel, const char *conninfo, const char *application_name)
+struct batch *batch_new(const struct batch_options *options, const struct batch_events *events)
 {
-    static const struct db_events events = {.up = on_up, .down = on_down};
+    static const struct db_events db_events = {.up = on_up, .down = on_down};
     struct batch *batch = mem_alloc(sizeof *batch);
-    batch->channel = channel;
-    batch->control = channel_control(channel);
-    batch->roster = channel_roster(channel);
+    batch->options = *options;
+    batch->options.conninfo = batch->options.application_name = NULL;
+    batch->events = *events;
     batch->flight.arena = arena_new();
     batch->flight.done = on_done;
     batch->flight.arg = batch;
-    batch->watchdog = timer_new(channel_loop(channel), on_watchdog, batch);
-    batch->note_timer = timer_new(channel_loop(channel), on_note_timer, batch);
-    batch->db = db_new(channel_loop(channel), conninfo, application_name, &events, batch);
+    batch->watchdog = timer_new(options->loop, on_watchdog, batch);
+    batch->note_timer = timer_new(options->loop, on_note_timer, batch);
+    batch->db = db_new(options->loop, options->conninfo, options->application_name, &db_events, batch);
     return batch;
 }
 

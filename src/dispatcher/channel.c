@@ -152,9 +152,12 @@ static bool start_scan(struct channel *channel, struct batch *batch, int limit)
     channel->due = false;
     channel->scanning = true;
     timer_clear(channel->poll);
-    for (int lane = 0; lane < LANES; lane++)
+    int64_t after[LANES];
+    for (int lane = 0; lane < LANES; lane++) {
         cursor_scan_started(channel->cursors[lane]);
-    batch_claim(batch, limit - bulk_rows(channel, limit), limit);
+        after[lane] = cursor_scan_from(channel->cursors[lane]);
+    }
+    batch_claim(batch, after, limit - bulk_rows(channel, limit), limit);
     return true;
 }
 
@@ -254,18 +257,27 @@ void channel_control_lost(struct channel *channel)
     channel->due = true;
 }
 
-void channel_scanned(struct channel *channel, const int by_lane[LANES], const int64_t last[LANES],
-                     const bool full[LANES])
+/* ---- Events of the batches ---- */
+
+static void on_scanned(void *arg, const struct batch_scan *scan)
 {
+    struct channel *channel = arg;
     channel->scanning = false;
+    if (scan->failed) {
+        for (int lane = 0; lane < LANES; lane++)
+            cursor_scan_failed(channel->cursors[lane]);
+        scan_later(channel, POLL_BUSY_MAX_MS);
+        return;
+    }
     int rows = 0;
     for (int lane = 0; lane < LANES; lane++) {
-        cursor_scanned(channel->cursors[lane], last[lane], by_lane[lane], full[lane], clock_mono());
-        rows += by_lane[lane];
+        cursor_scanned(channel->cursors[lane], scan->last[lane], scan->rows[lane], scan->full[lane],
+                       clock_mono());
+        rows += scan->rows[lane];
     }
     if (rows > 0)
         wake(channel);
-    bool more = full[LANE_TRANSACTIONAL] || full[LANE_BULK];
+    bool more = scan->full[LANE_TRANSACTIONAL] || scan->full[LANE_BULK];
     if (rows > 0 && more)
         channel->due = true;
     else if (rows > 0 || more) /* a lane without a row this time is full at once */
@@ -274,43 +286,40 @@ void channel_scanned(struct channel *channel, const int by_lane[LANES], const in
         found_nothing(channel);
 }
 
-void channel_scan_failed(struct channel *channel)
+static void on_looked(void *arg, const struct batch_look *look)
 {
-    channel->scanning = false;
-    for (int lane = 0; lane < LANES; lane++)
-        cursor_scan_failed(channel->cursors[lane]);
-    scan_later(channel, POLL_BUSY_MAX_MS);
-}
-
-void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
-                    int64_t highest, int64_t stopped)
-{
+    struct channel *channel = arg;
+    struct cursor *cursor = channel->cursors[look->lane];
     channel->looking = false;
-    cursor_look_stopped(channel->cursors[lane], range, stopped, clock_mono());
-    cursor_looked(channel->cursors[lane], range, pending, lowest, highest, clock_mono());
-}
-
-void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range)
-{
-    channel->looking = false;
-    cursor_look_failed(channel->cursors[lane], range, clock_mono());
-}
-
-void channel_batch_ended(struct channel *channel)
-{
-    step(channel);
+    if (look->failed) {
+        cursor_look_failed(cursor, look->range, clock_mono());
+        return;
+    }
+    cursor_look_stopped(cursor, look->range, look->stopped, clock_mono());
+    cursor_looked(cursor, look->range, look->pending, look->lowest, look->highest, clock_mono());
 }
 
 /* The timer of looks goes on when the rest is over. */
-void channel_rest(struct channel *channel)
+static void on_unwell(void *arg)
 {
+    struct channel *channel = arg;
     channel->rest_until = clock_mono() + REST_MS;
 }
 
-void channel_batch_up(struct channel *channel)
+static void on_batch_up(void *arg)
 {
-    step(channel);
+    step(arg);
 }
+
+static void on_batch_ended(void *arg, bool released)
+{
+    if (released)
+        channel_disturb(arg);
+    else
+        step(arg);
+}
+
+/* ---- Events of the control connection ---- */
 
 void channel_tick(struct channel *channel, int64_t position, const struct snapshot *snapshot)
 {
@@ -375,7 +384,21 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
     channel->batch_count = options->connections;
     channel->batches = mem_array((size_t)options->connections, sizeof *channel->batches);
     for (int i = 0; i < channel->batch_count; i++)
-        channel->batches[i] = batch_new(channel, options->conninfo, options->application_name);
+        channel->batches[i] =
+            batch_new(&(struct batch_options){.loop = loop,
+                                              .control = control,
+                                              .roster = channel->roster,
+                                              .templates = channel->templates,
+                                              .channel = channel->name,
+                                              .row = &channel->row,
+                                              .conninfo = options->conninfo,
+                                              .application_name = options->application_name},
+                      &(struct batch_events){.up = on_batch_up,
+                                             .scanned = on_scanned,
+                                             .looked = on_looked,
+                                             .unwell = on_unwell,
+                                             .ended = on_batch_ended,
+                                             .arg = channel});
     channel->inquiry = inquiry_new(channel);
     return channel;
 }

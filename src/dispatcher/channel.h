@@ -54,15 +54,4 @@ void channel_stop(struct channel *channel);          /* no new claims; hand back
 bool channel_is_done(const struct channel *channel); /* after channel_stop: nothing is in the air */
 bool channel_is_ready(const struct channel *channel);
 
-/* From its batches. */
-void channel_batch_up(struct channel *channel);
-void channel_scanned(struct channel *channel, const int by_lane[LANES], const int64_t last[LANES],
-                     const bool full[LANES]);
-void channel_scan_failed(struct channel *channel);
-void channel_looked(struct channel *channel, enum lane lane, uint64_t range, int64_t pending, int64_t lowest,
-                    int64_t highest, int64_t stopped);
-void channel_look_failed(struct channel *channel, enum lane lane, uint64_t range);
-void channel_batch_ended(struct channel *channel);
-void channel_rest(struct channel *channel); /* the database is unwell: no claims for a moment */
-
 #endif
