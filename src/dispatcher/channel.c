@@ -20,7 +20,6 @@ enum {
 };
 
 struct channel {
-    struct loop *loop;
     struct control *control;
     char *name;
     struct channel_row row;
@@ -49,39 +48,9 @@ const char *channel_name(const struct channel *channel)
     return channel->name;
 }
 
-int channel_id(const struct channel *channel)
-{
-    return channel->row.id;
-}
-
-struct loop *channel_loop(const struct channel *channel)
-{
-    return channel->loop;
-}
-
-struct control *channel_control(const struct channel *channel)
-{
-    return channel->control;
-}
-
-const struct channel_row *channel_settings(const struct channel *channel)
-{
-    return &channel->row;
-}
-
 struct roster *channel_roster(const struct channel *channel)
 {
     return channel->roster;
-}
-
-struct template_cache *channel_templates(const struct channel *channel)
-{
-    return channel->templates;
-}
-
-bool channel_is_stopping(const struct channel *channel)
-{
-    return channel->stopping;
 }
 
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane)
@@ -367,7 +336,6 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
                             const struct channel_options *options)
 {
     struct channel *channel = mem_alloc(sizeof *channel);
-    channel->loop = loop;
     channel->control = control;
     channel->name = mem_strdup(options->name);
     channel->roster = roster_new(&(struct roster_options){.loop = loop,
@@ -399,7 +367,11 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
                                              .unwell = on_unwell,
                                              .ended = on_batch_ended,
                                              .arg = channel});
-    channel->inquiry = inquiry_new(channel);
+    channel->inquiry = inquiry_new(&(struct inquiry_options){.loop = loop,
+                                                             .control = control,
+                                                             .roster = channel->roster,
+                                                             .templates = channel->templates,
+                                                             .channel = channel->name});
     return channel;
 }
 
@@ -421,6 +393,7 @@ void channel_stop(struct channel *channel)
     for (int i = 0; i < channel->batch_count; i++)
         batch_withdraw(channel->batches[i]);
     roster_give_back(channel->roster);
+    inquiry_stop(channel->inquiry);
 }
 
 bool channel_is_done(const struct channel *channel)
@@ -436,6 +409,7 @@ void channel_free(struct channel *channel)
     if (!channel)
         return;
     channel->stopping = true;
+    inquiry_stop(channel->inquiry);
     roster_free(channel->roster);
     inquiry_free(channel->inquiry);
     for (int i = 0; i < channel->batch_count; i++)

@@ -17,7 +17,6 @@
 struct channel;
 struct control;
 struct roster;
-struct template_cache;
 
 struct channel_options {
     const char *name;
@@ -31,13 +30,7 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
 void channel_free(struct channel *channel); /* NULL is allowed */
 
 const char *channel_name(const struct channel *channel);
-int channel_id(const struct channel *channel);
-struct loop *channel_loop(const struct channel *channel);
-struct control *channel_control(const struct channel *channel);
-const struct channel_row *channel_settings(const struct channel *channel);
 struct roster *channel_roster(const struct channel *channel);
-struct template_cache *channel_templates(const struct channel *channel);
-bool channel_is_stopping(const struct channel *channel);
 struct cursor *channel_cursor(const struct channel *channel, enum lane lane);
 
 /* Its row has been read (again). */

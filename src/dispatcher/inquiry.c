@@ -16,10 +16,9 @@ enum {
 };
 
 struct inquiry {
-    struct channel *channel;
-    struct control *control;
-    struct roster *roster;
+    struct inquiry_options options;
     struct timer *timer;
+    bool stopping;
     /* Of the message at hand. */
     struct arena *arena;
     struct claimed claimed;
@@ -32,7 +31,7 @@ struct inquiry {
 
 static bool may_go_on(const struct inquiry *inquiry)
 {
-    return !channel_is_stopping(inquiry->channel) && control_is_ready(inquiry->control);
+    return !inquiry->stopping && control_is_ready(inquiry->options.control);
 }
 
 /* Whoever does not come to an answer leaves the message to the next turn. */
@@ -48,7 +47,7 @@ static bool is_ok(const struct inquiry *inquiry, const char *what, enum db_statu
                   const struct db_result *result)
 {
     if (status == DB_FAILED)
-        log_event(LOG_ERROR, "inquiry_failed", log_text("channel", channel_name(inquiry->channel)),
+        log_event(LOG_ERROR, "inquiry_failed", log_text("channel", inquiry->options.channel),
                   log_text("at", what), log_text("sqlstate", db_sqlstate(result)),
                   log_text("error", db_message(result)));
     return status == DB_OK;
@@ -77,8 +76,8 @@ static void settle(struct inquiry *inquiry, enum job_state state, const struct v
     for (size_t i = 0; i < inquiry->next; i++)
         db_array_text(&asked, inquiry->suspects[i]);
     db_array_finish(&asked);
-    control_settle_doubt(inquiry->control, inquiry->job, inquiry->turn, buf_string(&asked), on_settled,
-                         inquiry);
+    control_settle_doubt(inquiry->options.control, inquiry->job, inquiry->turn, buf_string(&asked),
+                         on_settled, inquiry);
     buf_free(&asked);
 }
 
@@ -92,7 +91,7 @@ static void ask_next(struct inquiry *inquiry)
         settle(inquiry, JOB_JUDGED, &verdict);
         return;
     }
-    struct provider *provider = roster_find(inquiry->roster, inquiry->suspects[inquiry->next++]);
+    struct provider *provider = roster_find(inquiry->options.roster, inquiry->suspects[inquiry->next++]);
     if (!provider || !provider_ask(provider, &inquiry->question)) {
         verdict = verdict_make(VERDICT_IN_DOUBT, "not asked yet");
         settle(inquiry, JOB_DEFERRED, &verdict);
@@ -127,7 +126,7 @@ static void render_and_ask(struct inquiry *inquiry)
 static bool find_template(struct inquiry *inquiry, struct buf *missing)
 {
     buf_init(missing, MISSING_MAX);
-    return render_find_templates(&inquiry->claimed, channel_templates(inquiry->channel), missing);
+    return render_find_templates(&inquiry->claimed, inquiry->options.templates, missing);
 }
 
 static void on_template(void *arg, enum db_status status, const struct db_result *result)
@@ -137,7 +136,7 @@ static void on_template(void *arg, enum db_status status, const struct db_result
         end(inquiry, LOOK_MS);
         return;
     }
-    render_read_templates(result, channel_templates(inquiry->channel));
+    render_read_templates(result, inquiry->options.templates);
     struct buf missing;
     (void)find_template(inquiry, &missing); /* rendering says so when there is none */
     buf_free(&missing);
@@ -158,7 +157,7 @@ static struct sent_span read_span(const struct db_result *result)
 static void find_suspects(struct inquiry *inquiry, const char *provider)
 {
     struct provider *const *providers;
-    size_t count = roster_providers(inquiry->roster, &providers);
+    size_t count = roster_providers(inquiry->options.roster, &providers);
     inquiry->suspects = arena_alloc(inquiry->arena, (count + 1) * sizeof *inquiry->suspects);
     inquiry->suspect_count = inquiry->next = 0;
     if (provider)
@@ -189,7 +188,7 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
     if (find_template(inquiry, &missing))
         render_and_ask(inquiry);
     else
-        control_read_templates(inquiry->control, buf_string(&missing), on_template, inquiry);
+        control_read_templates(inquiry->options.control, buf_string(&missing), on_template, inquiry);
     buf_free(&missing);
 }
 
@@ -198,7 +197,7 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
 static bool list_ready(const struct inquiry *inquiry, struct buf *names)
 {
     struct provider *const *providers;
-    size_t count = roster_providers(inquiry->roster, &providers), ready = 0;
+    size_t count = roster_providers(inquiry->options.roster, &providers), ready = 0;
     bool all = true;
     db_array_start(names);
     for (size_t i = 0; i < count; i++) {
@@ -223,23 +222,26 @@ static void on_timer(void *arg)
     struct buf ready;
     buf_init(&ready, NAMES_MAX);
     if (may_go_on(inquiry) && list_ready(inquiry, &ready))
-        control_take_doubt(inquiry->control, channel_name(inquiry->channel), buf_string(&ready), on_taken,
+        control_take_doubt(inquiry->options.control, inquiry->options.channel, buf_string(&ready), on_taken,
                            inquiry);
     else
         timer_set(inquiry->timer, LOOK_MS);
     buf_free(&ready);
 }
 
-struct inquiry *inquiry_new(struct channel *channel)
+struct inquiry *inquiry_new(const struct inquiry_options *options)
 {
     struct inquiry *inquiry = mem_alloc(sizeof *inquiry);
-    inquiry->channel = channel;
-    inquiry->control = channel_control(channel);
-    inquiry->roster = channel_roster(channel);
+    inquiry->options = *options;
     inquiry->arena = arena_new();
-    inquiry->timer = timer_new(channel_loop(channel), on_timer, inquiry);
+    inquiry->timer = timer_new(options->loop, on_timer, inquiry);
     timer_set(inquiry->timer, LOOK_MS);
     return inquiry;
+}
+
+void inquiry_stop(struct inquiry *inquiry)
+{
+    inquiry->stopping = true;
 }
 
 void inquiry_free(struct inquiry *inquiry)

@@ -6,11 +6,14 @@
 #ifndef PGOUTBOX_DISPATCHER_INQUIRY_H
 #define PGOUTBOX_DISPATCHER_INQUIRY_H
 
+#include "core/loop.h"
 #include "core/mem.h"
 #include "providers/adapter.h"
 
+struct control;
 struct provider;
-struct channel;
+struct roster;
+struct template_cache;
 
 /* One question to one provider. The caller keeps all of it until the answer has come. */
 struct question {
@@ -26,8 +29,18 @@ struct question {
 
 struct inquiry;
 
-/* Asks from time to time until it is freed, while the channel's control connection is ready. */
-struct inquiry *inquiry_new(struct channel *channel);
-void inquiry_free(struct inquiry *inquiry); /* after the channel's providers; NULL is allowed */
+/* All of it must outlive the inquiry, but for the roster. */
+struct inquiry_options {
+    struct loop *loop;
+    struct control *control;
+    struct roster *roster;
+    struct template_cache *templates;
+    const char *channel; /* its name */
+};
+
+/* Asks from time to time until it is stopped, while the control connection is ready. */
+struct inquiry *inquiry_new(const struct inquiry_options *options);
+void inquiry_stop(struct inquiry *inquiry); /* asks nothing any more */
+void inquiry_free(struct inquiry *inquiry); /* after the roster; NULL is allowed */
 
 #endif
