@@ -69,6 +69,10 @@ bool db_bool(const struct db_result *result, int row, int column);
 const char *db_sqlstate(const struct db_result *result); /* "" when none */
 const char *db_message(const struct db_result *result);  /* primary message, one line */
 
+/* A number as a parameter; the text lives until the end of the block. */
+#define DB_INT_TEXT(value) db_int_text((char[24]){0}, (value))
+const char *db_int_text(char room[24], int64_t value);
+
 /* Postgres array literals, as parameters for bigint[], text[] …: start, add elements, finish. */
 void db_array_start(struct buf *out);
 void db_array_int(struct buf *out, int64_t value);

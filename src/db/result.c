@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,12 @@ const char *db_sqlstate(const struct db_result *result)
 const char *db_message(const struct db_result *result)
 {
     return result->message.text;
+}
+
+const char *db_int_text(char room[24], int64_t value)
+{
+    snprintf(room, 24, "%" PRId64, value);
+    return room;
 }
 
 void db_array_start(struct buf *out)

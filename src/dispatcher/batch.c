@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
+#include "dispatcher/flights.h"
 #include "dispatcher/render.h"
 #include "dispatcher/roster.h"
 #include "dispatcher/settle.h"
@@ -143,7 +144,7 @@ static void on_note_timer(void *arg)
         jobs[count++] = job;
     }
     if (count > 0)
-        control_note(batch->options.control, batch->flight_number, ++batch->notes, jobs, count);
+        flights_note(batch->options.flights, batch->flight_number, ++batch->notes, jobs, count);
     mem_free(jobs);
     timer_set(batch->note_timer, NOTE_EVERY_MS);
     /* Requests end by themselves at the deadline; what still waits for its turn must not keep the batch. */
@@ -215,7 +216,7 @@ static int compare_ids(const void *a, const void *b)
 
 static void abandon_flight(struct batch *batch)
 {
-    control_drop_flight(batch->options.control, batch->flight_number);
+    flights_drop(batch->options.flights, batch->flight_number);
     give_up(batch);
 }
 
@@ -311,8 +312,8 @@ static void board(struct batch *batch)
     batch->state = BATCH_BOARDING;
     batch->flight.time = deadline_ms;
     batch->flight.deadline = clock_mono() + deadline_ms;
-    batch->flight_number = control_open_flight(batch->options.control, batch->options.channel, ids,
-                                               batch->claimed.count, deadline_ms, on_flight, batch);
+    batch->flight_number = flights_open(batch->options.flights, batch->options.channel, ids,
+                                        batch->claimed.count, deadline_ms, on_flight, batch);
     mem_free(ids);
 }
 
@@ -461,7 +462,7 @@ static void on_landed(void *arg, enum db_status status, const struct db_result *
     }
     bool withdrawn = batch->flight.withdrawn;
     batch->in_transaction = false;
-    control_flight_ended(batch->options.control, batch->flight_number);
+    flights_ended(batch->options.flights, batch->flight_number);
     end(batch, withdrawn);
 }
 

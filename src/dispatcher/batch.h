@@ -23,6 +23,7 @@
 
 struct batch;
 struct control;
+struct flights;
 struct roster;
 struct template_cache;
 
@@ -57,6 +58,7 @@ struct batch_events {
 struct batch_options {
     struct loop *loop;
     struct control *control;
+    struct flights *flights;
     struct roster *roster;
     struct template_cache *templates;
     const char *channel;           /* its name */

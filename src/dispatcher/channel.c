@@ -48,14 +48,12 @@ const char *channel_name(const struct channel *channel)
     return channel->name;
 }
 
-struct roster *channel_roster(const struct channel *channel)
+bool channel_low_water(const struct channel *channel, enum lane lane, int64_t *position)
 {
-    return channel->roster;
-}
-
-struct cursor *channel_cursor(const struct channel *channel, enum lane lane)
-{
-    return channel->cursors[lane];
+    if (!channel->cursors[lane])
+        return false;
+    *position = cursor_low_water(channel->cursors[lane]);
+    return true;
 }
 
 /* ---- When to claim ---- */
@@ -219,6 +217,11 @@ void channel_notified(struct channel *channel)
     scan_now(channel);
 }
 
+void channel_attached(struct channel *channel)
+{
+    roster_tell_health(channel->roster); /* what it missed */
+}
+
 void channel_control_lost(struct channel *channel)
 {
     channel->asleep = false;
@@ -308,7 +311,7 @@ void channel_disturb(struct channel *channel)
 
 /* ---- Configuration ---- */
 
-void channel_configure(struct channel *channel, const struct channel_row *row)
+void channel_read(struct channel *channel, const struct channel_row *row)
 {
     bool resumed = channel->configured && channel->row.paused && !row->paused;
     bool first = !channel->configured;
@@ -324,37 +327,43 @@ void channel_configure(struct channel *channel, const struct channel_row *row)
             cursor_disturb(channel->cursors[lane], clock_mono());
 }
 
+void channel_read_provider(struct channel *channel, const struct provider_row *row)
+{
+    roster_read(channel->roster, row);
+}
+
 void channel_configured(struct channel *channel)
 {
+    roster_read_all(channel->roster);
     channel->configured = true;
     step(channel);
 }
 
 /* ---- Life ---- */
 
-struct channel *channel_new(struct loop *loop, struct transport *transport, struct control *control,
-                            const struct channel_options *options)
+struct channel *channel_new(const struct channel_options *options)
 {
     struct channel *channel = mem_alloc(sizeof *channel);
-    channel->control = control;
+    channel->control = options->control;
     channel->name = mem_strdup(options->name);
-    channel->roster = roster_new(&(struct roster_options){.loop = loop,
-                                                          .transport = transport,
-                                                          .control = control,
+    channel->roster = roster_new(&(struct roster_options){.loop = options->loop,
+                                                          .transport = options->transport,
+                                                          .control = options->control,
                                                           .channel = channel->name,
                                                           .capacity = on_capacity,
                                                           .arg = channel});
     channel->templates = template_cache_new(TEMPLATES_MAX);
     channel->poll_ms = POLL_MS;
-    channel->poll = timer_new(loop, on_poll, channel);
-    channel->look = timer_new(loop, on_look_timer, channel);
+    channel->poll = timer_new(options->loop, on_poll, channel);
+    channel->look = timer_new(options->loop, on_look_timer, channel);
     timer_set(channel->look, LOOKING_MS);
     channel->batch_count = options->connections;
     channel->batches = mem_array((size_t)options->connections, sizeof *channel->batches);
     for (int i = 0; i < channel->batch_count; i++)
         channel->batches[i] =
-            batch_new(&(struct batch_options){.loop = loop,
-                                              .control = control,
+            batch_new(&(struct batch_options){.loop = options->loop,
+                                              .control = options->control,
+                                              .flights = options->flights,
                                               .roster = channel->roster,
                                               .templates = channel->templates,
                                               .channel = channel->name,
@@ -367,8 +376,8 @@ struct channel *channel_new(struct loop *loop, struct transport *transport, stru
                                              .unwell = on_unwell,
                                              .ended = on_batch_ended,
                                              .arg = channel});
-    channel->inquiry = inquiry_new(&(struct inquiry_options){.loop = loop,
-                                                             .control = control,
+    channel->inquiry = inquiry_new(&(struct inquiry_options){.loop = options->loop,
+                                                             .control = options->control,
                                                              .roster = channel->roster,
                                                              .templates = channel->templates,
                                                              .channel = channel->name});

@@ -1,45 +1,43 @@
-#include "dispatcher/control_internal.h"
+#include "dispatcher/config.h"
 
 #include <string.h>
 
+#include "core/log.h"
 #include "core/mem.h"
-#include "dispatcher/roster.h"
 #include "statements.h"
 
-struct channel *control_channel(const struct control *control, const char *name)
-{
-    for (size_t i = 0; i < control->channel_count; i++)
-        if (strcmp(channel_name(control->channels[i]), name) == 0)
-            return control->channels[i];
-    return NULL;
-}
+struct config {
+    struct control *control;
+    struct config_events events;
+    size_t channel_count;
+    bool configured;
+};
 
 static void on_channels(void *arg, enum db_status status, const struct db_result *result)
 {
-    struct control *control = arg;
+    struct config *config = arg;
     control_report("config_failed", status, result);
     if (status != DB_OK)
         return;
-    if ((size_t)db_rows(result) != control->channel_count && control->configured) {
+    if ((size_t)db_rows(result) != config->channel_count && config->configured) {
         log_event(LOG_ERROR, "config_failed",
                   log_text("error", "a channel is not in outbox.channel any more"));
-    } else if ((size_t)db_rows(result) != control->channel_count) {
-        control->options.unusable(control->options.arg,
-                                  "--channels: not every one of them exists in outbox.channel");
+    } else if ((size_t)db_rows(result) != config->channel_count) {
+        config->events.unusable(config->events.arg,
+                                "--channels: not every one of them exists in outbox.channel");
         return;
     }
     for (int row = 0; row < db_rows(result); row++) {
-        struct channel *channel = control_channel(control, db_text(result, row, 0));
-        struct channel_row settings = {.id = (int)db_int(result, row, 1),
-                                       .paused = db_bool(result, row, 2),
-                                       .batch_size = (int)db_int(result, row, 3),
-                                       .batch_deadline_ms = db_int(result, row, 4),
-                                       .bulk_share = (int)db_int(result, row, 5)};
+        struct channel_row channel = {.id = (int)db_int(result, row, 1),
+                                      .paused = db_bool(result, row, 2),
+                                      .batch_size = (int)db_int(result, row, 3),
+                                      .batch_deadline_ms = db_int(result, row, 4),
+                                      .bulk_share = (int)db_int(result, row, 5)};
         for (int lane = 0; lane < LANES; lane++) {
             int64_t first_open = db_int(result, row, 6 + lane);
-            settings.low_water[lane] = first_open > 0 ? first_open - 1 : 0;
+            channel.low_water[lane] = first_open > 0 ? first_open - 1 : 0;
         }
-        channel_configure(channel, &settings);
+        config->events.channel_row(config->events.arg, db_text(result, row, 0), &channel);
     }
 }
 
@@ -84,12 +82,10 @@ static void read_regions(const char *lines, struct regions *regions)
 
 static void on_providers(void *arg, enum db_status status, const struct db_result *result)
 {
-    struct control *control = arg;
+    struct config *config = arg;
     control_report("config_failed", status, result);
     if (status != DB_OK)
         return;
-    for (size_t i = 0; i < control->channel_count; i++)
-        roster_reload(channel_roster(control->channels[i]));
     for (int row = 0; row < db_rows(result); row++) {
         struct regions regions;
         read_regions(db_text(result, row, REGIONS), &regions);
@@ -109,22 +105,35 @@ static void on_providers(void *arg, enum db_status status, const struct db_resul
             .stopped_ms = db_int(result, row, STOPPED),
             .limited = db_bool(result, row, LIMITED),
             .gone_limit = (int)db_int(result, row, GONE_LIMIT)};
-        roster_read(channel_roster(control_channel(control, db_text(result, row, CHANNEL))), &provider);
+        config->events.provider_row(config->events.arg, db_text(result, row, CHANNEL), &provider);
         mem_free(regions.text);
     }
-    bool first = !control->configured;
-    control->configured = true;
-    for (size_t i = 0; i < control->channel_count; i++) {
-        roster_reloaded(channel_roster(control->channels[i]));
-        channel_configured(control->channels[i]);
-    }
+    bool first = !config->configured;
+    config->configured = true;
+    control_configured(config->control);
+    config->events.configured(config->events.arg);
     log_event(first ? LOG_INFO : LOG_DEBUG, "configured", log_int("providers", db_rows(result)));
 }
 
-void control_read_config(struct control *control)
+void config_read(struct config *config)
 {
-    const char *const names[] = {buf_string(&control->channel_names)};
-    db_send(control->db, &sql_read_channels, 1, names, on_channels, control);
-    db_send(control->db, &sql_read_providers, 1, names, on_providers, control);
-    db_sync(control->db);
+    struct db *db = control_db(config->control);
+    const char *const names[] = {control_channels(config->control)};
+    db_send(db, &sql_read_channels, 1, names, on_channels, config);
+    db_send(db, &sql_read_providers, 1, names, on_providers, config);
+    db_sync(db);
+}
+
+struct config *config_new(struct control *control, size_t channel_count, const struct config_events *events)
+{
+    struct config *config = mem_alloc(sizeof *config);
+    config->control = control;
+    config->events = *events;
+    config->channel_count = channel_count;
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    mem_free(config);
 }

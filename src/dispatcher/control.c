@@ -1,13 +1,25 @@
-#include "dispatcher/control_internal.h"
+#include "dispatcher/control.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/mem.h"
-#include "dispatcher/roster.h"
 #include "statements.h"
 
-enum { REGISTER_AGAIN_MS = 1000 };
+enum { REGISTER_AGAIN_MS = 1000, NAMES_MAX = 65536 };
+
+struct control {
+    struct db *db;
+    struct control_events events;
+    char *name;
+    struct buf channels; /* text[] */
+    int id;              /* 0 = not registered */
+    bool attached;       /* our lock is held by this connection */
+    bool configured;
+    bool leaving;
+    struct timer *again; /* the server refused to register us */
+};
 
 struct sleeping {
     void (*result)(void *arg, bool got);
@@ -24,17 +36,51 @@ bool control_is_ready(const struct control *control)
     return control->attached && control->configured && !control->leaving;
 }
 
+bool control_is_attached(const struct control *control)
+{
+    return control->attached;
+}
+
+void control_configured(struct control *control)
+{
+    control->configured = true;
+}
+
 int control_dispatcher(const struct control *control)
 {
     return control->id;
 }
 
-void control_reported(void *arg, enum db_status status, const struct db_result *result)
+const char *control_channels(const struct control *control)
+{
+    return buf_string(&control->channels);
+}
+
+struct db *control_db(const struct control *control)
+{
+    return control->db;
+}
+
+/* ---- Statements ---- */
+
+void control_report(const char *event, enum db_status status, const struct db_result *result)
+{
+    if (status == DB_FAILED)
+        log_event(LOG_ERROR, event, log_text("sqlstate", db_sqlstate(result)),
+                  log_text("error", db_message(result)));
+}
+
+static void on_told(void *arg, enum db_status status, const struct db_result *result)
 {
     control_report(arg, status, result);
 }
 
-/* ---- Sleeping ---- */
+void control_tell(struct control *control, const char *event, const struct db_statement *statement, int count,
+                  const char *const *values)
+{
+    db_send(control->db, statement, count, values, on_told, (void *)(uintptr_t)event);
+    db_sync(control->db);
+}
 
 static void on_asleep(void *arg, enum db_status status, const struct db_result *result)
 {
@@ -48,36 +94,33 @@ void control_sleep(struct control *control, int channel_id, void (*result)(void 
 {
     struct sleeping *sleeping = mem_alloc(sizeof *sleeping);
     *sleeping = (struct sleeping){.result = result, .arg = arg};
-    db_send(control->db, &sql_fall_asleep, 1, (const char *const[]){INT_TEXT(channel_id)}, on_asleep,
+    db_send(control->db, &sql_fall_asleep, 1, (const char *const[]){DB_INT_TEXT(channel_id)}, on_asleep,
             sleeping);
     db_sync(control->db);
 }
 
 void control_awake(struct control *control, int channel_id)
 {
-    db_send(control->db, &sql_stay_awake, 1, (const char *const[]){INT_TEXT(channel_id)}, NULL, NULL);
+    db_send(control->db, &sql_stay_awake, 1, (const char *const[]){DB_INT_TEXT(channel_id)}, NULL, NULL);
     db_sync(control->db);
 }
 
 void control_stop_provider(struct control *control, const char *name, const char *reason, int64_t for_ms)
 {
-    db_send(control->db, &sql_stop_provider, 3, (const char *const[]){name, reason, INT_TEXT(for_ms)},
-            control_reported, control_event("stop_provider_failed"));
-    db_sync(control->db);
+    control_tell(control, "stop_provider_failed", &sql_stop_provider, 3,
+                 (const char *const[]){name, reason, DB_INT_TEXT(for_ms)});
 }
 
 void control_report_provider(struct control *control, const char *name, const char *state, const char *reason)
 {
-    if (!control->attached)
-        return;
-    db_send(control->db, &sql_report_provider, 4,
-            (const char *const[]){name, INT_TEXT(control->id), state, reason}, control_reported,
-            control_event("report_provider_failed"));
-    db_sync(control->db);
+    if (control->attached)
+        control_tell(control, "report_provider_failed", &sql_report_provider, 4,
+                     (const char *const[]){name, DB_INT_TEXT(control->id), state, reason});
 }
 
 struct lease {
-    struct roster *roster;
+    control_leased_fn *leased;
+    void *arg;
     char name[];
 };
 
@@ -86,51 +129,44 @@ static void on_leased(void *arg, enum db_status status, const struct db_result *
     struct lease *lease = arg;
     control_report("lease_failed", status, result);
     bool ok = status == DB_OK;
-    roster_leased(lease->roster, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
+    lease->leased(lease->arg, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
                   ok ? (int)db_int(result, 0, 1) : 0, ok ? db_int(result, 0, 2) : 0);
     mem_free(lease);
 }
 
-bool control_lease(struct control *control, struct roster *roster, const char *name, int wanted, int unused,
-                   int in_flight)
+bool control_lease(struct control *control, const char *name, int wanted, int unused, int in_flight,
+                   control_leased_fn *leased, void *arg)
 {
-    if (!control->attached || control->leaving) /* then the answer would find the roster freed */
+    if (!control->attached || control->leaving) /* then the answer would find nobody */
         return false;
-    struct lease *lease = NULL;
-    if (wanted > 0) {
-        lease = mem_alloc(sizeof *lease + strlen(name) + 1);
-        lease->roster = roster;
-        memcpy(lease->name, name, strlen(name) + 1);
+    const char *const values[] = {name, DB_INT_TEXT(control->id), DB_INT_TEXT(wanted), DB_INT_TEXT(unused),
+                                  DB_INT_TEXT(in_flight)};
+    if (wanted == 0) {
+        control_tell(control, "lease_failed", &sql_lease_budget, 5, values);
+        return true;
     }
-    db_send(control->db, &sql_lease_budget, 5,
-            (const char *const[]){name, INT_TEXT(control->id), INT_TEXT(wanted), INT_TEXT(unused),
-                                  INT_TEXT(in_flight)},
-            lease ? on_leased : control_reported, lease ? (void *)lease : control_event("lease_failed"));
+    struct lease *lease = mem_alloc(sizeof *lease + strlen(name) + 1);
+    lease->leased = leased;
+    lease->arg = arg;
+    memcpy(lease->name, name, strlen(name) + 1);
+    db_send(control->db, &sql_lease_budget, 5, values, on_leased, lease);
     db_sync(control->db);
     return true;
 }
 
 /* ---- Connection ---- */
 
-static void on_tick(void *arg)
-{
-    struct control *control = arg;
-    if (control->leaving)
-        return;
-    if (control->attached)
-        control_tick(control);
-    else
-        db_reconnect(control->db, "the dispatcher could not be registered"); /* perhaps to another server */
-}
-
-static void attached(struct control *control)
+static void attached(struct control *control, bool again)
 {
     control->attached = true;
-    control->ticking = false;
-    for (size_t i = 0; i < control->channel_count; i++)
-        roster_tell_health(channel_roster(control->channels[i]));
-    control_read_config(control);
-    timer_set(control->tick, 0);
+    control->events.attached(control->events.arg, again);
+}
+
+static void on_again(void *arg)
+{
+    struct control *control = arg;
+    if (!control->leaving)
+        db_reconnect(control->db, "the dispatcher could not be registered"); /* perhaps to another server */
 }
 
 static void on_registered(void *arg, enum db_status status, const struct db_result *result)
@@ -138,12 +174,12 @@ static void on_registered(void *arg, enum db_status status, const struct db_resu
     struct control *control = arg;
     control_report("register_failed", status, result);
     if (status == DB_FAILED)
-        timer_set(control->tick, REGISTER_AGAIN_MS);
+        timer_set(control->again, REGISTER_AGAIN_MS);
     if (status != DB_OK)
         return;
     control->id = (int)db_int(result, 0, 0);
     log_event(LOG_INFO, "registered", log_int("dispatcher", control->id));
-    attached(control);
+    attached(control, false);
 }
 
 static void register_dispatcher(struct control *control)
@@ -152,10 +188,9 @@ static void register_dispatcher(struct control *control)
     if (gethostname(host, sizeof host) != 0)
         host[0] = '\0';
     host[sizeof host - 1] = '\0';
-    db_send(
-        control->db, &sql_register_dispatcher, 4,
-        (const char *const[]){control->name, host, INT_TEXT(getpid()), buf_string(&control->channel_names)},
-        on_registered, control);
+    db_send(control->db, &sql_register_dispatcher, 4,
+            (const char *const[]){control->name, host, DB_INT_TEXT(getpid()), control_channels(control)},
+            on_registered, control);
     db_sync(control->db);
 }
 
@@ -164,13 +199,12 @@ static void on_reattached(void *arg, enum db_status status, const struct db_resu
     struct control *control = arg;
     control_report("reattach_failed", status, result);
     if (status == DB_FAILED)
-        timer_set(control->tick, REGISTER_AGAIN_MS);
+        timer_set(control->again, REGISTER_AGAIN_MS);
     if (status != DB_OK)
         return;
     if (db_bool(result, 0, 0)) {
         log_event(LOG_INFO, "reattached", log_int("dispatcher", control->id));
-        control_drop_other_flights(control);
-        attached(control);
+        attached(control, true);
     } else {
         register_dispatcher(control);
     }
@@ -186,7 +220,7 @@ static void on_up(void *arg)
         register_dispatcher(control);
         return;
     }
-    db_send(control->db, &sql_reattach_dispatcher, 1, (const char *const[]){INT_TEXT(control->id)},
+    db_send(control->db, &sql_reattach_dispatcher, 1, (const char *const[]){DB_INT_TEXT(control->id)},
             on_reattached, control);
     db_sync(control->db);
 }
@@ -197,10 +231,8 @@ static void on_down(void *arg, const char *reason)
     if (control->attached)
         log_event(LOG_WARN, "control_connection_lost", log_text("reason", reason));
     control->attached = false;
-    control->ticking = false;
-    timer_clear(control->tick);
-    for (size_t i = 0; i < control->channel_count; i++)
-        channel_control_lost(control->channels[i]);
+    timer_clear(control->again);
+    control->events.lost(control->events.arg);
 }
 
 static void on_notified(void *arg, const char *name, const char *payload)
@@ -208,36 +240,27 @@ static void on_notified(void *arg, const char *name, const char *payload)
     struct control *control = arg;
     if (!control->attached)
         return;
-    if (strcmp(name, "outbox_config") == 0) {
-        control_read_config(control);
-        return;
-    }
-    struct channel *channel = control_channel(control, payload);
-    if (channel)
-        channel_notified(channel);
+    if (strcmp(name, "outbox_config") == 0)
+        control->events.config_changed(control->events.arg);
+    else
+        control->events.notified(control->events.arg, payload);
 }
 
-struct control *control_new(struct loop *loop, const struct control_options *options)
+struct control *control_new(struct loop *loop, const struct control_options *options,
+                            const struct control_events *events)
 {
-    static const struct db_events events = {.up = on_up, .down = on_down, .notified = on_notified};
+    static const struct db_events db_events = {.up = on_up, .down = on_down, .notified = on_notified};
     struct control *control = mem_alloc(sizeof *control);
-    control->loop = loop;
-    control->options = (struct control_options){.unusable = options->unusable, .arg = options->arg};
+    control->events = *events;
     control->name = mem_strdup(options->name);
-    control->tick = timer_new(loop, on_tick, control);
-    buf_init(&control->channel_names, 65536);
-    control->db = db_new(loop, options->conninfo, options->name, &events, control);
+    control->again = timer_new(loop, on_again, control);
+    buf_init(&control->channels, NAMES_MAX);
+    db_array_start(&control->channels);
+    for (size_t i = 0; i < options->channel_count; i++)
+        db_array_text(&control->channels, options->channels[i]);
+    db_array_finish(&control->channels);
+    control->db = db_new(loop, options->conninfo, options->name, &db_events, control);
     return control;
-}
-
-void control_start(struct control *control, struct channel *const *channels, size_t count)
-{
-    control->channels = channels;
-    control->channel_count = count;
-    db_array_start(&control->channel_names);
-    for (size_t i = 0; i < count; i++)
-        db_array_text(&control->channel_names, channel_name(channels[i]));
-    db_array_finish(&control->channel_names);
 }
 
 static void on_left(void *arg, enum db_status status, const struct db_result *result)
@@ -252,12 +275,9 @@ void control_leave(struct control *control, void (*left)(void *arg), void *arg)
 {
     struct leaving *leaving = mem_alloc(sizeof *leaving);
     *leaving = (struct leaving){.left = left, .arg = arg};
-    if (control->attached)
-        control_raise_low_water(control);
     control->leaving = true;
-    timer_clear(control->tick);
-    db_send(control->db, &sql_unregister_dispatcher, 1, (const char *const[]){INT_TEXT(control->id)}, on_left,
-            leaving);
+    db_send(control->db, &sql_unregister_dispatcher, 1, (const char *const[]){DB_INT_TEXT(control->id)},
+            on_left, leaving);
     db_sync(control->db);
 }
 
@@ -266,9 +286,8 @@ void control_free(struct control *control)
     if (!control)
         return;
     db_free(control->db);
-    timer_free(control->tick);
-    buf_free(&control->channel_names);
-    mem_free(control->alive);
+    timer_free(control->again);
+    buf_free(&control->channels);
     mem_free(control->name);
     mem_free(control);
 }

@@ -1,17 +1,58 @@
-#include "dispatcher/control_internal.h"
+#include "dispatcher/flights.h"
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "dispatcher/settle.h"
 #include "statements.h"
 
-struct opening {
-    struct control *control;
-    flight_fn *opened;
-    void *arg;
-    int64_t flight;
+enum {
+    DISPATCHERS_MAX = 256,
+    OPEN_MAX = 4096 /* own flights */
 };
 
-static void on_flight_opened(void *arg, enum db_status status, const struct db_result *result)
+struct mark {
+    int dispatcher;
+    int64_t lowest;
+};
+
+struct flights {
+    struct control *control;
+    int64_t last;
+    int64_t open[OPEN_MAX];
+    size_t open_count;
+    struct mark marks[DISPATCHERS_MAX];
+    size_t mark_count;
+};
+
+struct opening {
+    struct flights *flights;
+    flights_opened_fn *opened;
+    void *arg;
+    int64_t number;
+};
+
+struct flights *flights_new(struct control *control)
+{
+    struct flights *flights = mem_alloc(sizeof *flights);
+    flights->control = control;
+    return flights;
+}
+
+void flights_free(struct flights *flights)
+{
+    mem_free(flights);
+}
+
+static void write_ids(struct buf *out, const int64_t *ids, size_t count)
+{
+    buf_init(out, 1024 * 1024);
+    db_array_start(out);
+    for (size_t i = 0; i < count; i++)
+        db_array_int(out, ids[i]);
+    db_array_finish(out);
+}
+
+static void on_opened(void *arg, enum db_status status, const struct db_result *result)
 {
     struct opening *opening = arg;
     int64_t *taken = NULL;
@@ -24,98 +65,133 @@ static void on_flight_opened(void *arg, enum db_status status, const struct db_r
             taken[i] = db_int(result, (int)i, 0);
     }
     if (status != DB_OK)
-        control_flight_ended(opening->control, opening->flight);
+        flights_ended(opening->flights, opening->number);
     opening->opened(opening->arg, status == DB_OK, taken, count);
     mem_free(taken);
     mem_free(opening);
 }
 
-void control_marks(const struct control *control, struct buf *dispatchers, struct buf *lowest)
+/* As parameters of a statement; the caller frees both. */
+static void write_marks(const struct flights *flights, struct buf *dispatchers, struct buf *lowest)
 {
     buf_init(dispatchers, 65536);
     buf_init(lowest, 65536);
     db_array_start(dispatchers);
     db_array_start(lowest);
-    for (size_t i = 0; i < control->mark_count; i++) {
-        db_array_int(dispatchers, control->marks[i].dispatcher);
-        db_array_int(lowest, control->marks[i].lowest);
+    for (size_t i = 0; i < flights->mark_count; i++) {
+        db_array_int(dispatchers, flights->marks[i].dispatcher);
+        db_array_int(lowest, flights->marks[i].lowest);
     }
     db_array_finish(dispatchers);
     db_array_finish(lowest);
 }
 
-int64_t control_open_flight(struct control *control, const char *channel, const int64_t *ids, size_t count,
-                            int64_t deadline_ms, flight_fn *opened, void *arg)
+int64_t flights_open(struct flights *flights, const char *channel, const int64_t *ids, size_t count,
+                     int64_t deadline_ms, flights_opened_fn *opened, void *arg)
 {
+    struct db *db = control_db(flights->control);
     struct opening *opening = mem_alloc(sizeof *opening);
-    int64_t flight = ++control->last_flight;
-    *opening = (struct opening){.control = control, .opened = opened, .arg = arg, .flight = flight};
-    if (control->open_count < OPEN_MAX)
-        control->open[control->open_count++] = flight;
+    int64_t number = ++flights->last;
+    *opening = (struct opening){.flights = flights, .opened = opened, .arg = arg, .number = number};
+    if (flights->open_count < OPEN_MAX)
+        flights->open[flights->open_count++] = number;
     struct buf list, dispatchers, lowest;
-    buf_init(&list, 1024 * 1024);
-    db_array_start(&list);
-    for (size_t i = 0; i < count; i++)
-        db_array_int(&list, ids[i]);
-    db_array_finish(&list);
-    control_marks(control, &dispatchers, &lowest);
-    db_send(control->db, &sql_open_flight, 7,
-            (const char *const[]){INT_TEXT(control->id), INT_TEXT(flight), channel, buf_string(&list),
-                                  INT_TEXT(deadline_ms), buf_string(&dispatchers), buf_string(&lowest)},
-            on_flight_opened, opening);
-    db_sync(control->db);
+    write_ids(&list, ids, count);
+    write_marks(flights, &dispatchers, &lowest);
+    db_send(db, &sql_open_flight, 7,
+            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), DB_INT_TEXT(number),
+                                  channel, buf_string(&list), DB_INT_TEXT(deadline_ms),
+                                  buf_string(&dispatchers), buf_string(&lowest)},
+            on_opened, opening);
+    db_sync(db);
     buf_free(&list);
     buf_free(&dispatchers);
     buf_free(&lowest);
-    return flight;
+    return number;
 }
 
-void control_flight_ended(struct control *control, int64_t flight)
+void flights_ended(struct flights *flights, int64_t number)
 {
-    for (size_t i = 0; i < control->open_count; i++)
-        if (control->open[i] == flight) {
-            control->open[i] = control->open[--control->open_count];
+    for (size_t i = 0; i < flights->open_count; i++)
+        if (flights->open[i] == number) {
+            flights->open[i] = flights->open[--flights->open_count];
             return;
         }
 }
 
-void control_drop_flight(struct control *control, int64_t flight)
+void flights_drop(struct flights *flights, int64_t number)
 {
-    control_flight_ended(control, flight);
-    if (!control->attached)
+    struct db *db = control_db(flights->control);
+    flights_ended(flights, number);
+    if (!control_is_attached(flights->control))
         return; /* removed after the reconnect, with all that are not open */
-    db_send(control->db, &sql_drop_flight, 2, (const char *const[]){INT_TEXT(control->id), INT_TEXT(flight)},
+    db_send(db, &sql_drop_flight, 2,
+            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), DB_INT_TEXT(number)},
             NULL, NULL);
-    db_sync(control->db);
+    db_sync(db);
 }
 
-void control_note(struct control *control, int64_t flight, int number, struct job *const *jobs, size_t count)
+void flights_note(struct flights *flights, int64_t number, int note, struct job *const *jobs, size_t count)
 {
-    if (!control->attached)
+    if (!control_is_attached(flights->control))
         return;
     struct settle_arrays arrays;
     settle_start(&arrays);
     for (size_t i = 0; i < count; i++)
         settle_add(&arrays, jobs[i]);
-    const char *parameters[3 + SETTLE_COLUMNS] = {INT_TEXT(control->id), INT_TEXT(flight), INT_TEXT(number)};
+    const char *parameters[3 + SETTLE_COLUMNS] = {DB_INT_TEXT(control_dispatcher(flights->control)),
+                                                  DB_INT_TEXT(number), DB_INT_TEXT(note)};
     settle_finish(&arrays, parameters + 3);
-    db_send(control->db, &sql_note_verdicts, 3 + SETTLE_NOTED, parameters, control_reported,
-            control_event("note_failed"));
-    db_sync(control->db);
+    control_tell(flights->control, "note_failed", &sql_note_verdicts, 3 + SETTLE_NOTED, parameters);
     settle_free(&arrays);
 }
 
-void control_drop_other_flights(struct control *control)
+void flights_drop_others(struct flights *flights)
 {
     struct buf open;
-    buf_init(&open, 1024 * 1024);
-    db_array_start(&open);
-    for (size_t i = 0; i < control->open_count; i++)
-        db_array_int(&open, control->open[i]);
-    db_array_finish(&open);
-    db_send(control->db, &sql_drop_other_flights, 2,
-            (const char *const[]){INT_TEXT(control->id), buf_string(&open)}, control_reported,
-            control_event("flights_failed"));
-    db_sync(control->db);
+    write_ids(&open, flights->open, flights->open_count);
+    control_tell(flights->control, "flights_failed", &sql_drop_other_flights, 2,
+                 (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), buf_string(&open)});
     buf_free(&open);
+}
+
+static void on_marks(void *arg, enum db_status status, const struct db_result *result)
+{
+    struct flights *flights = arg;
+    control_report("marks_failed", status, result);
+    if (status != DB_OK)
+        return;
+    flights->mark_count = 0;
+    for (int row = 0; row < db_rows(result) && row < DISPATCHERS_MAX; row++)
+        flights->marks[flights->mark_count++] =
+            (struct mark){.dispatcher = (int)db_int(result, row, 0), .lowest = db_int(result, row, 1)};
+}
+
+void flights_read_marks(struct flights *flights)
+{
+    struct db *db = control_db(flights->control);
+    struct buf dispatchers, lowest;
+    write_marks(flights, &dispatchers, &lowest);
+    db_send(db, &sql_read_marks, 2, (const char *const[]){buf_string(&dispatchers), buf_string(&lowest)},
+            on_marks, flights);
+    db_sync(db);
+    buf_free(&dispatchers);
+    buf_free(&lowest);
+}
+
+static void on_recovered(void *arg, enum db_status status, const struct db_result *result)
+{
+    (void)arg;
+    control_report("recovery_failed", status, result);
+    if (status == DB_OK && db_int(result, 0, 0) > 0)
+        log_event(LOG_WARN, "flights_recovered", log_int("flights", db_int(result, 0, 0)),
+                  log_int("settled", db_int(result, 0, 1)), log_int("in_doubt", db_int(result, 0, 2)));
+}
+
+void flights_recover(struct flights *flights)
+{
+    struct db *db = control_db(flights->control);
+    db_send(db, &sql_recover_flights, 1,
+            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control))}, on_recovered, NULL);
+    db_sync(db);
 }

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
+#include "dispatcher/doubt.h"
 #include "dispatcher/render.h"
 #include "dispatcher/roster.h"
 
@@ -76,8 +77,8 @@ static void settle(struct inquiry *inquiry, enum job_state state, const struct v
     for (size_t i = 0; i < inquiry->next; i++)
         db_array_text(&asked, inquiry->suspects[i]);
     db_array_finish(&asked);
-    control_settle_doubt(inquiry->options.control, inquiry->job, inquiry->turn, buf_string(&asked),
-                         on_settled, inquiry);
+    doubt_settle(inquiry->options.control, inquiry->job, inquiry->turn, buf_string(&asked), on_settled,
+                 inquiry);
     buf_free(&asked);
 }
 
@@ -188,7 +189,7 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
     if (find_template(inquiry, &missing))
         render_and_ask(inquiry);
     else
-        control_read_templates(inquiry->options.control, buf_string(&missing), on_template, inquiry);
+        doubt_read_templates(inquiry->options.control, buf_string(&missing), on_template, inquiry);
     buf_free(&missing);
 }
 
@@ -222,8 +223,7 @@ static void on_timer(void *arg)
     struct buf ready;
     buf_init(&ready, NAMES_MAX);
     if (may_go_on(inquiry) && list_ready(inquiry, &ready))
-        control_take_doubt(inquiry->options.control, inquiry->options.channel, buf_string(&ready), on_taken,
-                           inquiry);
+        doubt_take(inquiry->options.control, inquiry->options.channel, buf_string(&ready), on_taken, inquiry);
     else
         timer_set(inquiry->timer, LOOK_MS);
     buf_free(&ready);

@@ -24,6 +24,7 @@ struct roster {
     size_t count;
     struct provider *retiring[PROVIDERS_MAX]; /* of the configuration before, while the new one is read */
     size_t retiring_count;
+    bool reading; /* some of the rows */
 };
 
 size_t roster_providers(const struct roster *roster, struct provider *const **providers)
@@ -64,27 +65,30 @@ static void on_health(void *arg, const char *name, const char *state, const char
     control_report_provider(roster->options.control, name, state, reason);
 }
 
-static bool on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
+/* The provider may be gone meanwhile. */
+static void on_leased(void *arg, const char *name, bool ok, int tokens, int slots, int64_t more_in_ms)
 {
-    struct roster *roster = arg;
-    bool asked = control_lease(roster->options.control, roster, name, wanted, unused, in_flight);
-    if (!asked && wanted > 0)
-        roster_leased(roster, name, false, 0, 0, 0);
-    return asked;
-}
-
-void roster_leased(struct roster *roster, const char *name, bool ok, int tokens, int slots,
-                   int64_t more_in_ms)
-{
-    struct provider *provider = roster_find(roster, name);
+    struct provider *provider = roster_find(arg, name);
     if (provider)
         provider_leased(provider, ok, tokens, slots, more_in_ms);
 }
 
+static bool on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
+{
+    struct roster *roster = arg;
+    bool asked = control_lease(roster->options.control, name, wanted, unused, in_flight, on_leased, roster);
+    if (!asked && wanted > 0)
+        on_leased(roster, name, false, 0, 0, 0);
+    return asked;
+}
+
 /* ---- Their rows ---- */
 
-void roster_reload(struct roster *roster)
+static void begin_reading(struct roster *roster)
 {
+    if (roster->reading)
+        return;
+    roster->reading = true;
     memcpy(roster->retiring, roster->providers, sizeof roster->retiring);
     roster->retiring_count = roster->count;
     roster->count = 0;
@@ -104,6 +108,7 @@ static struct provider *keep_provider(struct roster *roster, const struct provid
 
 void roster_read(struct roster *roster, const struct provider_row *row)
 {
+    begin_reading(roster);
     if (roster->count == PROVIDERS_MAX)
         return;
     struct provider *provider = keep_provider(roster, row);
@@ -130,8 +135,9 @@ void roster_read(struct roster *roster, const struct provider_row *row)
     roster->providers[roster->count++] = provider;
 }
 
-void roster_reloaded(struct roster *roster)
+void roster_read_all(struct roster *roster)
 {
+    begin_reading(roster); /* there may have been no row */
     /* Now that all providers are known, what a stopped one hands back goes to the next; what a
      * retired one does, to one that is not stopped. */
     for (size_t i = 0; i < roster->count; i++) {
@@ -142,6 +148,7 @@ void roster_reloaded(struct roster *roster)
         if (roster->retiring[i])
             provider_retire(roster->retiring[i]);
     roster->retiring_count = 0;
+    roster->reading = false;
 }
 
 /* ---- Which of them ---- */

@@ -34,12 +34,11 @@ struct roster *roster_new(const struct roster_options *options);
  * there. NULL is allowed. */
 void roster_free(struct roster *roster);
 
-/* The rows are read (again): all of them follow one by one, then the end, without a turn of the loop in
- * between. A provider whose row is the same stays; the others are retired at the end. Of a row that cannot be
- * used, and of rows beyond the 64th, no provider is made. */
-void roster_reload(struct roster *roster);
+/* The rows are read (again): one by one, then the end, without a turn of the loop in between. A provider
+ * whose row is the same stays; the others are retired at the end. Of a row that cannot be used, and of rows
+ * beyond the 64th, no provider is made. */
 void roster_read(struct roster *roster, const struct provider_row *row);
-void roster_reloaded(struct roster *roster);
+void roster_read_all(struct roster *roster);
 
 /* The providers, borrowed until the loop turns; returns how many. */
 size_t roster_providers(const struct roster *roster, struct provider *const **providers);
@@ -57,9 +56,6 @@ bool roster_distrusts_gone(struct roster *roster, const struct job *job, char *r
 size_t roster_room(const struct roster *roster);
 /* Messages may be waiting that there was no room for. */
 void roster_demand(struct roster *roster);
-/* What a lease for the provider of this name gave, see provider_leased; it may be gone meanwhile. */
-void roster_leased(struct roster *roster, const char *name, bool ok, int tokens, int slots,
-                   int64_t more_in_ms);
 /* The control connection is back: what it missed is told again. */
 void roster_tell_health(const struct roster *roster);
 
