@@ -1,27 +1,33 @@
+#include "transport/http2/http2_connection.h"
+
 #include <openssl/err.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
-#include "transport/http2/http2_internal.h"
+#include "transport/dial.h"
+#include "transport/tls.h"
 
 enum {
-    RECORD_SIZE = 16384,    /* the most one TLS record holds (RFC 8446, 5.1): one SSL_write, one SSL_read */
-    RECORDS_PER_EVENT = 64, /* then other descriptors get their turn */
-    OUT_MAX = HTTP2_OUT_HIGH + 1024 * 1024 /* never reached: one frame is at most 16 KB plus its headers */
+    OUT_HIGH = 256 * 1024,            /* octets of waiting output above which no new request starts */
+    OUT_BATCH = 64 * 1024,            /* octets collected before they are written */
+    OUT_MAX = OUT_HIGH + 1024 * 1024, /* never reached: one frame is at most 16 KB plus its headers */
+    SILENCE_MS = 10 * 1000,           /* no octet for so long with requests in the air: PING */
+    IDLE_PING_MS = 3600 * 1000,       /* no octet for so long with none in the air: PING */
+    PING_WAIT_MS = 5 * 1000,          /* no octet for so long after a PING: dead */
+    TIMEOUTS_IN_ROW = 3,              /* this many time-outs without an answer: PING */
+    DRAIN_MS = 60 * 1000,             /* after GOAWAY or endpoint_renew */
+    RECORD_SIZE = 16384,   /* the most one TLS record holds (RFC 8446, 5.1): one SSL_write, one SSL_read */
+    RECORDS_PER_EVENT = 64 /* then other descriptors get their turn */
 };
 
-bool http2_connection_broken(struct http2_connection *connection, enum send_fault fault, const char *format,
-                             ...)
+/* Notes why; returns false. */
+static bool broken(struct http2_connection *connection, enum send_fault fault, const char *error)
 {
-    va_list args;
-    va_start(args, format);
     connection->fault = fault;
-    vsnprintf(connection->error, sizeof connection->error, format, args);
-    va_end(args);
+    snprintf(connection->error, sizeof connection->error, "%.*s", (int)sizeof connection->error - 1, error);
     return false;
 }
 
@@ -34,7 +40,7 @@ static bool tls_broken(struct http2_connection *connection, int error)
     else
         snprintf(text, sizeof text, "connection lost");
     ERR_clear_error();
-    return http2_connection_broken(connection, tls ? FAULT_TLS : FAULT_CONNECT, "%s", text);
+    return broken(connection, tls ? FAULT_TLS : FAULT_CONNECT, text);
 }
 
 static void watch_events(struct http2_connection *connection)
@@ -57,7 +63,7 @@ static bool write_out(struct http2_connection *connection)
         if (connection->retry > 0)
             size = connection->retry;
         connection->retry = 0;
-        uint64_t end = connection->out_offset + done + size;
+        uint64_t end = connection->written + done + size;
         if (end > connection->handed)
             connection->handed = end;
         int written = SSL_write(connection->ssl, out->data + done, (int)size);
@@ -71,8 +77,15 @@ static bool write_out(struct http2_connection *connection)
         done += (size_t)written;
     }
     buf_consume(out, done);
-    connection->out_offset += done;
+    connection->written += done;
     return good;
+}
+
+static bool collect(struct http2_connection *connection, size_t limit)
+{
+    struct error err;
+    return http2_session_collect(&connection->session, &connection->out, limit, &err) ||
+           broken(connection, FAULT_PROTOCOL, err.text);
 }
 
 bool http2_connection_flush(struct http2_connection *connection)
@@ -82,7 +95,7 @@ bool http2_connection_flush(struct http2_connection *connection)
     if (connection->state != HTTP2_OPEN)
         return true;
     for (;;) {
-        if (!http2_session_collect(connection, HTTP2_OUT_BATCH))
+        if (!collect(connection, OUT_BATCH))
             return false;
         if (connection->out.size == 0)
             break;
@@ -97,28 +110,29 @@ bool http2_connection_flush(struct http2_connection *connection)
 
 size_t http2_connection_room(const struct http2_connection *connection)
 {
-    if (connection->state != HTTP2_OPEN || connection->draining || connection->out.size >= HTTP2_OUT_HIGH)
+    if (connection->state != HTTP2_OPEN || connection->draining || connection->out.size >= OUT_HIGH)
         return 0;
     size_t own = (size_t)connection->setup->options->streams;
-    size_t limit = connection->stream_limit < own ? connection->stream_limit : own;
-    if (!connection->settings_seen)
+    size_t limit = connection->session.stream_limit < own ? connection->session.stream_limit : own;
+    if (!connection->session.settings_seen)
         limit = 1;
-    return limit > connection->open ? limit - connection->open : 0;
+    return limit > connection->session.open ? limit - connection->session.open : 0;
 }
 
 bool http2_connection_submit(struct http2_connection *connection, struct exchange *exchange)
 {
-    if (!http2_session_submit(connection, exchange)) {
+    if (!http2_session_submit(&connection->session, exchange)) {
         http2_connection_drain(connection); /* its stream identifiers are used up */
         return false;
     }
-    if (connection->open == 1) {
+    exchange->carrier = connection;
+    if (connection->session.open == 1) {
         connection->last_sound = clock_mono();
-        if (!connection->pinged && connection->timeouts == 0)
-            timer_set(connection->timer, HTTP2_SILENCE_MS);
+        if (!connection->pinged && connection->session.timeouts == 0)
+            timer_set(connection->timer, SILENCE_MS);
     }
     /* Now rather than at the flush, as libnghttp2 might hold back what it has queued. */
-    if (!http2_session_collect(connection, HTTP2_OUT_HIGH))
+    if (!collect(connection, OUT_HIGH))
         timer_set(connection->timer, 0); /* the next flush fails and reports it */
     return true;
 }
@@ -128,6 +142,7 @@ bool http2_connection_submit(struct http2_connection *connection, struct exchang
 /* Reads records until there are no more. */
 static bool read_records(struct http2_connection *connection)
 {
+    struct error err;
     unsigned char data[RECORD_SIZE];
     for (int i = 0; i < RECORDS_PER_EVENT; i++) {
         ERR_clear_error();
@@ -140,14 +155,17 @@ static bool read_records(struct http2_connection *connection)
         }
         connection->last_sound = clock_mono();
         connection->pinged = false;
-        if (!http2_session_receive(connection, data, (size_t)size))
-            return false;
+        if (!http2_session_receive(&connection->session, data, (size_t)size, &err))
+            return broken(connection, FAULT_PROTOCOL, err.text);
+        if (connection->session.going_away)
+            http2_connection_drain(connection);
     }
     return true;
 }
 
 static bool handshake(struct http2_connection *connection)
 {
+    struct error err;
     const unsigned char *protocol;
     unsigned int size;
     ERR_clear_error();
@@ -161,17 +179,22 @@ static bool handshake(struct http2_connection *connection)
     }
     SSL_get0_alpn_selected(connection->ssl, &protocol, &size);
     if (size != 2 || memcmp(protocol, "h2", 2) != 0) {
-        http2_pool_not_http2(connection);
+        connection->draining = true; /* idle, so it is freed by the caller's next step */
+        connection->events->not_http2(connection->arg, connection);
         return true;
     }
-    if (!http2_session_start(connection))
-        return false;
+    if (!http2_session_start(&connection->session, &err))
+        return broken(connection, FAULT_PROTOCOL, err.text);
     connection->state = HTTP2_OPEN;
-    connection->deadline = 0;
     connection->last_sound = clock_mono();
-    timer_set(connection->timer, HTTP2_IDLE_PING_MS);
-    http2_pool_opened(connection);
+    timer_set(connection->timer, IDLE_PING_MS);
+    connection->events->opened(connection->arg, connection);
     return http2_connection_flush(connection);
+}
+
+static bool is_idle(const struct http2_connection *connection)
+{
+    return connection->draining && connection->session.open == 0;
 }
 
 static void on_socket(void *arg, int events)
@@ -184,8 +207,8 @@ static void on_socket(void *arg, int events)
         good = handshake(connection);
     else
         good = read_records(connection) && http2_connection_flush(connection);
-    if (!good || http2_connection_is_idle(connection))
-        http2_pool_broken(connection);
+    if (!good || is_idle(connection))
+        connection->events->broken(connection->arg, connection);
     queue_settle(setup->queue);
 }
 
@@ -206,12 +229,12 @@ static void on_dialed(void *arg, int fd, enum send_fault fault, const char *erro
         if (!good)
             tls_broken(connection, SSL_ERROR_SSL);
     } else {
-        http2_connection_broken(connection, fault, "%s", error);
+        broken(connection, fault, error);
     }
     dial_free(connection->dial);
     connection->dial = NULL;
     if (!good) {
-        http2_pool_broken(connection);
+        connection->events->broken(connection->arg, connection);
         queue_settle(setup->queue);
     }
 }
@@ -220,11 +243,12 @@ static void on_dialed(void *arg, int fd, enum send_fault fault, const char *erro
 
 static bool ping(struct http2_connection *connection, int64_t now)
 {
-    if (nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL) != 0)
-        return http2_connection_broken(connection, FAULT_PROTOCOL, "HTTP/2: cannot send PING");
+    struct error err;
+    if (!http2_session_ping(&connection->session, &err))
+        return broken(connection, FAULT_PROTOCOL, err.text);
     connection->pinged = true;
     connection->ping_sent = now;
-    connection->timeouts = 0;
+    connection->session.timeouts = 0;
     return true;
 }
 
@@ -233,17 +257,18 @@ static bool check_time(struct http2_connection *connection)
 {
     int64_t now = clock_mono();
     if (connection->state != HTTP2_OPEN)
-        return http2_connection_broken(connection, FAULT_CONNECT, "TLS handshake: timed out");
+        return broken(connection, FAULT_CONNECT, "TLS handshake: timed out");
     if (connection->deadline != 0 && now >= connection->deadline)
-        return http2_connection_broken(connection, FAULT_TIMEOUT, "connection did not drain in time");
-    if (connection->pinged && now - connection->ping_sent >= HTTP2_PING_WAIT_MS)
-        return http2_connection_broken(connection, FAULT_CONNECT, "connection dead: PING not answered");
-    int64_t patience = connection->open > 0 ? HTTP2_SILENCE_MS : HTTP2_IDLE_PING_MS;
-    bool suspect = now - connection->last_sound >= patience || connection->timeouts >= HTTP2_TIMEOUTS_IN_ROW;
+        return broken(connection, FAULT_TIMEOUT, "connection did not drain in time");
+    if (connection->pinged && now - connection->ping_sent >= PING_WAIT_MS)
+        return broken(connection, FAULT_CONNECT, "connection dead: PING not answered");
+    int64_t patience = connection->session.open > 0 ? SILENCE_MS : IDLE_PING_MS;
+    bool suspect =
+        now - connection->last_sound >= patience || connection->session.timeouts >= TIMEOUTS_IN_ROW;
     if (suspect && !connection->pinged && !ping(connection, now))
         return false;
     int64_t next =
-        connection->pinged ? connection->ping_sent + HTTP2_PING_WAIT_MS : connection->last_sound + patience;
+        connection->pinged ? connection->ping_sent + PING_WAIT_MS : connection->last_sound + patience;
     if (connection->deadline != 0 && connection->deadline < next)
         next = connection->deadline;
     timer_set(connection->timer, next - now);
@@ -254,18 +279,14 @@ static void on_timer(void *arg)
 {
     struct http2_connection *connection = arg;
     const struct backend_setup *setup = connection->setup;
-    if (!check_time(connection) || http2_connection_is_idle(connection))
-        http2_pool_broken(connection);
+    if (!check_time(connection) || is_idle(connection))
+        connection->events->broken(connection->arg, connection);
     queue_settle(setup->queue);
 }
 
 void http2_connection_cancel(struct http2_connection *connection, struct exchange *exchange)
 {
-    /* Once in the output it leaves with it: HPACK's state allows no taking back. */
-    bool written = exchange->offset != HTTP2_NOT_WRITTEN;
-    http2_session_abandon(connection, exchange);
-    exchange_failed(exchange, written ? SEND_IN_DOUBT : SEND_UNSENT, FAULT_TIMEOUT, "no answer in time");
-    connection->timeouts++;
+    http2_session_cancel(&connection->session, exchange);
     /* The janitor sends the reset, the PING if one is due now, and closes what is drained. */
     timer_set(connection->timer, 0);
 }
@@ -275,24 +296,21 @@ void http2_connection_drain(struct http2_connection *connection)
     if (connection->draining)
         return;
     connection->draining = true;
-    connection->deadline = clock_mono() + HTTP2_DRAIN_MS;
+    connection->deadline = clock_mono() + DRAIN_MS;
     timer_set(connection->timer, 0); /* the janitor keeps the deadline, and closes at once what is idle */
-}
-
-bool http2_connection_is_idle(const struct http2_connection *connection)
-{
-    return connection->draining && connection->open == 0;
 }
 
 /* ---- life ---- */
 
-struct http2_connection *http2_connection_new(struct http2_pool *pool, const struct backend_setup *setup)
+struct http2_connection *http2_connection_new(const struct backend_setup *setup,
+                                              const struct http2_events *events, void *arg)
 {
     struct http2_connection *connection = mem_alloc(sizeof *connection);
-    connection->pool = pool;
     connection->setup = setup;
+    connection->events = events;
+    connection->arg = arg;
     connection->fd = -1;
-    TAILQ_INIT(&connection->streams);
+    http2_session_init(&connection->session, setup->target);
     buf_init(&connection->out, OUT_MAX);
     connection->timer = timer_new(setup->loop, on_timer, connection);
     int64_t limit = setup->options->connect_timeout_ms;
@@ -307,29 +325,21 @@ struct http2_connection *http2_connection_new(struct http2_pool *pool, const str
  * octet of a request that was called unsent may follow. */
 static void say_goodbye(struct http2_connection *connection)
 {
-    if (connection->fault != FAULT_NONE || connection->state != HTTP2_OPEN || connection->open > 0)
+    if (connection->fault != FAULT_NONE || connection->state != HTTP2_OPEN || connection->session.open > 0)
         return;
-    if (nghttp2_session_terminate_session(connection->session, NGHTTP2_NO_ERROR) == 0 &&
-        http2_connection_flush(connection))
+    if (http2_session_terminate(&connection->session) && http2_connection_flush(connection))
         (void)SSL_shutdown(connection->ssl);
 }
 
 void http2_connection_free(struct http2_connection *connection)
 {
-    struct exchange *exchange;
     say_goodbye(connection);
-    while ((exchange = TAILQ_FIRST(&connection->streams)) != NULL) {
-        bool sent = exchange->offset < connection->handed;
-        const char *error = connection->error[0] != '\0' ? connection->error : "connection closed";
-        TAILQ_REMOVE(&connection->streams, exchange, place);
-        connection->open--;
-        (void)nghttp2_session_set_stream_user_data(connection->session, exchange->stream_id, NULL);
-        exchange_failed(exchange, sent ? SEND_IN_DOUBT : SEND_UNSENT, connection->fault, "%s", error);
-    }
+    http2_session_end(&connection->session, connection->handed, connection->fault,
+                      connection->error[0] != '\0' ? connection->error : "connection closed");
     dial_free(connection->dial);
     watch_free(connection->watch);
     timer_free(connection->timer);
-    nghttp2_session_del(connection->session);
+    http2_session_free(&connection->session);
     SSL_free(connection->ssl);
     if (connection->fd >= 0)
         close(connection->fd);

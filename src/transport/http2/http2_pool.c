@@ -5,7 +5,7 @@
 #include "core/backoff.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "transport/http2/http2_internal.h"
+#include "transport/http2/http2_connection.h"
 
 TAILQ_HEAD(http2_connections, http2_connection);
 
@@ -40,7 +40,8 @@ static bool may_open(const struct http2_pool *pool)
         if (connection->draining)
             continue;
         usable++;
-        bool warm = connection->settings_seen && (connection->stream_limit > 1 || connection->answered);
+        const struct http2_session *session = &connection->session;
+        bool warm = session->settings_seen && (session->stream_limit > 1 || session->answered);
         if (!warm || http2_connection_room(connection) > 0)
             return false;
     }
@@ -75,6 +76,48 @@ static struct http2_connection *roomiest(const struct http2_pool *pool)
     return best;
 }
 
+/* ---- what connections report ---- */
+
+static void on_opened(void *arg, struct http2_connection *connection)
+{
+    (void)arg;
+    log_event(LOG_INFO, "http2_connected", log_text("host", connection->setup->target->host));
+}
+
+static void on_broken(void *arg, struct http2_connection *connection)
+{
+    struct http2_pool *pool = arg;
+    int64_t in_air = (int64_t)connection->session.open;
+    bool never_opened = connection->state != HTTP2_OPEN;
+    if (connection->fault != FAULT_NONE)
+        log_event(never_opened || in_air > 0 ? LOG_WARN : LOG_INFO,
+                  never_opened ? "http2_connect_failed" : "http2_connection_lost",
+                  log_text("host", pool->setup->target->host), log_text("error", connection->error),
+                  log_int("in_air", in_air));
+    if (connection->session.answered) {
+        pool->failures = 0;
+    } else if (connection->fault != FAULT_NONE || !never_opened) {
+        pool->failures++;
+        pool->fault = never_opened ? connection->fault : FAULT_NONE;
+        memcpy(pool->error, connection->error, sizeof pool->error);
+        timer_set(pool->retry, backoff_delay(&connect_backoff, pool->failures, backoff_random()));
+    }
+    TAILQ_REMOVE(&pool->connections, connection, place);
+    http2_connection_free(connection);
+}
+
+static void on_not_http2(void *arg, struct http2_connection *connection)
+{
+    struct http2_pool *pool = arg;
+    (void)connection;
+    pool->events->not_http2(pool->arg);
+}
+
+static const struct http2_events connection_events = {
+    .opened = on_opened, .broken = on_broken, .not_http2 = on_not_http2};
+
+/* ---- requests ---- */
+
 static void submit_queue(struct http2_pool *pool)
 {
     struct http2_connection *connection;
@@ -93,7 +136,7 @@ static void flush_all(struct http2_pool *pool)
     while (connection != NULL) {
         struct http2_connection *next = TAILQ_NEXT(connection, place);
         if (!http2_connection_flush(connection))
-            http2_pool_broken(connection);
+            on_broken(pool, connection);
         connection = next;
     }
 }
@@ -110,7 +153,7 @@ static void pool_start(struct backend *backend)
     if (queue_waiting(queue) == 0)
         return;
     if (may_open(pool)) {
-        struct http2_connection *connection = http2_connection_new(pool, pool->setup);
+        struct http2_connection *connection = http2_connection_new(pool->setup, &connection_events, pool);
         TAILQ_INSERT_TAIL(&pool->connections, connection, place);
     } else if (timer_is_set(pool->retry) && pool->fault != FAULT_NONE && !has_usable(pool)) {
         queue_fail(queue, pool->fault, pool->error);
@@ -161,40 +204,6 @@ static void pool_close(struct backend *backend)
     }
     timer_free(pool->retry);
     mem_free(pool);
-}
-
-/* ---- reports of connections ---- */
-
-void http2_pool_opened(struct http2_connection *connection)
-{
-    log_event(LOG_INFO, "http2_connected", log_text("host", connection->setup->target->host));
-}
-
-void http2_pool_broken(struct http2_connection *connection)
-{
-    struct http2_pool *pool = connection->pool;
-    bool never_opened = connection->state != HTTP2_OPEN;
-    if (connection->fault != FAULT_NONE)
-        log_event(never_opened || connection->open > 0 ? LOG_WARN : LOG_INFO,
-                  never_opened ? "http2_connect_failed" : "http2_connection_lost",
-                  log_text("host", pool->setup->target->host), log_text("error", connection->error),
-                  log_int("in_air", (int64_t)connection->open));
-    if (connection->answered) {
-        pool->failures = 0;
-    } else if (connection->fault != FAULT_NONE || !never_opened) {
-        pool->failures++;
-        pool->fault = never_opened ? connection->fault : FAULT_NONE;
-        memcpy(pool->error, connection->error, sizeof pool->error);
-        timer_set(pool->retry, backoff_delay(&connect_backoff, pool->failures, backoff_random()));
-    }
-    TAILQ_REMOVE(&pool->connections, connection, place);
-    http2_connection_free(connection);
-}
-
-void http2_pool_not_http2(struct http2_connection *connection)
-{
-    connection->draining = true; /* idle, so it is freed by the caller's next step */
-    connection->pool->events->not_http2(connection->pool->arg);
 }
 
 static void on_retry(void *arg)

@@ -1,9 +1,10 @@
+#include "transport/http2/http2_session.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
-#include "transport/http2/http2_internal.h"
 
 enum {
     STREAM_WINDOW = 2 * RESPONSE_MAX_BODY, /* a response that is kept never waits for the window */
@@ -11,37 +12,39 @@ enum {
     HEADER_LIST_MAX = 16384
 };
 
-static struct exchange *stream_exchange(nghttp2_session *session, int32_t stream_id)
+#define NOT_MADE UINT64_MAX /* offset of an exchange whose HEADERS frame does not exist yet */
+
+static struct exchange *stream_exchange(nghttp2_session *nghttp2, int32_t stream_id)
 {
-    return nghttp2_session_get_stream_user_data(session, stream_id);
+    return nghttp2_session_get_stream_user_data(nghttp2, stream_id);
 }
 
-/* Takes the exchange off its connection. */
-static void detach(struct http2_connection *connection, struct exchange *exchange)
+/* Takes the exchange off its stream. */
+static void detach(struct http2_session *session, struct exchange *exchange)
 {
-    TAILQ_REMOVE(&connection->streams, exchange, place);
-    connection->open--;
+    TAILQ_REMOVE(&session->exchanges, exchange, place);
+    session->open--;
     /* Fails only if the stream is gone already. */
-    (void)nghttp2_session_set_stream_user_data(connection->session, exchange->stream_id, NULL);
+    (void)nghttp2_session_set_stream_user_data(session->nghttp2, exchange->stream_id, NULL);
 }
 
 /* ---- what the peer sends ---- */
 
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
     (void)arg;
-    struct exchange *exchange = stream_exchange(session, frame->hd.stream_id);
+    struct exchange *exchange = stream_exchange(nghttp2, frame->hd.stream_id);
     if (exchange != NULL && !exchange->final)
         exchange_restart_response(exchange);
     return 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *arg)
 {
     (void)flags;
     (void)arg;
-    struct exchange *exchange = stream_exchange(session, frame->hd.stream_id);
+    struct exchange *exchange = stream_exchange(nghttp2, frame->hd.stream_id);
     if (exchange == NULL || exchange->final)
         return 0;
     /* libnghttp2 lets only a three-digit :status through. */
@@ -52,70 +55,70 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
+static int on_data(nghttp2_session *nghttp2, uint8_t flags, int32_t stream_id, const uint8_t *data,
                    size_t size, void *arg)
 {
     (void)flags;
     (void)arg;
-    struct exchange *exchange = stream_exchange(session, stream_id);
+    struct exchange *exchange = stream_exchange(nghttp2, stream_id);
     if (exchange != NULL)
         exchange_keep_body(exchange, (const char *)data, size);
     return 0;
 }
 
-static void on_response_end(struct http2_connection *connection, struct exchange *exchange)
+static void on_response_end(struct http2_session *session, struct exchange *exchange)
 {
     int32_t stream_id = exchange->stream_id;
-    detach(connection, exchange);
-    connection->answered = true;
-    connection->timeouts = 0;
+    detach(session, exchange);
+    session->answered = true;
+    session->timeouts = 0;
     exchange_answered(exchange);
     /* An answer before the whole request was read: the rest of the body is of no use (RFC 9113, 8.1). */
-    if (nghttp2_session_get_stream_local_close(connection->session, stream_id) == 0)
-        (void)nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_CANCEL);
+    if (nghttp2_session_get_stream_local_close(session->nghttp2, stream_id) == 0)
+        (void)nghttp2_submit_rst_stream(session->nghttp2, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_CANCEL);
 }
 
-static void on_goaway(struct http2_connection *connection, const nghttp2_goaway *goaway)
+static void on_goaway(struct http2_session *session, const nghttp2_goaway *goaway)
 {
-    log_event(LOG_INFO, "http2_goaway", log_text("host", connection->setup->target->host),
+    log_event(LOG_INFO, "http2_goaway", log_text("host", session->target->host),
               log_text("error", nghttp2_http2_strerror(goaway->error_code)),
-              log_int("in_air", (int64_t)connection->open));
+              log_int("in_air", (int64_t)session->open));
     /* libnghttp2 closes the streams above last-stream-id, which were not processed, as refused ones. */
-    http2_connection_drain(connection);
+    session->going_away = true;
 }
 
-static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
-    struct http2_connection *connection = arg;
+    struct http2_session *session = arg;
     if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
-        connection->settings_seen = true;
-        connection->stream_limit =
-            nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+        session->settings_seen = true;
+        session->stream_limit =
+            nghttp2_session_get_remote_settings(nghttp2, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
-        on_goaway(connection, &frame->goaway);
+        on_goaway(session, &frame->goaway);
     } else if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) {
-        struct exchange *exchange = stream_exchange(session, frame->hd.stream_id);
+        struct exchange *exchange = stream_exchange(nghttp2, frame->hd.stream_id);
         if (exchange == NULL)
             return 0;
         if (frame->hd.type == NGHTTP2_HEADERS && exchange->response.status >= 200)
             exchange->final = true;
         if (exchange->final && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-            on_response_end(connection, exchange);
+            on_response_end(session, exchange);
     }
     return 0;
 }
 
 /* Only streams without a complete answer get here with an exchange. */
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *arg)
+static int on_stream_close(nghttp2_session *nghttp2, int32_t stream_id, uint32_t error_code, void *arg)
 {
-    struct http2_connection *connection = arg;
-    struct exchange *exchange = stream_exchange(session, stream_id);
+    struct http2_session *session = arg;
+    struct exchange *exchange = stream_exchange(nghttp2, stream_id);
     if (exchange == NULL)
         return 0;
-    detach(connection, exchange);
+    detach(session, exchange);
     /* A refused stream was not processed, unless its answer had begun (RFC 9113, 8.7). */
     bool refused = error_code == NGHTTP2_REFUSED_STREAM && !exchange->final;
-    if (refused || exchange->offset == HTTP2_NOT_WRITTEN)
+    if (refused || exchange->offset == NOT_MADE)
         exchange_failed(exchange, SEND_UNSENT, FAULT_REFUSED, "stream refused");
     else
         exchange_failed(exchange, SEND_IN_DOUBT, FAULT_PROTOCOL, "stream closed: %s",
@@ -125,23 +128,23 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 
 /* ---- what is sent ---- */
 
-static int before_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+static int before_frame_send(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
-    struct http2_connection *connection = arg;
+    struct http2_session *session = arg;
     if (frame->hd.type == NGHTTP2_HEADERS) {
-        struct exchange *exchange = stream_exchange(session, frame->hd.stream_id);
+        struct exchange *exchange = stream_exchange(nghttp2, frame->hd.stream_id);
         if (exchange != NULL)
-            exchange->offset = connection->out_offset + connection->out.size;
+            exchange->offset = session->made;
     }
     return 0;
 }
 
-static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *data, size_t room,
+static ssize_t read_body(nghttp2_session *nghttp2, int32_t stream_id, uint8_t *data, size_t room,
                          uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
     (void)source;
     (void)arg;
-    struct exchange *exchange = stream_exchange(session, stream_id);
+    struct exchange *exchange = stream_exchange(nghttp2, stream_id);
     if (exchange == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t left = exchange->request.body_size - exchange->body_sent;
@@ -175,14 +178,14 @@ static nghttp2_nv make_field(const char *name, const char *value)
                         .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
-bool http2_session_submit(struct http2_connection *connection, struct exchange *exchange)
+bool http2_session_submit(struct http2_session *session, struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
     nghttp2_nv fields[REQUEST_MAX_HEADERS + 5];
     size_t count = 0;
     fields[count++] = make_field(":method", request->method);
     fields[count++] = make_field(":scheme", "https");
-    fields[count++] = make_field(":authority", connection->setup->target->authority);
+    fields[count++] = make_field(":authority", session->target->authority);
     fields[count++] = make_field(":path", request->path);
     for (size_t i = 0; i < request->header_count; i++) {
         fields[count] = make_field(request->headers[i].name, request->headers[i].value);
@@ -196,52 +199,87 @@ bool http2_session_submit(struct http2_connection *connection, struct exchange *
         fields[count++] = make_field("content-length", exchange->length_text);
     }
     nghttp2_data_provider body = {.read_callback = read_body};
-    exchange->offset = HTTP2_NOT_WRITTEN;
+    exchange->offset = NOT_MADE;
     int32_t stream_id =
-        nghttp2_submit_request(connection->session, NULL, fields, count, has_body ? &body : NULL, exchange);
+        nghttp2_submit_request(session->nghttp2, NULL, fields, count, has_body ? &body : NULL, exchange);
     if (stream_id < 0)
         return false;
     exchange->stream_id = stream_id;
-    exchange->carrier = connection;
-    TAILQ_INSERT_TAIL(&connection->streams, exchange, place);
-    connection->open++;
+    TAILQ_INSERT_TAIL(&session->exchanges, exchange, place);
+    session->open++;
     return true;
 }
 
-void http2_session_abandon(struct http2_connection *connection, struct exchange *exchange)
+void http2_session_cancel(struct http2_session *session, struct exchange *exchange)
 {
-    detach(connection, exchange);
+    /* Once in the output it leaves with it: HPACK's state allows no taking back. */
+    bool made = exchange->offset != NOT_MADE;
+    detach(session, exchange);
     /* Fails only for lack of memory or a stream that is gone: then there is nothing to reset. */
-    (void)nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, exchange->stream_id,
-                                    NGHTTP2_CANCEL);
+    (void)nghttp2_submit_rst_stream(session->nghttp2, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
+    exchange_failed(exchange, made ? SEND_IN_DOUBT : SEND_UNSENT, FAULT_TIMEOUT, "no answer in time");
+    session->timeouts++;
 }
 
-bool http2_session_collect(struct http2_connection *connection, size_t limit)
+void http2_session_end(struct http2_session *session, uint64_t handed, enum send_fault fault,
+                       const char *error)
 {
-    while (connection->out.size < limit) {
+    struct exchange *exchange;
+    while ((exchange = TAILQ_FIRST(&session->exchanges)) != NULL) {
+        bool sent = exchange->offset < handed;
+        detach(session, exchange);
+        exchange_failed(exchange, sent ? SEND_IN_DOUBT : SEND_UNSENT, fault, "%s", error);
+    }
+}
+
+bool http2_session_ping(struct http2_session *session, struct error *err)
+{
+    return nghttp2_submit_ping(session->nghttp2, NGHTTP2_FLAG_NONE, NULL) == 0 ||
+           error_set(err, "HTTP/2: cannot send PING");
+}
+
+bool http2_session_terminate(struct http2_session *session)
+{
+    return nghttp2_session_terminate_session(session->nghttp2, NGHTTP2_NO_ERROR) == 0;
+}
+
+bool http2_session_collect(struct http2_session *session, struct buf *out, size_t limit, struct error *err)
+{
+    while (out->size < limit) {
         const uint8_t *data;
-        ssize_t size = nghttp2_session_mem_send(connection->session, &data);
+        ssize_t size = nghttp2_session_mem_send(session->nghttp2, &data);
         if (size < 0)
-            return http2_connection_broken(connection, FAULT_PROTOCOL, "HTTP/2: %s",
-                                           nghttp2_strerror((int)size));
+            return error_set(err, "HTTP/2: %s", nghttp2_strerror((int)size));
         if (size == 0)
             return true;
-        if (!buf_append(&connection->out, data, (size_t)size))
-            return http2_connection_broken(connection, FAULT_PROTOCOL, "HTTP/2: frame too large");
+        if (!buf_append(out, data, (size_t)size))
+            return error_set(err, "HTTP/2: frame too large");
+        session->made += (uint64_t)size;
     }
     return true;
 }
 
-bool http2_session_receive(struct http2_connection *connection, const unsigned char *data, size_t size)
+bool http2_session_receive(struct http2_session *session, const unsigned char *data, size_t size,
+                           struct error *err)
 {
-    ssize_t taken = nghttp2_session_mem_recv(connection->session, data, size);
-    if (taken < 0)
-        return http2_connection_broken(connection, FAULT_PROTOCOL, "HTTP/2: %s",
-                                       nghttp2_strerror((int)taken));
-    return true;
+    ssize_t taken = nghttp2_session_mem_recv(session->nghttp2, data, size);
+    return taken >= 0 || error_set(err, "HTTP/2: %s", nghttp2_strerror((int)taken));
 }
 
-static bool make_session(struct http2_connection *connection)
+/* ---- life ---- */
+
+void http2_session_init(struct http2_session *session, const struct target *target)
+{
+    *session = (struct http2_session){.target = target};
+    TAILQ_INIT(&session->exchanges);
+}
+
+void http2_session_free(struct http2_session *session)
+{
+    nghttp2_session_del(session->nghttp2);
+}
+
+static bool make_session(struct http2_session *session)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
@@ -254,25 +292,24 @@ static bool make_session(struct http2_connection *connection)
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
         nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, before_frame_send);
         nghttp2_option_set_no_closed_streams(option, 1);
-        made = nghttp2_session_client_new2(&connection->session, callbacks, connection, option) == 0;
+        made = nghttp2_session_client_new2(&session->nghttp2, callbacks, session, option) == 0;
     }
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
     return made;
 }
 
-bool http2_session_start(struct http2_connection *connection)
+bool http2_session_start(struct http2_session *session, struct error *err)
 {
     static const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX},
     };
-    if (!make_session(connection) ||
-        nghttp2_submit_settings(connection->session, NGHTTP2_FLAG_NONE, settings,
+    if (!make_session(session) ||
+        nghttp2_submit_settings(session->nghttp2, NGHTTP2_FLAG_NONE, settings,
                                 sizeof settings / sizeof settings[0]) != 0 ||
-        nghttp2_session_set_local_window_size(connection->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) !=
-            0)
-        return http2_connection_broken(connection, FAULT_PROTOCOL, "HTTP/2: cannot start a session");
+        nghttp2_session_set_local_window_size(session->nghttp2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) != 0)
+        return error_set(err, "HTTP/2: cannot start a session");
     return true;
 }
