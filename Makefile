@@ -66,7 +66,7 @@ help:
 	@echo 'make up/down  the demo stack in the background: start, stop'
 	@echo 'make bench    measure speed, memory and latency on this machine'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
-	@echo 'make format   clang-format all sources;  make lint: format, layers, names, shell scripts'
+	@echo 'make format   clang-format all sources;  make lint: format, layers, names, SQL, shell scripts'
 
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) lint programs tests

@@ -42,9 +42,10 @@ expect() {
 }
 
 mkdir "$root/clean" && cd "$root/clean" || exit
-mkdir -p tools/scripts && cp "$scripts"/lint "$scripts"/lint-objects* tools/scripts || exit
+mkdir -p tools/scripts && cp "$scripts"/lint "$scripts"/lint-* tools/scripts || exit
 write tools/scripts/lint.exceptions '# none'
 write tests/run '#!/bin/sh'
+write sql/migrations/0001_a.sql 'CREATE TABLE a ();'
 write src/core/buf.h 'struct buf { int size; };'
 module src/core/buf.c buf_new
 module src/core/text.c text_new buf_new
@@ -136,6 +137,35 @@ providers are pure: no clock, socket or log: src/providers/sms/b.h:1:static inli
 plant 'a banned function'
 write tools/bench/a.h 'static inline void copy(char *to) { strcpy(to, "x"); }'
 expect lint 'banned function: tools/bench/a.h:1:static inline void copy(char *to) { strcpy(to, "x"); }'
+
+plant 'objects of SQL that stand twice'
+write sql/migrations/0001_a.sql 'CREATE TABLE a (
+    b int
+);
+CREATE UNIQUE INDEX i ON a (b);
+CREATE TYPE t AS ENUM ();
+CREATE VIEW v AS TABLE a;
+CREATE FUNCTION f(b int) RETURNS int LANGUAGE sql
+    RETURN b;
+COMMENT ON FUNCTION f IS NULL;
+CREATE TRIGGER r BEFORE INSERT OR UPDATE OF b
+    ON a FOR EACH ROW EXECUTE FUNCTION g();
+CREATE TRIGGER r AFTER INSERT ON b EXECUTE FUNCTION g();'
+write sql/migrations/0002_b.sql 'CREATE TABLE IF NOT EXISTS a ();
+create index i ON a (b);
+CREATE TYPE t AS (b int);
+CREATE OR REPLACE VIEW v AS TABLE b;
+CREATE OR REPLACE FUNCTION
+    f(b text) RETURNS text LANGUAGE sql RETURN b;
+COMMENT ON FUNCTION f IS NULL;
+CREATE CONSTRAINT TRIGGER r AFTER DELETE ON a EXECUTE FUNCTION g();'
+expect lint 'twice: table a is in sql/migrations/0001_a.sql:1 and in sql/migrations/0002_b.sql:1
+twice: index i is in sql/migrations/0001_a.sql:4 and in sql/migrations/0002_b.sql:2
+twice: type t is in sql/migrations/0001_a.sql:5 and in sql/migrations/0002_b.sql:3
+twice: view v is in sql/migrations/0001_a.sql:6 and in sql/migrations/0002_b.sql:4
+twice: function f is in sql/migrations/0001_a.sql:7 and in sql/migrations/0002_b.sql:5
+twice: comment on function f is in sql/migrations/0001_a.sql:9 and in sql/migrations/0002_b.sql:7
+twice: trigger r on a is in sql/migrations/0001_a.sql:10 and in sql/migrations/0002_b.sql:8'
 
 plant 'a bad script'
 write .ci/run $'#!/bin/sh\nrm $1'
