@@ -12,9 +12,9 @@
 #include "providers/mail/sendgrid.h"
 #include "providers/mail/ses.h"
 #include "providers/mail/smtp.h"
-#include "support/providers.h"
 #include "support/sandbox.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 #include "support/vendor_client.h"
 
 enum { CONNECT_TIMEOUT_MS = 5000, TIMEOUT_MS = 20000, LARGE = 10 << 20 };

@@ -12,8 +12,8 @@
 #include "providers/sms/solapi.h"
 #include "providers/sms/twilio.h"
 #include "providers/sms/vonage.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 #include "support/vendor_client.h"
 
 #define OTHER_UUID "00000000-0000-4000-8000-000000000000"

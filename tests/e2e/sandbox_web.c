@@ -7,8 +7,8 @@
 #include "crypto/base64.h"
 #include "crypto/jose.h"
 #include "providers/push/webpush.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 #include "support/vendor_client.h"
 
 enum { BODY_AT = 86, HOUR_MS = 3600 * 1000 };

@@ -6,8 +6,8 @@
 
 #include "core/clock.h"
 #include "providers/http/webhook.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 #include "support/vendor_client.h"
 
 #define FORMER_KEY "abcdefghijklmnopqrstuvwxyz"

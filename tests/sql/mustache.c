@@ -9,8 +9,8 @@
 
 #include "core/mem.h"
 #include "support/pg.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 static const char render_sql[] = "SELECT outbox.mustache($1, $2::jsonb, $3::jsonb, $4::boolean, $5::boolean)";
 

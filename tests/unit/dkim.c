@@ -5,8 +5,8 @@
 
 #include "crypto/base64.h"
 #include "crypto/digest.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define MAIL                                                                                                 \
     "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: \"Shop\" <noreply@example.com>\r\n"                      \

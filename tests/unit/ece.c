@@ -7,7 +7,7 @@
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/ece.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 static struct json_object *push, *ece;
 

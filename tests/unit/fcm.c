@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "providers/push/fcm.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 #define PROJECT "example-project"
 #define DEVICE                                                                                               \

@@ -3,8 +3,8 @@
 
 #include "providers/http/http.h"
 #include "support/http_settings.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define SECRET "open sesame"
 #define PHONE  "+821012345678"

@@ -10,7 +10,7 @@
 #include "crypto/base64.h"
 #include "crypto/ecdsa.h"
 #include "crypto/jose.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 static void check_hex(const unsigned char *data, const char *hex)
 {

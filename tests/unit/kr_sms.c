@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define FROM   "\"from\":\"02-1234-5678\""
 #define MOBILE "+821012345678"

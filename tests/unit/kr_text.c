@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 /* The text of a vector: "text", or "repeat": [part, count]. */
 static void vector_text(struct json_object *vector, struct buf *out)

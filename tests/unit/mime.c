@@ -6,7 +6,7 @@
 #include "crypto/base64.h"
 #include "formats/mime_encode.h"
 #include "providers/mail/mime.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 START_TEST(test_words_vector)
 {

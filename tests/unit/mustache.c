@@ -5,7 +5,7 @@
 
 #include "core/mem.h"
 #include "formats/mustache.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 enum { OUTPUT_MAX = 65536, GARBAGE_ROUNDS = 3000 };
 

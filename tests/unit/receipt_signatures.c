@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 enum { FIELDS = 16 };
 

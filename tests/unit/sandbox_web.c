@@ -5,7 +5,7 @@
 
 #include "crypto/base64.h"
 #include "sandbox/vendors/web_open.c" /* the sandbox is a program, no library */
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 static struct json_object *vectors;
 static struct web_receiver receiver;

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "providers/mail/mail_signatures.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 static struct arena *arena;
 static void *settings;

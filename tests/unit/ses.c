@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "crypto/base64.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define SETTINGS                                                                                             \
     "{\"region\":\"us-east-1\",\"access_key_id\":\"AKIDEXAMPLE\",\"from\":\"Shop <noreply@example.com>\"}"

@@ -7,8 +7,8 @@
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 /* 2015-08-30T12:36:00Z, the time of the whole AWS suite. */
 #define SUITE_MS INT64_C(1440938160000)

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 /* The vectors' cases are runs of [text, repetitions]. */
 static void case_text(struct json_object *runs, struct buf *text)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "providers/mail/smtp.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 #define SETTINGS "{\"url\":\"smtp://mail.example.com:587\",\"from\":\"Shop <noreply@example.com>\"}"
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define PHONE      "+15005550001"
 #define SECRET     "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define MOBILE   "+821012345678"
 #define SETTINGS "{\"from\":\"0212345678\",\"abroad\":true}"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dispatcher/template.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 static struct error err;
 

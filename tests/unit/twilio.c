@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 #define ACCOUNT    "AC00000000000000000000000000000001"
 #define API_KEY    "SK00000000000000000000000000000002"

@@ -8,7 +8,7 @@
 
 #include "crypto/base64.h"
 #include "providers/push/vapid.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 static struct json_object *jose, *vapid;
 static const char *pem;

@@ -5,8 +5,8 @@
 #include "providers/mail/smtp.h"
 #include "providers/push/apns.h"
 #include "providers/push/fcm.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 /* The transport's results, the same for every provider. */
 START_TEST(test_failures)

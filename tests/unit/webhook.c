@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "providers/origin.h"
-#include "support/providers.h"
 #include "support/suite.h"
+#include "support/test_adapter.h"
 
 /* 24 octets, as base64 and as they are. */
 #define KEY        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "providers/push/webpush.h"
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 #define MOZILLA "https://updates.push.services.mozilla.com"
 

@@ -1,6 +1,6 @@
-/* Helpers of the providers' tests. A failure here ends the test (ck_abort). */
-#ifndef PGOUTBOX_TESTS_PROVIDERS_H
-#define PGOUTBOX_TESTS_PROVIDERS_H
+/* Helpers of the adapters' tests. A failure here ends the test (ck_abort). */
+#ifndef PGOUTBOX_TESTS_TEST_ADAPTER_H
+#define PGOUTBOX_TESTS_TEST_ADAPTER_H
 
 #include "core/json.h"
 #include "providers/adapter.h"

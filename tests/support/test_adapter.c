@@ -1,4 +1,4 @@
-#include "support/providers.h"
+#include "support/test_adapter.h"
 
 #include <check.h>
 #include <ctype.h>
