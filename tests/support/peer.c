@@ -2,34 +2,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 #include "support/peer_internal.h"
-
-#define NEED(condition)                                                                                      \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "peer.c:%d: %s failed\n", __LINE__, #condition);                                 \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
-
-void peer_record(struct peer *peer, const char *text, size_t size)
-{
-    pthread_mutex_lock(&peer->lock);
-    NEED(peer->record_count < PEER_MAX_RECORDS);
-    char *copy = mem_alloc(size + 1);
-    memcpy(copy, text, size);
-    peer->records[peer->record_count++] = copy;
-    pthread_mutex_unlock(&peer->lock);
-}
 
 size_t peer_count(struct peer *peer, const char *text)
 {
@@ -68,35 +47,6 @@ char *peer_mail(struct peer *peer)
 int peer_port(const struct peer *peer)
 {
     return peer->port;
-}
-
-int peer_read(struct peer_link *link, void *data, int size)
-{
-    if (link->ssl != NULL)
-        return SSL_read(link->ssl, data, size);
-    return (int)recv(link->fd, data, (size_t)size, 0);
-}
-
-bool peer_write(struct peer_link *link, const void *data, size_t size)
-{
-    if (size == 0)
-        return true;
-    if (link->ssl != NULL)
-        return SSL_write(link->ssl, data, (int)size) > 0;
-    return send(link->fd, data, size, MSG_NOSIGNAL) == (ssize_t)size;
-}
-
-bool peer_start_tls(struct peer_link *link)
-{
-    link->ssl = SSL_new(link->peer->tls);
-    NEED(link->ssl != NULL && SSL_set_fd(link->ssl, link->fd) == 1);
-    return SSL_accept(link->ssl) == 1;
-}
-
-void peer_abort(struct peer_link *link)
-{
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    NEED(setsockopt(link->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0);
 }
 
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,

@@ -3,9 +3,19 @@
 #define PGOUTBOX_TESTS_PEER_INTERNAL_H
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "core/buf.h"
 #include "support/peer.h"
+
+#define NEED(condition)                                                                                      \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "%s:%d: %s failed\n", __FILE__, __LINE__, #condition);                           \
+            abort();                                                                                         \
+        }                                                                                                    \
+    } while (0)
 
 enum { PEER_MAX_RECORDS = 20000, PEER_MAX_CONNECTIONS = 64 };
 
@@ -32,11 +42,15 @@ struct peer_link {
     SSL *ssl; /* NULL in clear */
 };
 
+/* --- peer_link.c --- */
+
 void peer_record(struct peer *peer, const char *text, size_t size);
 int peer_read(struct peer_link *link, void *data, int size); /* <= 0: gone */
 bool peer_write(struct peer_link *link, const void *data, size_t size);
 bool peer_start_tls(struct peer_link *link);
 void peer_abort(struct peer_link *link); /* the close to come is a TCP reset */
+
+/* --- peer_http2.c, peer_text.c: until the connection ends --- */
 
 void peer_serve_http2(struct peer_link *link);
 void peer_serve_http1(struct peer_link *link);
