@@ -15,6 +15,7 @@
 #include "support/sandbox.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 #include "support/vendor_client.h"
 
 enum { CONNECT_TIMEOUT_MS = 5000, TIMEOUT_MS = 20000, LARGE = 10 << 20 };

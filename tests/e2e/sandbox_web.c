@@ -9,6 +9,7 @@
 #include "providers/push/webpush.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 #include "support/vendor_client.h"
 
 enum { BODY_AT = 86, HOUR_MS = 3600 * 1000 };

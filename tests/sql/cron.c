@@ -2,29 +2,14 @@
  * force. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "support/pg.h"
 #include "support/suite.h"
+#include "support/vectors.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
-
-static char *text_of_file(const char *name)
-{
-    const char *folder = getenv("PGOUTBOX_VECTORS");
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "tests/vectors", name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "cannot open %s", path);
-    const size_t limit = 1024 * 1024;
-    char *text = mem_alloc(limit);
-    size_t size = fread(text, 1, limit, file);
-    fclose(file);
-    ck_assert_uint_lt(size, limit);
-    return text;
-}
 
 /* One value of a query with parameters; the caller frees it with mem_free. */
 static char *value_of(struct db_session *db, const char *sql, int count, const char *const *values)
@@ -42,7 +27,7 @@ START_TEST(test_oracles)
 {
     struct db_session *db = pg_case_session();
     pg_exec(db, "CREATE TEMP TABLE oracle (cron text, zone text, after timestamptz, next timestamptz)");
-    char *lines = text_of_file("cron.tsv");
+    char *lines = vectors_text("cron.tsv");
     const char *const values[] = {lines};
     mem_free(value_of(db,
                       "INSERT INTO oracle SELECT field[1], field[2], to_timestamp(field[3]::bigint * 60), "

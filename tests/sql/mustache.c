@@ -11,6 +11,7 @@
 #include "support/pg.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 static const char render_sql[] = "SELECT outbox.mustache($1, $2::jsonb, $3::jsonb, $4::boolean, $5::boolean)";
 

@@ -6,23 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct json_object *vectors_load(const char *name)
-{
-    const char *folder = getenv("PGOUTBOX_VECTORS");
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "tests/vectors", name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "cannot open %s", path);
-    static char text[65536];
-    size_t size = fread(text, 1, sizeof text, file);
-    fclose(file);
-    ck_assert_uint_lt(size, sizeof text);
-    struct error err;
-    struct json_object *value = json_parse(text, size, &err);
-    ck_assert_msg(value != NULL, "%s: %s", path, err.text);
-    return value;
-}
-
 struct json_object *test_json(const char *text)
 {
     struct error err;

@@ -12,9 +12,6 @@
 #define TEST_SENT       (&(const struct sent_span){TEST_NOW_MS, TEST_NOW_MS})
 #define TEST_SENT_10MIN (&(const struct sent_span){TEST_NOW_MS, TEST_NOW_MS + 600000})
 
-/* A file of test vectors; the folder is PGOUTBOX_VECTORS or tests/vectors. Free with json_object_put. */
-struct json_object *vectors_load(const char *name);
-
 /* Parses JSON that the test wrote or an adapter built. Free with json_object_put. */
 struct json_object *test_json(const char *text);
 

@@ -6,6 +6,7 @@
 #include "crypto/base64.h"
 #include "providers/push/apns.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define DEVICE   "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define SETTINGS "\"team_id\":\"DEF123GHIJ\",\"key_id\":\"ABC123DEFG\",\"topic\":\"com.example.app\""

@@ -1,10 +1,11 @@
 #include "formats/country.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/mem.h"
 #include "support/suite.h"
+#include "support/vectors.h"
 
 /* Numbers of the codes that countries share, by their numbering plans. */
 static const struct country_case {
@@ -94,13 +95,9 @@ END_TEST
 /* Numbers of every kind and country, see tools/scripts/interop-country. */
 START_TEST(test_library)
 {
-    const char *folder = getenv("PGOUTBOX_VECTORS");
-    char path[512], number[32], expected[8];
-    snprintf(path, sizeof path, "%s/country.tsv", folder != NULL ? folder : "tests/vectors");
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "cannot open %s", path);
-    int count = 0, wrong = 0;
-    while (fscanf(file, "%31s %7s", number, expected) == 2) {
+    char *text = vectors_text("country.tsv"), number[32], expected[8];
+    int count = 0, wrong = 0, size = 0;
+    for (const char *line = text; sscanf(line, "%31s %7s%n", number, expected, &size) == 2; line += size) {
         const char *country = country_of_phone(number);
         count++;
         if (strcmp(country ? country : "-", expected) == 0)
@@ -108,7 +105,7 @@ START_TEST(test_library)
         if (++wrong <= 20)
             printf("%s: %s, expected %s\n", number, country ? country : "-", expected);
     }
-    fclose(file);
+    mem_free(text);
     ck_assert_int_ge(count, 2000);
     ck_assert_msg(wrong == 0, "%d of %d differ", wrong, count);
 }

@@ -7,6 +7,7 @@
 #include "crypto/digest.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define MAIL                                                                                                 \
     "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: \"Shop\" <noreply@example.com>\r\n"                      \

@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "crypto/ece.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 static struct json_object *push, *ece;
 

@@ -5,6 +5,7 @@
 
 #include "providers/push/fcm.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define PROJECT "example-project"
 #define DEVICE                                                                                               \

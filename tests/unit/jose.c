@@ -11,6 +11,7 @@
 #include "crypto/ecdsa.h"
 #include "crypto/jose.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 static void check_hex(const unsigned char *data, const char *hex)
 {

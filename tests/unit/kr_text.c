@@ -5,6 +5,7 @@
 
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 /* The text of a vector: "text", or "repeat": [part, count]. */
 static void vector_text(struct json_object *vector, struct buf *out)

@@ -6,6 +6,7 @@
 #include "providers/mail/mail_signatures.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 static struct arena *arena;
 static void *settings;

@@ -7,6 +7,7 @@
 #include "formats/mime_encode.h"
 #include "providers/mail/mime.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 START_TEST(test_words_vector)
 {

@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "formats/mustache.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 enum { OUTPUT_MAX = 65536, GARBAGE_ROUNDS = 3000 };
 

@@ -6,6 +6,7 @@
 
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 enum { FIELDS = 16 };
 

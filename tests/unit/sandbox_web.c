@@ -6,6 +6,7 @@
 #include "crypto/base64.h"
 #include "sandbox/vendors/web_open.c" /* the sandbox is a program, no library */
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 static struct json_object *vectors;
 static struct web_receiver receiver;

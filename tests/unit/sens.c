@@ -5,6 +5,7 @@
 
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define MOBILE  "+821012345678"
 #define SERVICE "ncp:sms:kr:123456789012:sens"

@@ -9,6 +9,7 @@
 #include "crypto/hex.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 /* 2015-08-30T12:36:00Z, the time of the whole AWS suite. */
 #define SUITE_MS INT64_C(1440938160000)

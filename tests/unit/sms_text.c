@@ -5,6 +5,7 @@
 
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 /* The vectors' cases are runs of [text, repetitions]. */
 static void case_text(struct json_object *runs, struct buf *text)

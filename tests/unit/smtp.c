@@ -5,6 +5,7 @@
 
 #include "providers/mail/smtp.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define SETTINGS "{\"url\":\"smtp://mail.example.com:587\",\"from\":\"Shop <noreply@example.com>\"}"
 

@@ -5,6 +5,7 @@
 
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define PHONE      "+15005550001"
 #define SECRET     "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

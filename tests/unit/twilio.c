@@ -5,6 +5,7 @@
 
 #include "support/suite.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define ACCOUNT    "AC00000000000000000000000000000001"
 #define API_KEY    "SK00000000000000000000000000000002"

@@ -9,6 +9,7 @@
 #include "crypto/base64.h"
 #include "providers/push/vapid.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 static struct json_object *jose, *vapid;
 static const char *pem;

@@ -12,6 +12,7 @@
 #include "crypto/digest.h"
 #include "providers/push/webpush.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define SETTINGS "{\"subject\":\"mailto:push@example.com\",\"trusted_origins\":[\"https://127.0.0.1:8443\"]}"
 #define MOZILLA  "https://updates.push.services.mozilla.com"

@@ -5,6 +5,7 @@
 
 #include "providers/push/webpush.h"
 #include "support/test_adapter.h"
+#include "support/vectors.h"
 
 #define MOZILLA "https://updates.push.services.mozilla.com"
 
