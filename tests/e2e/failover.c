@@ -10,6 +10,7 @@
 #include "support/pg.h"
 #include "support/relay.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
 enum { DEADLINE_MS = 40000 };
 

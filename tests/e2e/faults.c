@@ -9,6 +9,7 @@
 #include "support/peer.h"
 #include "support/pg.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
 enum { DEADLINE_MS = 20000 };
 

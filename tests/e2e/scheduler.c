@@ -11,6 +11,7 @@
 #include "support/pg.h"
 #include "support/process.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
 enum { DEADLINE_MS = 10000, TAKE_OVER_MS = 2000, TEST_LIMIT_S = 30 };
 

@@ -8,6 +8,7 @@
 #include "support/engine.h"
 #include "support/pg.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
 enum { DEADLINE_MS = 20000 };
 

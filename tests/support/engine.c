@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "support/pg.h"
 #include "support/scratch.h"
+#include "support/wait.h"
 
 enum { READY_MS = 20000, PROGRAMS = 16 };
 

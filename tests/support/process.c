@@ -8,13 +8,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "core/clock.h"
 #include "core/mem.h"
+#include "support/wait.h"
 
-enum { POLL_MS = 5, STOP_DEADLINE_MS = 10000, CHILD_FAILED = 127 };
+enum { STOP_DEADLINE_MS = 10000, CHILD_FAILED = 127 };
 
 struct process {
     pid_t pid;
@@ -134,17 +133,6 @@ void process_kill(struct process *process)
         return;
     process_signal(process, SIGKILL);
     (void)finish(process);
-}
-
-bool wait_until(wait_fn *condition, void *arg, int64_t deadline_ms)
-{
-    int64_t end = clock_mono() + deadline_ms;
-    while (!condition(arg)) {
-        if (clock_mono() >= end)
-            return false;
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
-    }
-    return true;
 }
 
 char *process_program(const char *name)

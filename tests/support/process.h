@@ -1,4 +1,4 @@
-/* Child programs of a test, and waiting for conditions. A failure here ends the test (ck_abort). */
+/* Child programs of a test. A failure here ends the test (ck_abort). */
 #ifndef PGOUTBOX_TESTS_PROCESS_H
 #define PGOUTBOX_TESTS_PROCESS_H
 
@@ -24,10 +24,6 @@ int process_stop(struct process *process);
 
 /* SIGKILL, waits, frees. NULL is allowed. */
 void process_kill(struct process *process);
-
-/* Asks every few milliseconds until the condition holds: true; false after deadline_ms. */
-typedef bool wait_fn(void *arg);
-bool wait_until(wait_fn *condition, void *arg, int64_t deadline_ms);
 
 /* A program of this build, "$PGOUTBOX_BUILD/bin/NAME". Caller frees with mem_free. */
 char *process_program(const char *name);

@@ -16,6 +16,7 @@
 #include "core/mem.h"
 #include "support/process.h"
 #include "support/scratch.h"
+#include "support/wait.h"
 
 enum { START_DEADLINE_MS = 20000, MAX_ARGS = 32, FILE_LIMIT = 65536, ANSWER_LIMIT = 1 << 30 };
 
