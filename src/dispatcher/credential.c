@@ -1,76 +1,135 @@
-/* Access tokens: fetched when they are needed, again when they have run out. */
+#include "dispatcher/credential.h"
+
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "dispatcher/provider_internal.h"
 
-enum { CREDENTIAL_TIMEOUT_MS = 20000 };
+enum { TIMEOUT_MS = 20000 };
 
 static const struct backoff credential_backoff = {.base_ms = 1000, .cap_ms = 60000};
 
-bool provider_credential_ready(const struct provider *provider)
+struct credential_keeper {
+    struct transport *transport;
+    const struct adapter *adapter;
+    const void *settings;
+    const char *provider;
+    struct credential_events events;
+    struct credential value;
+    struct endpoint *endpoint;
+    struct arena *arena;
+    bool fetching;
+    bool closed;
+    int failures;
+    int generation; /* counts the tokens fetched */
+};
+
+struct credential_keeper *credential_new(struct transport *transport, const struct adapter *adapter,
+                                         const void *settings, const char *provider,
+                                         const struct credential_events *events)
 {
-    return !provider->adapter->credential_build ||
-           (provider->credential.value.token && provider->credential.value.expires_ms > clock_ms());
+    struct credential_keeper *keeper = mem_alloc(sizeof *keeper);
+    keeper->transport = transport;
+    keeper->adapter = adapter;
+    keeper->settings = settings;
+    keeper->provider = provider;
+    keeper->events = *events;
+    keeper->arena = arena_new();
+    return keeper;
 }
 
-/* Closed until the next try: jobs that waited here for a token would keep their batches from landing. */
-static void credential_failed(struct provider *provider, const char *reason)
+void credential_close(struct credential_keeper *keeper)
 {
-    int64_t delay = backoff_delay(&credential_backoff, ++provider->credential.failures, backoff_random());
-    log_event(LOG_WARN, "credential_failed", log_text("provider", provider->name), log_text("reason", reason),
-              log_int("retry_ms", delay));
-    provider_block(provider, delay, reason);
+    keeper->closed = true;
+    endpoint_free(keeper->endpoint);
+    keeper->endpoint = NULL;
 }
 
-static void on_credential(void *arg, const struct response *response)
+void credential_free(struct credential_keeper *keeper)
 {
-    struct provider *provider = arg;
+    if (!keeper)
+        return;
+    credential_close(keeper);
+    arena_free(keeper->arena);
+    mem_free(keeper->value.token);
+    mem_free(keeper);
+}
+
+bool credential_is_ready(const struct credential_keeper *keeper)
+{
+    return !keeper->adapter->credential_build ||
+           (keeper->value.token && keeper->value.expires_ms > clock_ms());
+}
+
+const char *credential_token(const struct credential_keeper *keeper)
+{
+    return keeper->value.token;
+}
+
+int credential_generation(const struct credential_keeper *keeper)
+{
+    return keeper->generation;
+}
+
+void credential_refused(struct credential_keeper *keeper, int generation)
+{
+    if (generation != keeper->generation)
+        return;
+    mem_free(keeper->value.token);
+    keeper->value.token = NULL;
+}
+
+static void failed(struct credential_keeper *keeper, const char *reason)
+{
+    int64_t delay = backoff_delay(&credential_backoff, ++keeper->failures, backoff_random());
+    log_event(LOG_WARN, "credential_failed", log_text("provider", keeper->provider),
+              log_text("reason", reason), log_int("retry_ms", delay));
+    keeper->events.failed(keeper->events.arg, delay, reason);
+}
+
+static void on_response(void *arg, const struct response *response)
+{
+    struct credential_keeper *keeper = arg;
     struct credential fresh = {0};
     struct verdict verdict =
-        provider->adapter->credential_judge(provider->settings, response, clock_ms(), &fresh);
-    provider->credential.fetching = false;
-    if (provider->retired) {
+        keeper->adapter->credential_judge(keeper->settings, response, clock_ms(), &fresh);
+    keeper->fetching = false;
+    if (keeper->closed) {
         mem_free(fresh.token);
-        return;
-    }
-    if (verdict.kind == VERDICT_SENT) {
-        mem_free(provider->credential.value.token);
-        provider->credential.value = fresh;
-        provider->credential.failures = 0;
-        provider->credential.generation++;
-        provider_pump(provider);
+    } else if (verdict.kind == VERDICT_SENT) {
+        mem_free(keeper->value.token);
+        keeper->value = fresh;
+        keeper->failures = 0;
+        keeper->generation++;
+        keeper->events.fetched(keeper->events.arg);
     } else if (verdict.kind == VERDICT_STOPPED) {
-        provider_stop(provider, verdict.reason);
+        keeper->events.stopped(keeper->events.arg, verdict.reason);
     } else {
-        credential_failed(provider, verdict.reason);
+        failed(keeper, verdict.reason);
     }
 }
 
-void provider_fetch_credential(struct provider *provider)
+void credential_fetch(struct credential_keeper *keeper)
 {
-    if (provider->credential.fetching)
+    if (keeper->fetching)
         return;
-    struct endpoint_options options = {.connections = 1,
-                                       .streams = 1,
-                                       .connect_timeout_ms = CREDENTIAL_TIMEOUT_MS,
-                                       .timeout_ms = CREDENTIAL_TIMEOUT_MS};
+    struct endpoint_options options = {
+        .connections = 1, .streams = 1, .connect_timeout_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};
     static const struct request empty;
     struct request request = empty;
     struct error err;
-    arena_reset(provider->credential.arena);
-    if (!provider->adapter->credential_build(provider->settings, clock_ms(), provider->credential.arena,
-                                             &options, &request, &err)) {
-        provider_stop(provider, err.text);
+    arena_reset(keeper->arena);
+    if (!keeper->adapter->credential_build(keeper->settings, clock_ms(), keeper->arena, &options, &request,
+                                           &err)) {
+        keeper->events.stopped(keeper->events.arg, err.text);
         return;
     }
-    if (!provider->credential.endpoint)
-        provider->credential.endpoint = endpoint_new(provider->transport, &options, &err);
-    if (!provider->credential.endpoint) {
-        provider_stop(provider, err.text);
+    if (!keeper->endpoint)
+        keeper->endpoint = endpoint_new(keeper->transport, &options, &err);
+    if (!keeper->endpoint) {
+        keeper->events.stopped(keeper->events.arg, err.text);
         return;
     }
-    provider->credential.fetching = true;
-    endpoint_send(provider->credential.endpoint, &request, on_credential, provider);
+    keeper->fetching = true;
+    endpoint_send(keeper->endpoint, &request, on_response, keeper);
 }

@@ -312,10 +312,7 @@ static void refresh(struct provider *provider, struct job *job)
     }
     job->refreshed = true;
     /* Late refusals of an old token must not cost the new one. */
-    if (job->credential_generation == provider->credential.generation) {
-        mem_free(provider->credential.value.token);
-        provider->credential.value.token = NULL;
-    }
+    credential_refused(provider->credential, job->credential_generation);
     push_back(provider, job);
 }
 
@@ -389,7 +386,7 @@ static void launch(struct provider *provider, struct job *job)
         finish(job, JOB_JUDGED);
         return;
     }
-    const char *token = provider->credential.value.token;
+    const char *token = credential_token(provider->credential);
     job->provider = provider;
     job->provider_name = arena_strdup(job->flight->arena, provider->name);
     job->endpoint = NULL;
@@ -416,7 +413,7 @@ static void launch(struct provider *provider, struct job *job)
     job->state = JOB_IN_THE_AIR;
     job->sends++;
     job->sent_ms = clock_ms();
-    job->credential_generation = provider->credential.generation;
+    job->credential_generation = credential_generation(provider->credential);
     provider->in_the_air++;
     if (provider->budget)
         budget_started(provider->budget);
@@ -448,8 +445,8 @@ void provider_pump(struct provider *provider)
         return;
     provider->pumping = true;
     while (may_launch(provider)) {
-        if (!provider_credential_ready(provider)) {
-            provider_fetch_credential(provider);
+        if (!credential_is_ready(provider->credential)) {
+            credential_fetch(provider->credential);
             break;
         }
         launch(provider, pop_front(provider));

@@ -4,6 +4,7 @@
 
 #include "dispatcher/breaker.h"
 #include "dispatcher/budget.h"
+#include "dispatcher/credential.h"
 #include "dispatcher/endpoint_cache.h"
 #include "dispatcher/provider.h"
 
@@ -32,14 +33,7 @@ struct provider {
     bool stopped;          /* its row says so */
     struct timer *unblock;
     int64_t renewed_at;
-    struct {
-        struct credential value;
-        struct endpoint *endpoint;
-        struct arena *arena;
-        bool fetching;
-        int failures;
-        int generation; /* counts the tokens fetched */
-    } credential;
+    struct credential_keeper *credential;
     bool retired;
     bool pumping;
 };
@@ -58,8 +52,5 @@ void provider_on_unblock(void *arg);
 void provider_on_slots(void *arg);
 /* From the loop: an endpoint is not freed inside its own callback. */
 void provider_maybe_free_retired(struct provider *provider);
-
-bool provider_credential_ready(const struct provider *provider);
-void provider_fetch_credential(struct provider *provider);
 
 #endif

@@ -36,6 +36,22 @@ static bool read_secrets(const struct adapter *adapter, struct json_object *sett
     return true;
 }
 
+static void on_fetched(void *arg)
+{
+    provider_pump(arg);
+}
+
+/* Closed until the next try: jobs that waited here for a token would keep their batches from landing. */
+static void on_credential_failed(void *arg, int64_t for_ms, const char *reason)
+{
+    provider_block(arg, for_ms, reason);
+}
+
+static void on_credential_stopped(void *arg, const char *reason)
+{
+    provider_stop(arg, reason);
+}
+
 static bool set_up(struct provider *provider, const struct provider_row *row, struct json_object *settings,
                    struct error *err)
 {
@@ -49,6 +65,12 @@ static bool set_up(struct provider *provider, const struct provider_row *row, st
         secret_free(secrets[i]);
     if (!ok)
         return false;
+    provider->credential =
+        credential_new(provider->transport, provider->adapter, provider->settings, provider->name,
+                       &(struct credential_events){.fetched = on_fetched,
+                                                   .failed = on_credential_failed,
+                                                   .stopped = on_credential_stopped,
+                                                   .arg = provider});
     struct endpoint_options options = {.connections = row->max_connections,
                                        .streams = row->max_streams,
                                        .connect_timeout_ms = row->connect_timeout_ms,
@@ -135,7 +157,6 @@ struct provider *provider_new(struct loop *loop, struct transport *transport, co
     provider->request_timeout_ms = row->request_timeout_ms;
     provider->last = &provider->first;
     provider->unblock = timer_new(loop, provider_on_unblock, provider);
-    provider->credential.arena = arena_new();
     bool ok = set_up(provider, row, settings, err);
     json_object_put(settings);
     if (!ok) {
@@ -154,8 +175,7 @@ void provider_retire(struct provider *provider)
     timer_clear(provider->unblock);
     provider_hand_back(provider, NULL);
     provider_give_back(provider);
-    endpoint_free(provider->credential.endpoint); /* a token that is being fetched is of no use */
-    provider->credential.endpoint = NULL;
+    credential_close(provider->credential); /* a token that is being fetched is of no use */
     provider_maybe_free_retired(provider);
 }
 
@@ -169,11 +189,11 @@ void provider_free(struct provider *provider)
         provider->blocked_until = INT64_MAX;
     endpoint_free(provider->endpoint);
     endpoint_cache_free(provider->endpoint_cache);
-    endpoint_free(provider->credential.endpoint);
+    if (provider->credential)
+        credential_close(provider->credential);
     provider_hand_back(provider, NULL);
     timer_free(provider->unblock);
-    arena_free(provider->credential.arena);
-    mem_free(provider->credential.value.token);
+    credential_free(provider->credential);
     if (provider->settings)
         provider->adapter->settings_free(provider->settings);
     mem_free(provider->name);
