@@ -7,6 +7,7 @@
 #include "dispatcher/claim.h"
 #include "dispatcher/control.h"
 #include "dispatcher/doubt.h"
+#include "dispatcher/question.h"
 #include "dispatcher/render.h"
 #include "dispatcher/roster.h"
 
@@ -93,7 +94,7 @@ static void ask_next(struct inquiry *inquiry)
         return;
     }
     struct provider *provider = roster_find(inquiry->options.roster, inquiry->suspects[inquiry->next++]);
-    if (!provider || !provider_ask(provider, &inquiry->question)) {
+    if (!provider || !question_ask(&inquiry->question, provider)) {
         verdict = verdict_make(VERDICT_IN_DOUBT, "not asked yet");
         settle(inquiry, JOB_DEFERRED, &verdict);
     }
@@ -164,7 +165,7 @@ static void find_suspects(struct inquiry *inquiry, const char *provider)
     if (provider)
         inquiry->suspects[inquiry->suspect_count++] = arena_strdup(inquiry->arena, provider);
     for (size_t i = 0; i < count && !provider; i++)
-        if (provider_can_be_asked(providers[i]))
+        if (question_is_possible(providers[i]))
             inquiry->suspects[inquiry->suspect_count++] =
                 arena_strdup(inquiry->arena, provider_name(providers[i]));
 }
@@ -202,9 +203,9 @@ static bool list_ready(const struct inquiry *inquiry, struct buf *names)
     bool all = true;
     db_array_start(names);
     for (size_t i = 0; i < count; i++) {
-        if (!provider_can_be_asked(providers[i]))
+        if (!question_is_possible(providers[i]))
             continue;
-        if (!provider_has_time_to_answer(providers[i])) {
+        if (!question_is_timely(providers[i])) {
             all = false;
             continue;
         }

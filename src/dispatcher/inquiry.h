@@ -7,25 +7,10 @@
 #define PGOUTBOX_DISPATCHER_INQUIRY_H
 
 #include "core/loop.h"
-#include "core/mem.h"
-#include "providers/adapter.h"
 
 struct control;
-struct provider;
 struct roster;
 struct template_cache;
-
-/* One question to one provider. The caller keeps all of it until the answer has come. */
-struct question {
-    const struct message *message;
-    struct sent_span sent;
-    struct arena *arena; /* for the request */
-    /* SENT, UNSENT or IN_DOUBT. Called once if provider_ask said true. */
-    void (*answered)(void *arg, const struct verdict *verdict);
-    void *arg;
-    struct provider *provider; /* the rest belongs to the provider */
-    struct request request;
-};
 
 struct inquiry;
 

@@ -59,15 +59,6 @@ size_t provider_room(const struct provider *provider);
 /* The job comes back through its flight. */
 void provider_submit(struct provider *provider, struct job *job);
 
-struct question;
-
-/* Whether the provider can tell if it took a message whose answer was lost; and whether it has time for that
- * now. */
-bool provider_can_be_asked(const struct provider *provider);
-bool provider_has_time_to_answer(struct provider *provider);
-/* Asks; the answer comes later. False: it is not asked, because it has no time or it is too early. */
-bool provider_ask(struct provider *provider, struct question *question);
-
 /* Messages may be waiting that it had no room for: leases more of its limits. */
 void provider_demand(struct provider *provider);
 /* What a lease gave; ok false: the question was lost. more_in_ms: see budget_granted. */

@@ -1,18 +1,18 @@
-/* Asks a provider whether it took a message. */
+#include "dispatcher/question.h"
+
 #include "core/clock.h"
-#include "dispatcher/inquiry.h"
 #include "dispatcher/provider_internal.h"
 
-bool provider_can_be_asked(const struct provider *provider)
+bool question_is_possible(const struct provider *provider)
 {
     return provider->adapter->inquiry_build && provider->endpoint;
 }
 
 /* Messages that wait go first, and a provider that is being tried after a fault is tried by messages only. A
  * question counts as a request of the provider's limits. */
-bool provider_has_time_to_answer(struct provider *provider)
+bool question_is_timely(struct provider *provider)
 {
-    if (!provider_can_be_asked(provider) || !provider_takes_jobs(provider) || provider->first ||
+    if (!question_is_possible(provider) || !provider_takes_jobs(provider) || provider->first ||
         breaker_state(&provider->breaker) != BREAKER_CLOSED || endpoint_free_slots(provider->endpoint) == 0)
         return false;
     if (!provider->budget || budget_room(provider->budget) > 0)
@@ -35,9 +35,9 @@ static void on_answer(void *arg, const struct response *response)
     provider_maybe_free_retired(provider);
 }
 
-bool provider_ask(struct provider *provider, struct question *question)
+bool question_ask(struct question *question, struct provider *provider)
 {
-    if (!provider_has_time_to_answer(provider) ||
+    if (!question_is_timely(provider) ||
         !provider->adapter->inquiry_build(provider->settings, question->message, &question->sent, clock_ms(),
                                           question->arena, &question->request))
         return false;
