@@ -462,7 +462,11 @@ START_TEST(test_dkim)
         } changes[] = {{"Hello", "Jello"},
                        {"Subject: =", "Subject: -"},
                        {"https://h.example", "https://x.example"},
+                       {"v=1; a=", "v=2; a="},
                        {"a=rsa-sha256", "a=rsa-sha512"},
+                       {"s=test", "s=rest"},
+                       {"t=17", "t=16"},
+                       {"h=From:From:", "h=From:Froj:"},
                        {"d=football.example.com", "d=baseball.example.com"}};
         for (size_t j = 0; j < sizeof changes / sizeof *changes; j++) {
             struct request changed = altered(&request, changes[j].old, changes[j].new);

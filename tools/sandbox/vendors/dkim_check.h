@@ -1,4 +1,5 @@
-/* Verifies a mail's DKIM signatures (RFC 6376 with rsa-sha256, RFC 8301, and ed25519-sha256, RFC 8463). */
+/* Verifies a mail's DKIM signatures (RFC 6376 with rsa-sha256, RFC 8301, and ed25519-sha256, RFC 8463) with
+ * libopendkim: what signs here has no part in it. */
 #ifndef PGOUTBOX_SANDBOX_VENDORS_DKIM_CHECK_H
 #define PGOUTBOX_SANDBOX_VENDORS_DKIM_CHECK_H
 
