@@ -238,34 +238,21 @@ static void unsent(struct provider *provider, struct job *job)
         pass_on(provider, job);
 }
 
-enum blame { BLAME_NOBODY, BLAME_PROVIDER, PRAISE };
-
-/* What an answer says about the provider. Its recipients' faults are none of its own; a stream that was
- * refused is no news; and where recipients bring their own hosts there is no provider to judge. */
-static enum blame who_is_to_blame(const struct provider *provider, const struct request *request,
-                                  const struct response *response)
+/* Whoever answers and is not to blame works. */
+static void watch_health(struct provider *provider, const struct verdict *verdict, bool answered)
 {
-    if (provider->endpoint_cache || response->fault == FAULT_REFUSED)
-        return BLAME_NOBODY;
-    if (response->state != SEND_ANSWERED)
-        return BLAME_PROVIDER;
-    return !request->mail_from && response->status >= 500 ? BLAME_PROVIDER : PRAISE;
-}
-
-static void watch_health(struct provider *provider, enum blame blame, const char *reason)
-{
-    bool changed = false;
-    if (blame == PRAISE)
-        changed = breaker_good(&provider->breaker);
-    else if (blame == BLAME_PROVIDER && provider_takes_jobs(provider))
+    bool bad = verdict->blame == BLAME_PROVIDER, changed = false;
+    if (bad && provider_takes_jobs(provider))
         changed = breaker_bad(&provider->breaker, clock_mono(), backoff_random());
+    else if (!bad && answered)
+        changed = breaker_good(&provider->breaker);
     if (!changed)
         return;
     mem_free(provider->fault);
-    provider->fault = blame == PRAISE ? NULL : mem_strdup(reason);
+    provider->fault = bad ? mem_strdup(verdict->reason) : NULL;
     provider_tell_health(provider);
     if (breaker_state(&provider->breaker) == BREAKER_OPEN)
-        provider_block(provider, breaker_wait(&provider->breaker, clock_mono()), reason);
+        provider_block(provider, breaker_wait(&provider->breaker, clock_mono()), verdict->reason);
 }
 
 /* A share that slides: what is older counts half. */
@@ -325,11 +312,11 @@ static void on_response(void *arg, const struct response *response)
         budget_ended(provider->budget);
     if (job->endpoint)
         endpoint_cache_give(provider->endpoint_cache, job->endpoint);
-    job->verdict = provider->adapter->judge(provider->settings, &job->message, response, clock_ms());
+    job->verdict = adapter_judge(provider->adapter, provider->settings, &job->message, response, clock_ms());
     const struct verdict *verdict = &job->verdict;
-    enum blame blame = who_is_to_blame(provider, &job->request, response);
-    watch_health(provider, blame, verdict->reason);
-    if (response->state == SEND_ANSWERED)
+    bool answered = response->state == SEND_ANSWERED;
+    watch_health(provider, verdict, answered);
+    if (answered)
         watch_gone(provider, verdict);
     if (verdict->renew && provider->endpoint && clock_mono() - provider->renewed_at > RENEW_EVERY_MS) {
         provider->renewed_at = clock_mono();
@@ -353,7 +340,7 @@ static void on_response(void *arg, const struct response *response)
         pass_on(provider, job);
         break;
     case VERDICT_RETRY: /* not taken; when that is the provider's fault, another one may take it now */
-        if (blame == BLAME_PROVIDER)
+        if (verdict->blame == BLAME_PROVIDER)
             pass_on(provider, job);
         else
             finish(job, JOB_JUDGED);

@@ -70,6 +70,8 @@ struct adapter {
     bool (*build)(const void *settings, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict);
 
+    /* What an answer, or its absence, means. It says whose fault that was (verdict.blame) only if
+     * adapter_judge would be wrong. */
     struct verdict (*judge)(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms);
 
@@ -89,6 +91,11 @@ struct adapter {
     struct verdict (*credential_judge)(const void *settings, const struct response *response, int64_t now_ms,
                                        struct credential *credential);
 };
+
+/* The adapter's judge; and where that does not say whose fault it was: the provider's, when nothing was
+ * answered (but a stream that was refused is no news) or an HTTP status of 500 or more, whatever the kind. */
+struct verdict adapter_judge(const struct adapter *adapter, const void *settings,
+                             const struct message *message, const struct response *response, int64_t now_ms);
 
 /* The registry. */
 extern const struct adapter *const adapter_list[];    /* ends with NULL */

@@ -17,6 +17,13 @@ const char *verdict_name(enum verdict_kind kind)
     return verdict_names[kind];
 }
 
+enum blame verdict_blame(enum verdict_kind kind)
+{
+    if (kind == VERDICT_ADDRESS_GONE)
+        return BLAME_RECIPIENT;
+    return kind == VERDICT_REJECTED ? BLAME_MESSAGE : BLAME_NOBODY;
+}
+
 struct verdict verdict_make(enum verdict_kind kind, const char *format, ...)
 {
     struct verdict verdict = {.kind = kind};

@@ -24,8 +24,19 @@ enum verdict_kind {
 
 const char *verdict_name(enum verdict_kind kind); /* "sent", "retry", … */
 
+/* Whose fault it was, as far as the health of a provider is concerned: that of one who refuses a key, an
+ * account or a message is good. */
+enum blame {
+    BLAME_UNSAID,    /* the judge leaves it to adapter_judge */
+    BLAME_NOBODY,    /* or nothing was learnt */
+    BLAME_RECIPIENT, /* its address, or the server that it chose */
+    BLAME_MESSAGE,
+    BLAME_PROVIDER /* is out of order, or out of reach */
+};
+
 struct verdict {
     enum verdict_kind kind;
+    enum blame blame;
     bool renew;            /* the connections must not be used again (endpoint_renew) */
     int64_t not_before_ms; /* RETRY, THROTTLED: earliest time, Unix ms; 0 = as the channel's backoff says */
     int64_t gone_since_ms; /* ADDRESS_GONE: the provider's own timestamp, Unix ms; 0 = unknown */
@@ -38,6 +49,9 @@ struct verdict {
 /* The verdict for a response that was not answered, the same for every adapter: UNSENT, STOPPED for a
  * refused login, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
 struct verdict verdict_of_failure(const struct response *response);
+
+/* What the kind alone says about a provider that works. */
+enum blame verdict_blame(enum verdict_kind kind);
 
 /* A verdict with a formatted reason. */
 struct verdict verdict_make(enum verdict_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "providers/http/webhook.h"
 #include "providers/mail/smtp.h"
 #include "providers/push/apns.h"
 #include "providers/push/fcm.h"
@@ -33,6 +34,105 @@ START_TEST(test_failures)
                           adapters[k]->name, i, verdict_name(verdict.kind));
             ck_assert(strstr(verdict.reason, "line one  line two") != NULL);
         }
+    }
+}
+END_TEST
+
+static enum verdict_kind given;
+
+static struct verdict give(const void *settings, const struct message *message,
+                           const struct response *response, int64_t now_ms)
+{
+    (void)settings;
+    (void)message;
+    (void)response;
+    (void)now_ms;
+    return (struct verdict){.kind = given};
+}
+
+static const char *const blames[] = {[BLAME_UNSAID] = "unsaid",
+                                     [BLAME_NOBODY] = "nobody",
+                                     [BLAME_RECIPIENT] = "recipient",
+                                     [BLAME_MESSAGE] = "message",
+                                     [BLAME_PROVIDER] = "provider"};
+
+/* Whose fault it is where the judge does not say, for every kind. */
+START_TEST(test_blame)
+{
+    static const struct {
+        enum send_state state;
+        enum send_fault fault;
+        int low, high;
+        const char *blame; /* NULL: as the kind says */
+    } rows[] = {
+        {SEND_ANSWERED, FAULT_NONE, 100, 499, NULL},       {SEND_ANSWERED, FAULT_NONE, 500, 599, "provider"},
+        {SEND_UNSENT, FAULT_REFUSED, 0, 0, "nobody"},      {SEND_IN_DOUBT, FAULT_REFUSED, 0, 0, "nobody"},
+        {SEND_UNSENT, FAULT_NONE, 0, 0, "provider"},       {SEND_UNSENT, FAULT_RESOLVE, 0, 0, "provider"},
+        {SEND_UNSENT, FAULT_CONNECT, 0, 0, "provider"},    {SEND_UNSENT, FAULT_TLS, 0, 0, "provider"},
+        {SEND_UNSENT, FAULT_TIMEOUT, 0, 0, "provider"},    {SEND_UNSENT, FAULT_PROTOCOL, 0, 0, "provider"},
+        {SEND_UNSENT, FAULT_LOGIN, 0, 0, "provider"},      {SEND_IN_DOUBT, FAULT_CONNECT, 0, 0, "provider"},
+        {SEND_IN_DOUBT, FAULT_TLS, 0, 0, "provider"},      {SEND_IN_DOUBT, FAULT_TIMEOUT, 0, 0, "provider"},
+        {SEND_IN_DOUBT, FAULT_PROTOCOL, 0, 0, "provider"},
+    };
+    static const char *const of_kind[] = {
+        [VERDICT_SENT] = "nobody",      [VERDICT_RETRY] = "nobody",     [VERDICT_UNSENT] = "nobody",
+        [VERDICT_THROTTLED] = "nobody", [VERDICT_REJECTED] = "message", [VERDICT_ADDRESS_GONE] = "recipient",
+        [VERDICT_REFRESH] = "nobody",   [VERDICT_STOPPED] = "nobody",   [VERDICT_IN_DOUBT] = "nobody",
+    };
+    static const struct adapter adapter = {.name = "given", .judge = give};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int status = rows[i].low; status <= rows[i].high; status++) {
+            for (given = VERDICT_SENT; given <= VERDICT_IN_DOUBT; given++) {
+                struct response response = {.state = rows[i].state, .fault = rows[i].fault, .status = status};
+                enum blame blame = adapter_judge(&adapter, NULL, NULL, &response, TEST_NOW_MS).blame;
+                const char *wanted = rows[i].blame != NULL ? rows[i].blame : of_kind[given];
+                ck_assert_msg(strcmp(blames[blame], wanted) == 0, "row %zu, %d, %s: %s", i, status,
+                              verdict_name(given), blames[blame]);
+            }
+        }
+    }
+}
+END_TEST
+
+/* Adapters for which that would be wrong, and one for which it is right. */
+START_TEST(test_blame_of_adapters)
+{
+    static const struct {
+        const struct adapter *adapter;
+        enum send_state state;
+        enum send_fault fault;
+        int status;
+        const char *body, *blame;
+    } rows[] = {
+        {&apns_adapter, SEND_ANSWERED, FAULT_NONE, 200, "", "nobody"},
+        {&apns_adapter, SEND_ANSWERED, FAULT_NONE, 400, "{\"reason\":\"BadPriority\"}", "message"},
+        {&apns_adapter, SEND_ANSWERED, FAULT_NONE, 403, "{\"reason\":\"Forbidden\"}", "nobody"},
+        {&apns_adapter, SEND_ANSWERED, FAULT_NONE, 410, "{\"reason\":\"Unregistered\"}", "recipient"},
+        {&apns_adapter, SEND_ANSWERED, FAULT_NONE, 503, "{\"reason\":\"Shutdown\"}", "provider"},
+        {&apns_adapter, SEND_UNSENT, FAULT_CONNECT, 0, "", "provider"},
+        {&apns_adapter, SEND_UNSENT, FAULT_REFUSED, 0, "", "nobody"},
+        {&smtp_adapter, SEND_ANSWERED, FAULT_NONE, 421, "421 4.3.2 busy", "nobody"},
+        {&smtp_adapter, SEND_ANSWERED, FAULT_NONE, 535, "535 5.7.8 no", "nobody"},
+        {&smtp_adapter, SEND_ANSWERED, FAULT_NONE, 550, "550 5.7.1 no", "message"},
+        {&smtp_adapter, SEND_ANSWERED, FAULT_NONE, 550, "550 5.1.1 no", "recipient"},
+        {&smtp_adapter, SEND_UNSENT, FAULT_LOGIN, 0, "", "provider"},
+        {&smtp_adapter, SEND_IN_DOUBT, FAULT_TIMEOUT, 0, "", "provider"},
+        {&webhook_adapter, SEND_ANSWERED, FAULT_NONE, 204, "", "nobody"},
+        {&webhook_adapter, SEND_ANSWERED, FAULT_NONE, 400, "", "recipient"},
+        {&webhook_adapter, SEND_ANSWERED, FAULT_NONE, 500, "", "recipient"},
+        {&webhook_adapter, SEND_UNSENT, FAULT_TLS, 0, "", "recipient"},
+        {&webhook_adapter, SEND_UNSENT, FAULT_REFUSED, 0, "", "recipient"},
+    };
+    struct message message = test_message("kim@example.com", "{\"body\":\"x\"}");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct response response = {.state = rows[i].state,
+                                    .fault = rows[i].fault,
+                                    .status = rows[i].status,
+                                    .phase = SMTP_RCPT,
+                                    .body = rows[i].body,
+                                    .body_size = strlen(rows[i].body)};
+        enum blame blame = adapter_judge(rows[i].adapter, NULL, &message, &response, TEST_NOW_MS).blame;
+        ck_assert_msg(strcmp(blames[blame], rows[i].blame) == 0, "row %zu: %s", i, blames[blame]);
     }
 }
 END_TEST
@@ -70,6 +170,8 @@ int main(void)
     Suite *suite = suite_create("verdict");
     TCase *tests = tcase_create("verdict");
     tcase_add_test(tests, test_failures);
+    tcase_add_test(tests, test_blame);
+    tcase_add_test(tests, test_blame_of_adapters);
     tcase_add_test(tests, test_reason);
     tcase_add_test(tests, test_registry);
     suite_add_tcase(suite, tests);

@@ -145,6 +145,7 @@ START_TEST(test_judge)
         int64_t wait = verdict.not_before_ms == 0 ? 0 : verdict.not_before_ms - TEST_NOW_MS;
         ck_assert_msg(wait == rows[i].wait_ms, "row %zu: %lld", i, (long long)wait);
         ck_assert_msg((verdict.kind == VERDICT_SENT) == (verdict.reason[0] == '\0'), "row %zu", i);
+        ck_assert_int_eq(verdict.blame, verdict.kind == VERDICT_SENT ? BLAME_NOBODY : BLAME_RECIPIENT);
     }
 }
 END_TEST
@@ -218,6 +219,7 @@ START_TEST(test_judge_failures)
         struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
+        ck_assert_int_eq(verdict.blame, BLAME_RECIPIENT);
     }
 }
 END_TEST

@@ -152,18 +152,16 @@ static bool build(const void *arg, const struct message *message, const char *to
 }
 
 /* The specification wants every failure tried again: receivers answer 404 or 401 while they are being
- * deployed. Sending again is harmless, so doubt is a retry as well. The peer is the recipient's, not ours:
- * whatever it does is the fault of this message alone and must neither stop nor slow down the others. */
-static struct verdict judge(const void *settings, const struct message *message,
-                            const struct response *response, int64_t now_ms)
+ * deployed. Sending again is harmless, so doubt is a retry as well. */
+static struct verdict judge_failure(const struct response *response)
 {
-    (void)settings;
-    (void)message;
-    if (response->state != SEND_ANSWERED) {
-        struct verdict failure = verdict_of_failure(response);
-        failure.kind = VERDICT_RETRY;
-        return failure;
-    }
+    struct verdict verdict = verdict_of_failure(response);
+    verdict.kind = VERDICT_RETRY;
+    return verdict;
+}
+
+static struct verdict judge_answer(const struct response *response, int64_t now_ms)
+{
     /* The first row that holds the status decides. */
     static const struct {
         int low, high;
@@ -184,6 +182,18 @@ static struct verdict judge(const void *settings, const struct message *message,
         verdict.reason[0] = '\0';
     if (verdict.kind == VERDICT_RETRY)
         judge_wait(&verdict, response, now_ms, 0);
+    return verdict;
+}
+
+/* The peer is the recipient's, not ours: whatever it does must neither stop nor slow down the others. */
+static struct verdict judge(const void *settings, const struct message *message,
+                            const struct response *response, int64_t now_ms)
+{
+    (void)settings;
+    (void)message;
+    struct verdict verdict =
+        response->state == SEND_ANSWERED ? judge_answer(response, now_ms) : judge_failure(response);
+    verdict.blame = verdict.kind == VERDICT_SENT ? BLAME_NOBODY : BLAME_RECIPIENT;
     return verdict;
 }
 

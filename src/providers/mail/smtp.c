@@ -201,6 +201,8 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     if (response->state != SEND_ANSWERED)
         return verdict_of_failure(response);
     struct verdict verdict = smtp_judge_reply(response, message->recipient, now_ms);
+    /* A reply of 500 or more is about this mail as often as not. */
+    verdict.blame = verdict_blame(verdict.kind);
     if (verdict.kind == VERDICT_SENT)
         message_id(arg, message, verdict.provider_id, sizeof verdict.provider_id);
     return verdict;

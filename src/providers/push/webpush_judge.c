@@ -131,13 +131,9 @@ static struct verdict judge_failure(const struct response *response, enum webpus
     return verdict;
 }
 
-struct verdict webpush_judge(const void *arg, const struct message *message, const struct response *response,
-                             int64_t now_ms)
+static struct verdict judge_answer(const struct message *message, const struct response *response,
+                                   enum webpush_trust trust, int64_t now_ms)
 {
-    const struct webpush_settings *settings = arg;
-    enum webpush_trust trust = webpush_trust_in(settings, message->recipient);
-    if (response->state != SEND_ANSWERED)
-        return judge_failure(response, trust);
     if (response->status == 200 || response->status == 201 || response->status == 202 ||
         response->status == 204)
         return judge_ok(response, now_ms);
@@ -145,5 +141,18 @@ struct verdict webpush_judge(const void *arg, const struct message *message, con
     /* A redirection is never followed; no service uses one. */
     if (verdict.kind == VERDICT_STOPPED && (trust == WEBPUSH_STRANGER || response->status < 400))
         verdict.kind = VERDICT_REJECTED;
+    return verdict;
+}
+
+struct verdict webpush_judge(const void *arg, const struct message *message, const struct response *response,
+                             int64_t now_ms)
+{
+    const struct webpush_settings *settings = arg;
+    enum webpush_trust trust = webpush_trust_in(settings, message->recipient);
+    struct verdict verdict = response->state == SEND_ANSWERED ? judge_answer(message, response, trust, now_ms)
+                                                              : judge_failure(response, trust);
+    /* Push services are many, and each is its subscribers' choice: none speaks for the health of the others.
+     */
+    verdict.blame = verdict.kind == VERDICT_SENT ? BLAME_NOBODY : BLAME_RECIPIENT;
     return verdict;
 }

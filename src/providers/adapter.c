@@ -1,0 +1,18 @@
+#include "providers/adapter.h"
+
+static enum blame blame_of(enum verdict_kind kind, const struct response *response)
+{
+    if (response->fault == FAULT_REFUSED)
+        return BLAME_NOBODY;
+    bool out_of_order = response->state != SEND_ANSWERED || response->status >= 500;
+    return out_of_order ? BLAME_PROVIDER : verdict_blame(kind);
+}
+
+struct verdict adapter_judge(const struct adapter *adapter, const void *settings,
+                             const struct message *message, const struct response *response, int64_t now_ms)
+{
+    struct verdict verdict = adapter->judge(settings, message, response, now_ms);
+    if (verdict.blame == BLAME_UNSAID)
+        verdict.blame = blame_of(verdict.kind, response);
+    return verdict;
+}
