@@ -4,7 +4,7 @@
 
 #include "crypto/hex.h"
 
-bool percent_append(struct buf *out, const char *text, size_t size)
+bool form_escape(struct buf *out, const char *text, size_t size)
 {
     static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     for (size_t i = 0; i < size; i++) {
@@ -20,7 +20,7 @@ bool form_field(struct buf *out, const char *name, const char *value)
 {
     if (out->size > 0)
         buf_char(out, '&');
-    percent_append(out, name, strlen(name));
+    form_escape(out, name, strlen(name));
     buf_char(out, '=');
-    return percent_append(out, value, strlen(value));
+    return form_escape(out, value, strlen(value));
 }

@@ -11,6 +11,6 @@
 bool form_field(struct buf *out, const char *name, const char *value);
 
 /* Appends text with every octet but the unreserved ones as %XX (RFC 3986, 2.1 and 2.3). */
-bool percent_append(struct buf *out, const char *text, size_t size);
+bool form_escape(struct buf *out, const char *text, size_t size);
 
 #endif

@@ -55,7 +55,7 @@ static void append_path(const struct sigv4 *sigv4, struct arena *arena, const ch
         if (path[i] == '/')
             buf_char(out, '/');
         else
-            percent_append(out, path + i, 1);
+            form_escape(out, path + i, 1);
     }
 }
 
@@ -70,7 +70,7 @@ static const char *escaped_anew(struct arena *arena, const char *text, size_t si
             octet = (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
             i += 2;
         }
-        percent_append(&out, &octet, 1);
+        form_escape(&out, &octet, 1);
     }
     const char *copy = out.overflowed ? NULL : arena_strdup(arena, buf_string(&out));
     buf_free(&out);

@@ -25,7 +25,7 @@ START_TEST(test_every_octet)
         char octet = (char)i, escaped[8];
         struct buf out;
         buf_init(&out, 8);
-        ck_assert(percent_append(&out, &octet, 1));
+        ck_assert(form_escape(&out, &octet, 1));
         snprintf(escaped, sizeof escaped, "%%%02X", i);
         if (i > 0 && strchr(unreserved, i) != NULL)
             snprintf(escaped, sizeof escaped, "%c", i);

@@ -139,7 +139,7 @@ static struct json_object *escape_text(const char *text, size_t size, enum http_
     struct buf out;
     buf_init(&out, 8 * HTTP_BODY_MAX);
     if (escape == HTTP_ESCAPE_PERCENT)
-        (void)percent_append(&out, text, size);
+        (void)form_escape(&out, text, size);
     else if (escape == HTTP_ESCAPE_JSON)
         append_json(&out, text, size);
     else if (escape == HTTP_ESCAPE_XML)
