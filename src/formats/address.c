@@ -3,14 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-bool text_is_one_line(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7F)
-            return false;
-    }
-    return true;
-}
+#include "formats/text.h"
 
 static bool is_atext(char c)
 {

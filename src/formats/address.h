@@ -29,7 +29,4 @@ bool mailbox_parse(const char *text, size_t size, const char *field, struct mail
 /* The part of a checked address behind the '@'. */
 const char *address_domain(const char *address);
 
-/* True when the text holds no control characters (so no CR, LF or NUL). */
-bool text_is_one_line(const char *text, size_t size);
-
 #endif

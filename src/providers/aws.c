@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/secret.h"
-#include "formats/address.h"
+#include "formats/text.h"
 #include "providers/settings.h"
 
 enum { REGION_MAX = 32 };

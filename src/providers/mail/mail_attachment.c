@@ -5,8 +5,8 @@
 #include <strings.h>
 
 #include "crypto/hex.h"
-#include "formats/address.h"
 #include "formats/mime_encode.h"
+#include "formats/text.h"
 
 enum { TYPE_MAX = 127, NAME_PIECE = 54 };
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "core/mem.h"
+#include "formats/text.h"
 #include "providers/settings.h"
 
 static bool set_mailbox(struct json_object *json, const char *name, struct mailbox *mailbox,

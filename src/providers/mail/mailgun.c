@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "formats/basic.h"
+#include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/mail/mail_content.h"
 #include "providers/settings.h"

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "formats/mime_encode.h"
+#include "formats/text.h"
 
 enum { HEADER_NAME_MAX = 76 };
 

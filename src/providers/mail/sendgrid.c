@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/secret.h"
 #include "crypto/base64.h"
+#include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/mail/mail_content.h"
 #include "providers/settings.h"

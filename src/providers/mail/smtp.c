@@ -7,6 +7,7 @@
 #include "core/secret.h"
 #include "formats/address.h"
 #include "formats/dkim.h"
+#include "formats/text.h"
 #include "providers/mail/mail_content.h"
 #include "providers/settings.h"
 
