@@ -49,7 +49,7 @@ TEST_PATHS    = $(TESTS:%=$(B)/tests/%)
 SAY_CC = $(if $(V),,@echo "  CC $<"; )
 SAY_LD = $(if $(V),,@echo "  LD $@"; )
 
-.PHONY: all check demo up down bench install clean format lint lint-sources lint-objects help deps
+.PHONY: all check demo up down bench install clean format lint lint-sources lint-objects schema help deps
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -69,6 +69,7 @@ help:
 	@echo 'make up/down  the demo stack in the background: start, stop'
 	@echo 'make bench    measure speed, memory and latency on this machine'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make schema   writes sql/schema.sql: what a migrated database holds'
 	@echo 'make format   clang-format all sources;  make lint: format, layers, names, SQL, shell scripts'
 
 check: deps
@@ -101,6 +102,10 @@ lint-sources:
 	@tools/scripts/lint
 lint-objects: $(PROGRAM_PATHS) $(TEST_PATHS)
 	@tools/scripts/lint-objects $(B)
+
+schema: all
+	@tools/scripts/schema new $(B)/bin >$(B)/schema.sql
+	@mv $(B)/schema.sql sql/schema.sql
 
 # Embedded by the assembler, so the compiler's dependency files do not know it.
 $(B)/tools/sandbox/view/page.o: tools/sandbox/view/page.html
