@@ -252,6 +252,7 @@ static const struct {
     {VONAGE, "api_key=sandbox", "api_key=other", "vonage: wrong credentials", VERDICT_STOPPED},
     {VONAGE, "&to=8210", "&to=%2B8210", "vonage: bad parameter", VERDICT_REJECTED},
     {VONAGE, "&type=unicode", "&type=utf8", "vonage: bad parameter", VERDICT_REJECTED},
+    {VONAGE, "&type=unicode", "&type=text", "vonage: bad parameter", VERDICT_REJECTED},
     {VONAGE, "&type=", "&ttl=19999&type=", "vonage: bad parameter", VERDICT_REJECTED},
     {VONAGE, "&client-ref=", "&client-ref=%ED%A0%80", "vonage: bad parameter", VERDICT_REJECTED},
     {VONAGE, "&from=ACME", "&from=%2B1415555010", "vonage: bad sender", VERDICT_STOPPED},

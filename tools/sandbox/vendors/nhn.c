@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "formats/phone.h"
 #include "sandbox/vendors/sms.h"
+#include "sandbox/vendors/sms_parts.h"
 
 enum { KEY_MAX = 100, TITLE_MAX = 120, PAGE_SIZE = 15, PAGE_MAX = 1000 };
 enum { KOREA_MS = 9 * 3600 * 1000 };
@@ -112,7 +113,7 @@ static enum fault read_message(struct json_object *body, char to[SMS_NUMBER_SIZE
         return BAD_KEY;
     if (lms && (!title || !*title || sms_characters(title) > TITLE_MAX))
         return NO_TITLE;
-    return sms->text && *sms->text ? misfits[sms_fit(sms->text, sms->type)] : BAD_BODY;
+    return sms->text && *sms->text ? misfits[sms_parts_fit(sms->text, sms->type)] : BAD_BODY;
 }
 
 #define SUCCESS "{\"isSuccessful\":true,\"resultCode\":0,\"resultMessage\":\"SUCCESS\"}"

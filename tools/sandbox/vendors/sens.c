@@ -6,6 +6,7 @@
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "sandbox/vendors/sms.h"
+#include "sandbox/vendors/sms_parts.h"
 
 enum { SKEW_MS = 5 * 60 * 1000, SUBJECT_MAX = 40, PAGE_SIZE = 50, TEXT_TO_SIGN_MAX = 8192 };
 enum { KOREA_MS = 9 * 3600 * 1000 };
@@ -130,7 +131,7 @@ static enum fault read_message(struct json_object *body, char to[SMS_NUMBER_SIZE
         return BAD_RECIPIENTS;
     sms->to = to;
     sms->type = strcmp(type, "LMS") == 0 ? "LMS" : "SMS";
-    return sms->text && *sms->text && sms_fit(sms->text, sms->type) == SMS_FITS ? GOOD : BAD_CONTENT;
+    return sms->text && *sms->text && sms_parts_fit(sms->text, sms->type) == SMS_FITS ? GOOD : BAD_CONTENT;
 }
 
 static void write_taken(struct buf *out, const struct sms_taken *sms)

@@ -1,16 +1,15 @@
 #include "sandbox/vendors/sms.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/clock.h"
-#include "formats/kr_text.h"
-#include "formats/phone.h"
 #include "sandbox/wire/form.h"
 
-enum { VALUE_MAX = 65536, NUMBER_DIGITS = 15 };
+enum { VALUE_MAX = 65536, NUMBER_LEAST = 7, NUMBER_DIGITS = 15, SHORT_CODE_LEAST = 3, NAME_MAX_OCTETS = 11 };
 
 size_t sms_fault_of(const struct sms_fault *faults, size_t count, int magic)
 {
@@ -130,6 +129,24 @@ bool sms_is_digits(const char *text, size_t least, size_t most)
     return text[size] == '\0' && size >= least && size <= most;
 }
 
+bool sms_is_number(const char *text)
+{
+    return text[0] == '+' && text[1] != '0' && sms_is_digits(text + 1, NUMBER_LEAST, NUMBER_DIGITS);
+}
+
+bool sms_is_sender(const char *text)
+{
+    bool has_letter = false;
+    if (sms_is_number(text) || sms_is_digits(text, SHORT_CODE_LEAST, NUMBER_DIGITS))
+        return true;
+    for (const char *c = text; *c; c++) {
+        has_letter = has_letter || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
+        if ((unsigned char)*c > '~' || (!isalnum((unsigned char)*c) && strchr(" &+-_.", *c) == NULL))
+            return false;
+    }
+    return has_letter && strlen(text) <= NAME_MAX_OCTETS;
+}
+
 int64_t sms_whole(const char *text, int64_t fallback)
 {
     if (!text)
@@ -144,17 +161,7 @@ bool sms_number(const char *country, const char *national, char number[SMS_NUMBE
         (korean && *national != '0'))
         return false;
     snprintf(number, SMS_NUMBER_SIZE, "+%s%s", country, national + korean);
-    return phone_ok(number);
-}
-
-enum sms_fit sms_fit(const char *text, const char *type)
-{
-    struct kr_text measure;
-    kr_text_measure(text, strlen(text), NULL, &measure);
-    if (measure.unknown > 0)
-        return SMS_BAD_CHARACTER;
-    size_t most = strcmp(type, "SMS") == 0 ? KR_SMS_MAX : KR_LMS_MAX;
-    return measure.octets <= most ? SMS_FITS : SMS_TOO_LONG;
+    return sms_is_number(number);
 }
 
 bool sms_time(const char *text, const char *format, int64_t *ms)

@@ -64,13 +64,14 @@ void sms_member(struct buf *out, const char *name, const char *text);
 /* "+" country national, without the leading 0 that Korean numbers have at home. False: not E.164. */
 bool sms_number(const char *country, const char *national, char number[SMS_NUMBER_SIZE]);
 size_t sms_characters(const char *text); /* of UTF-8 */
+/* E.164 with its '+', at least 7 digits. */
+bool sms_is_number(const char *text);
+/* Such a number, a short code of 3 digits or more, or a name: at most 11 letters, digits and " &+-_.", one of
+ * them a letter. */
+bool sms_is_sender(const char *text);
 bool sms_is_digits(const char *text, size_t least, size_t most);
 /* A whole number of at most 15 digits; fallback for NULL, -1 for another text. */
 int64_t sms_whole(const char *text, int64_t fallback);
-
-/* Whether a Korean carrier shows this text whole: EUC-KR, of at most 90 (SMS) or 2000 (LMS) octets. */
-enum sms_fit { SMS_FITS, SMS_TOO_LONG, SMS_BAD_CHARACTER };
-enum sms_fit sms_fit(const char *text, const char *type);
 
 /* Reads a time by a strptime format that has all of date and time; what it says is UTC. */
 bool sms_time(const char *text, const char *format, int64_t *ms);

@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "formats/phone.h"
-#include "formats/sms_text.h"
 #include "sandbox/vendors/aws.h"
 #include "sandbox/vendors/sms.h"
+#include "sandbox/vendors/sms_parts.h"
 
 enum { TEXT_MAX = 1600, ATTRIBUTES_MAX = 10 };
 
@@ -95,7 +94,7 @@ static bool attribute_ok(const char *name, const char *type, const char *value, 
     if (strcmp(name, "AWS.SNS.SMS.SenderID") != 0 && strcmp(name, "AWS.MM.SMS.OriginationNumber") != 0)
         return false;
     sms->from = value;
-    return text && phone_sender_ok(value);
+    return text && sms_is_sender(value);
 }
 
 /* Entries are numbered from 1 without gaps. */
@@ -128,11 +127,11 @@ static enum fault read_message(const struct exchange *x, struct arena *arena, st
         !is_text(sms_form_text(arena, form, "Version"), "2010-03-31"))
         return BAD_ACTION;
     sms->to = sms_form_text(arena, form, "PhoneNumber");
-    if (!sms->to || !phone_ok(sms->to))
+    if (!sms->to || !sms_is_number(sms->to))
         return BAD_NUMBER;
-    struct sms_size size;
+    struct sms_parts parts;
     sms->text = sms_form_text(arena, form, "Message");
-    if (!sms->text || !*sms->text || !sms_size(sms->text, strlen(sms->text), &size))
+    if (!sms->text || !*sms->text || !sms_parts_measure(sms->text, &parts))
         return BAD_TEXT;
     if (sms_characters(sms->text) > TEXT_MAX)
         return TOO_LONG;

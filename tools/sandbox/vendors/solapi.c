@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "sandbox/vendors/sms.h"
+#include "sandbox/vendors/sms_parts.h"
 
 enum {
     SKEW_MS = 15 * 60 * 1000,
@@ -160,7 +161,7 @@ static enum fault read_message(struct json_object *message, char to[SMS_NUMBER_S
         return BAD_TEXT;
     sms->to = to;
     sms->type = strcmp(type, "LMS") == 0 ? "LMS" : "SMS";
-    return fields_ok(fields) ? misfits[sms_fit(sms->text, sms->type)] : BAD_FIELDS;
+    return fields_ok(fields) ? misfits[sms_parts_fit(sms->text, sms->type)] : BAD_FIELDS;
 }
 
 static void write_taken(struct buf *out, const struct sms_taken *sms, struct json_object *message,

@@ -2,9 +2,8 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "formats/phone.h"
-#include "formats/sms_text.h"
 #include "sandbox/vendors/sms.h"
+#include "sandbox/vendors/sms_parts.h"
 
 enum { TEXT_MAX = 1600, VALIDITY_MAX_S = 36000, PAGE_SIZE = 50, PAGE_MAX = 1000 };
 
@@ -82,26 +81,26 @@ static enum fault read_sender(struct arena *arena, const char *form, struct sms_
     const char *service = sms_form_text(arena, form, "MessagingServiceSid");
     if (!from == !service)
         return NO_SENDER;
-    if (from ? !phone_sender_ok(from) : !is_service(service))
+    if (from ? !sms_is_sender(from) : !is_service(service))
         return BAD_SENDER;
     sms->from = from ? from : service;
     return GOOD;
 }
 
 static enum fault read_message(const struct exchange *x, struct arena *arena, struct sms_taken *sms,
-                               struct sms_size *size)
+                               struct sms_parts *parts)
 {
     const char *form = buf_string(&x->body);
     if (x->body.overflowed || !vendor_has_type(x, "application/x-www-form-urlencoded"))
         return NO_FORM;
     sms->to = sms_form_text(arena, form, "To");
-    if (!sms->to || !phone_ok(sms->to))
+    if (!sms->to || !sms_is_number(sms->to))
         return sms->to ? BAD_TO : NO_FORM;
     enum fault fault = read_sender(arena, form, sms);
     if (fault != GOOD)
         return fault;
     sms->text = sms_form_text(arena, form, "Body");
-    if (!sms->text || !*sms->text || !sms_size(sms->text, strlen(sms->text), size))
+    if (!sms->text || !*sms->text || !sms_parts_measure(sms->text, parts))
         return NO_BODY;
     if (sms_characters(sms->text) > TEXT_MAX)
         return TOO_LONG;
@@ -135,15 +134,15 @@ static void send_message(struct vendors *vendors, struct exchange *x)
 {
     struct arena *arena = arena_new();
     struct sms_taken sms = {.vendor = "twilio", .key = "", .type = "SMS", .at_ms = clock_ms()};
-    struct sms_size size;
+    struct sms_parts parts;
     char id[SMS_ID_SIZE];
     enum fault fault = check_account(vendors, x);
     if (fault == GOOD)
-        fault = read_message(x, arena, &sms, &size);
+        fault = read_message(x, arena, &sms, &parts);
     if (fault == GOOD) {
         sms_id(vendors, id);
         sms.id = arena_printf(arena, "SM%s", id);
-        write_message(&x->answer, &sms, size.segments, false);
+        write_message(&x->answer, &sms, parts.count, false);
         int magic = sms_take(vendors, x, &sms, 201, "application/json");
         fault = magic ? (enum fault)sms_fault_of(faults, FAULTS, magic) : GOOD;
     }
@@ -162,7 +161,7 @@ static void write_page(struct buf *out, const struct vendors *vendors, const cha
 {
     const struct sms_query query = {.vendor = "twilio", .to = to, .end_ms = INT64_MAX};
     struct sms_taken sms;
-    struct sms_size size;
+    struct sms_parts parts;
     uint64_t back = 0;
     int64_t count = 0;
     bool more;
@@ -170,8 +169,8 @@ static void write_page(struct buf *out, const struct vendors *vendors, const cha
     while ((more = sms_find(vendors, &query, &back, &sms)) && count < most && out->size < SMS_LIST_FULL) {
         if (count++ > 0)
             buf_char(out, ',');
-        (void)sms_size(sms.text, strlen(sms.text), &size);
-        write_message(out, &sms, size.segments, true);
+        (void)sms_parts_measure(sms.text, &parts);
+        write_message(out, &sms, parts.count, true);
     }
     buf_printf(out, "],\"page\":0,\"page_size\":%lld", (long long)most);
     sms_member(out, "next_page_uri",

@@ -4,9 +4,8 @@
 
 #include "core/clock.h"
 #include "crypto/digest.h"
-#include "formats/phone.h"
-#include "formats/sms_text.h"
 #include "sandbox/vendors/sms.h"
+#include "sandbox/vendors/sms_parts.h"
 
 enum { TEXT_MAX = 3200, TTL_MIN_MS = 20000, TTL_MAX_MS = 604800000, REFERENCE_MAX = 100 };
 
@@ -73,12 +72,12 @@ static bool ttl_ok(const char *text)
 /* It is echoed in JSON, so it must be UTF-8. */
 static bool reference_ok(const char *text)
 {
-    struct sms_size size;
-    return strlen(text) <= REFERENCE_MAX && sms_size(text, strlen(text), &size);
+    struct sms_parts parts;
+    return strlen(text) <= REFERENCE_MAX && sms_parts_measure(text, &parts);
 }
 
 static enum fault read_message(const struct exchange *x, struct arena *arena, struct sms_taken *sms,
-                               struct sms_size *size)
+                               struct sms_parts *parts)
 {
     const char *form = buf_string(&x->body);
     const char *to = sms_form_text(arena, form, "to"), *type = sms_form_text(arena, form, "type");
@@ -90,10 +89,12 @@ static enum fault read_message(const struct exchange *x, struct arena *arena, st
     sms->to = arena_printf(arena, "+%s", to);
     sms->key = reference ? reference : "";
     bool known = strcmp(type, "text") == 0 || strcmp(type, "unicode") == 0;
-    if (!known || !phone_ok(sms->to) || !ttl_ok(sms_form_text(arena, form, "ttl")) ||
-        !sms_size(sms->text, strlen(sms->text), size) || !reference_ok(sms->key))
+    if (!known || !sms_is_number(sms->to) || !ttl_ok(sms_form_text(arena, form, "ttl")) ||
+        !sms_parts_measure(sms->text, parts) || !reference_ok(sms->key))
         return BAD_PARAMETER;
-    if (!phone_sender_ok(sms->from) || *sms->from == '+')
+    if (strcmp(type, "text") == 0 && !parts->is_plain) /* it would arrive with question marks */
+        return BAD_PARAMETER;
+    if (!sms_is_sender(sms->from) || *sms->from == '+')
         return BAD_SENDER;
     return strlen(sms->text) <= TEXT_MAX ? GOOD : TOO_LONG;
 }
@@ -123,15 +124,15 @@ static void send_message(struct vendors *vendors, struct exchange *x)
 {
     struct arena *arena = arena_new();
     struct sms_taken sms = {.vendor = "vonage", .type = "SMS", .at_ms = clock_ms()};
-    struct sms_size size;
+    struct sms_parts parts;
     char id[SMS_ID_SIZE];
     enum fault fault = check_account(vendors, x, arena);
     if (fault == GOOD)
-        fault = read_message(x, arena, &sms, &size);
+        fault = read_message(x, arena, &sms, &parts);
     if (fault == GOOD) {
         sms_id(vendors, id);
         sms.id = id;
-        write_parts(vendors, &x->answer, &sms, size.segments);
+        write_parts(vendors, &x->answer, &sms, parts.count);
         int magic = sms_take(vendors, x, &sms, 200, "application/json");
         fault = magic ? (enum fault)sms_fault_of(faults, FAULTS, magic) : GOOD;
     }
