@@ -1,3 +1,5 @@
+#include "transport/smtp/smtp_connection.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -5,14 +7,43 @@
 #include <unistd.h>
 
 #include "core/mem.h"
-#include "transport/smtp/smtp_internal.h"
+#include "transport/dial.h"
+#include "transport/tls.h"
 
 enum {
     LINE_MAX_SIZE = 4096, /* RFC 5321, 4.5.3.1.5 asks for 512 */
-    OUT_MAX = 256 * 1024, /* a chunk of the body, every line of it dotted */
     READ_SIZE = 16384,
-    READS_PER_EVENT = 16
+    READS_PER_EVENT = 16,
+    IDLE_MS = 30 * 1000 /* servers close idle connections soon */
 };
+
+/* ---- ends of exchanges ---- */
+
+bool smtp_connection_lost(struct smtp_connection *connection, enum send_fault fault, const char *error)
+{
+    struct exchange *exchange = connection->exchange;
+    connection->exchange = NULL;
+    if (exchange == NULL)
+        return false;
+    exchange->response.phase = connection->dialogue.phase;
+    bool doubt = smtp_dialogue_in_doubt(&connection->dialogue);
+    exchange_failed(exchange, doubt ? SEND_IN_DOUBT : SEND_UNSENT, fault, "%s", error);
+    return false;
+}
+
+/* False when the connection has no future. */
+static bool answered(struct smtp_connection *connection)
+{
+    const struct smtp_dialogue *dialogue = &connection->dialogue;
+    struct exchange *exchange = connection->exchange;
+    connection->exchange = NULL;
+    exchange->response.phase = dialogue->phase;
+    exchange->response.status = dialogue->code;
+    exchange_keep_body(exchange, dialogue->reply.data, dialogue->reply.size);
+    exchange->response.body_truncated = dialogue->reply_truncated;
+    exchange_answered(exchange);
+    return !dialogue->spent;
+}
 
 /* ---- octets, in clear or through TLS ---- */
 
@@ -43,28 +74,56 @@ static ssize_t io_write(struct smtp_connection *connection, const char *data, si
                                                          : send(connection->fd, data, size, MSG_NOSIGNAL));
 }
 
-bool smtp_connection_write(struct smtp_connection *connection)
+static bool write_out(struct smtp_connection *connection)
 {
-    struct buf *out = &connection->out;
-    for (;;) {
-        smtp_dialogue_fill(connection);
-        if (out->size == 0)
-            break;
-        size_t size = out->size < READ_SIZE ? out->size : READ_SIZE;
-        if (connection->end_queued && size == out->size)
-            connection->end_handed = true;
-        ssize_t written = io_write(connection, out->data, size);
+    const char *octets;
+    size_t size;
+    while ((size = smtp_dialogue_output(&connection->dialogue, &octets)) > 0) {
+        ssize_t written = io_write(connection, octets, size);
         if (written == IO_LOST)
-            return smtp_dialogue_lost(connection, FAULT_CONNECT, "connection lost");
+            return smtp_connection_lost(connection, FAULT_CONNECT, "connection lost");
         if (written == IO_WAIT)
             break;
-        buf_consume(out, (size_t)written);
+        smtp_dialogue_wrote(&connection->dialogue, (size_t)written);
     }
-    if (out->size == 0)
-        connection->end_queued = false;
-    watch_set(connection->watch, LOOP_READ | (out->size > 0 ? LOOP_WRITE : 0));
+    watch_set(connection->watch, LOOP_READ | (size > 0 ? LOOP_WRITE : 0));
     return true;
 }
+
+/* ---- what the dialogue asks for ---- */
+
+static bool start_tls(struct smtp_connection *connection)
+{
+    const struct backend_setup *setup = connection->setup;
+    /* Octets that came in clear after the reply must never be taken for ones that came through TLS. */
+    if (connection->in.size > 0)
+        return smtp_connection_lost(connection, FAULT_TLS, "data in clear after STARTTLS");
+    connection->ssl = tls_new(setup->tls, connection->fd, setup->target->host);
+    if (connection->ssl == NULL)
+        return smtp_connection_lost(connection, FAULT_TLS, "TLS: cannot start");
+    connection->handshaking = true;
+    timer_set(connection->timer, setup->options->connect_timeout_ms);
+    watch_set(connection->watch, LOOP_WRITE);
+    return true;
+}
+
+/* Does what the dialogue asks for; what there is to write is written when all has been read. */
+static bool act(struct smtp_connection *connection, enum smtp_move move)
+{
+    switch (move) {
+    case SMTP_WRITE:
+        return true;
+    case SMTP_STARTTLS:
+        return start_tls(connection);
+    case SMTP_DONE:
+        return answered(connection);
+    case SMTP_BROKEN:
+        break;
+    }
+    return smtp_connection_lost(connection, connection->dialogue.fault, connection->dialogue.error);
+}
+
+/* ---- input ---- */
 
 /* Takes the complete lines out of `in`. */
 static bool take_lines(struct smtp_connection *connection)
@@ -78,16 +137,16 @@ static bool take_lines(struct smtp_connection *connection)
         if (size > 0 && connection->in.data[size - 1] == '\r')
             size--;
         if (size > sizeof line)
-            return smtp_dialogue_lost(connection, FAULT_PROTOCOL, "reply line too long");
+            return smtp_connection_lost(connection, FAULT_PROTOCOL, "reply line too long");
         memcpy(line, connection->in.data, size);
         buf_consume(&connection->in, taken);
-        if (!smtp_dialogue_line(connection, line, size))
+        if (!act(connection, smtp_dialogue_line(&connection->dialogue, line, size)))
             return false;
         if (connection->handshaking)
             return true;
     }
     return connection->in.size <= LINE_MAX_SIZE ||
-           smtp_dialogue_lost(connection, FAULT_PROTOCOL, "reply line too long");
+           smtp_connection_lost(connection, FAULT_PROTOCOL, "reply line too long");
 }
 
 /* Reads all there is before anything is written, so that a server's closing is seen before the end of data
@@ -100,27 +159,10 @@ static bool read_lines(struct smtp_connection *connection)
         if (size == IO_WAIT)
             return true;
         if (size == IO_LOST || !buf_append(&connection->in, data, (size_t)size))
-            return smtp_dialogue_lost(connection, FAULT_CONNECT, "connection lost");
+            return smtp_connection_lost(connection, FAULT_CONNECT, "connection lost");
         if (!take_lines(connection))
             return false;
     }
-    return true;
-}
-
-/* ---- TLS ---- */
-
-bool smtp_connection_start_tls(struct smtp_connection *connection)
-{
-    const struct backend_setup *setup = connection->setup;
-    /* Octets that came in clear after the reply must never be taken for ones that came through TLS. */
-    if (connection->in.size > 0)
-        return smtp_dialogue_lost(connection, FAULT_TLS, "data in clear after STARTTLS");
-    connection->ssl = tls_new(setup->tls, connection->fd, setup->target->host);
-    if (connection->ssl == NULL)
-        return smtp_dialogue_lost(connection, FAULT_TLS, "TLS: cannot start");
-    connection->handshaking = true;
-    timer_set(connection->timer, setup->options->connect_timeout_ms);
-    watch_set(connection->watch, LOOP_WRITE);
     return true;
 }
 
@@ -136,15 +178,42 @@ static bool handshake(struct smtp_connection *connection)
             return true;
         }
         if (!tls_is_at_fault(error))
-            return smtp_dialogue_lost(connection, FAULT_CONNECT, "connection lost");
+            return smtp_connection_lost(connection, FAULT_CONNECT, "connection lost");
         tls_error_text(connection->ssl, text, sizeof text);
-        return smtp_dialogue_lost(connection, FAULT_TLS, text);
+        return smtp_connection_lost(connection, FAULT_TLS, text);
     }
     connection->handshaking = false;
     timer_clear(connection->timer);
     watch_set(connection->watch, LOOP_READ);
-    /* After STARTTLS the dialogue starts anew with EHLO; with implicit TLS the greeting comes now. */
-    return connection->step != STEP_STARTTLS || smtp_dialogue_secured(connection);
+    return act(connection, smtp_dialogue_secured(&connection->dialogue));
+}
+
+/* ---- mails ---- */
+
+static struct smtp_mail mail_of(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    return (struct smtp_mail){.from = request->mail_from,
+                              .to = request->mail_to,
+                              .body = request->body,
+                              .body_size = request->body_size};
+}
+
+const char *smtp_connection_check(const struct backend_setup *setup, const struct exchange *exchange)
+{
+    struct smtp_mail mail = mail_of(exchange);
+    return smtp_dialogue_check(&mail, setup->options->helo);
+}
+
+bool smtp_connection_begin(struct smtp_connection *connection, struct exchange *exchange)
+{
+    struct smtp_mail mail = mail_of(exchange);
+    exchange->carrier = connection;
+    connection->exchange = exchange;
+    timer_clear(connection->timer); /* of idleness */
+    if (!act(connection, smtp_dialogue_begin(&connection->dialogue, &mail)))
+        return false;
+    return connection->fd < 0 || write_out(connection);
 }
 
 /* ---- events ---- */
@@ -156,10 +225,10 @@ static void after_event(struct smtp_connection *connection, bool good)
         if (connection->last)
             good = false;
         else if (!timer_is_set(connection->timer))
-            timer_set(connection->timer, SMTP_IDLE_MS);
+            timer_set(connection->timer, IDLE_MS);
     }
     if (!good)
-        smtp_pool_remove(connection);
+        connection->events->ended(connection->arg, connection);
     queue_settle(setup->queue);
 }
 
@@ -171,7 +240,7 @@ static void on_socket(void *arg, int events)
     if (good && !connection->handshaking)
         good = read_lines(connection);
     if (good && !connection->handshaking)
-        good = smtp_connection_write(connection);
+        good = write_out(connection);
     after_event(connection, good);
 }
 
@@ -184,9 +253,9 @@ static void on_dialed(void *arg, int fd, enum send_fault fault, const char *erro
         connection->fd = fd;
         connection->watch = watch_new(setup->loop, fd, LOOP_READ, on_socket, connection);
         if (setup->target->scheme == SCHEME_SMTPS)
-            good = smtp_connection_start_tls(connection);
+            good = start_tls(connection);
     } else {
-        smtp_dialogue_lost(connection, fault, error);
+        smtp_connection_lost(connection, fault, error);
     }
     dial_free(connection->dial);
     connection->dial = NULL;
@@ -196,22 +265,32 @@ static void on_dialed(void *arg, int fd, enum send_fault fault, const char *erro
 static void on_timer(void *arg)
 {
     struct smtp_connection *connection = arg;
-    after_event(connection, smtp_dialogue_lost(connection, FAULT_CONNECT, "TLS handshake: timed out"));
+    after_event(connection, smtp_connection_lost(connection, FAULT_CONNECT, "TLS handshake: timed out"));
 }
 
 /* ---- life ---- */
 
-struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, const struct backend_setup *setup,
-                                            struct exchange *exchange)
+static void dialogue_init(struct smtp_connection *connection)
+{
+    const struct endpoint_options *options = connection->setup->options;
+    const char *helo = options->helo;
+    if (helo == NULL)
+        helo =
+            gethostname(connection->host, sizeof connection->host - 1) == 0 ? connection->host : "localhost";
+    struct smtp_login login = {.helo = helo, .username = options->username, .password = options->password};
+    smtp_dialogue_init(&connection->dialogue, &login);
+}
+
+struct smtp_connection *smtp_connection_new(const struct backend_setup *setup,
+                                            const struct smtp_events *events, void *arg)
 {
     struct smtp_connection *connection = mem_alloc(sizeof *connection);
-    connection->pool = pool;
     connection->setup = setup;
-    connection->exchange = exchange;
+    connection->events = events;
+    connection->arg = arg;
     connection->fd = -1;
-    connection->step = STEP_GREETING;
     buf_init(&connection->in, LINE_MAX_SIZE + READ_SIZE);
-    buf_init(&connection->out, OUT_MAX);
+    dialogue_init(connection);
     connection->timer = timer_new(setup->loop, on_timer, connection);
     connection->dial =
         dial_new(setup->loop, setup->target->host, setup->target->port, setup->options->guarded,
@@ -222,7 +301,7 @@ struct smtp_connection *smtp_connection_new(struct smtp_pool *pool, const struct
 void smtp_connection_free(struct smtp_connection *connection)
 {
     /* A goodbye is a courtesy; nobody waits for the reply. */
-    if (connection->step == STEP_IDLE && connection->ssl != NULL && connection->out.size == 0 &&
+    if (connection->ssl != NULL && smtp_dialogue_is_idle(&connection->dialogue) &&
         io_write(connection, "QUIT\r\n", 6) != IO_LOST)
         (void)SSL_shutdown(connection->ssl);
     ERR_clear_error();
@@ -233,6 +312,6 @@ void smtp_connection_free(struct smtp_connection *connection)
     if (connection->fd >= 0)
         close(connection->fd);
     buf_free(&connection->in);
-    buf_free(&connection->out);
+    smtp_dialogue_free(&connection->dialogue);
     mem_free(connection);
 }

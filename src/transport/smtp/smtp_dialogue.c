@@ -1,136 +1,149 @@
+#include "transport/smtp/smtp_dialogue.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "crypto/base64.h"
-#include "transport/smtp/smtp_internal.h"
 
-enum { BODY_CHUNK = 32 * 1024 };
+enum {
+    BODY_CHUNK = 32 * 1024,
+    OUT_MAX = 256 * 1024, /* a chunk of the body, every line of it dotted */
+    OUTPUT_MAX = 16384    /* a TLS record */
+};
 
 struct step {
     enum smtp_phase phase;
     int good; /* first digit of the reply that lets the dialogue go on */
-    bool (*next)(struct smtp_connection *connection); /* NULL: the mail is accepted */
+    enum smtp_move (*next)(struct smtp_dialogue *dialogue); /* NULL: the mail is accepted */
 };
 
 static const struct step steps[STEP_IDLE];
 
-static bool fail(struct smtp_connection *connection, enum send_fault fault, const char *error)
+static enum smtp_move broken(struct smtp_dialogue *dialogue, enum send_fault fault, const char *error)
 {
-    return smtp_dialogue_lost(connection, fault, error);
+    dialogue->fault = fault;
+    snprintf(dialogue->error, sizeof dialogue->error, "%s", error);
+    return SMTP_BROKEN;
 }
 
 /* Starts a command; its text follows in out. */
-static struct buf *command(struct smtp_connection *connection, enum smtp_step step)
+static struct buf *command(struct smtp_dialogue *dialogue, enum smtp_step step)
 {
-    connection->step = step;
-    connection->exchange->response.phase = steps[step].phase;
-    exchange_restart_response(connection->exchange);
-    return &connection->out;
+    dialogue->step = step;
+    dialogue->phase = steps[step].phase;
+    dialogue->reply_truncated = false;
+    buf_reset(&dialogue->reply);
+    return &dialogue->out;
+}
+
+/* Whether the text of a command found room. */
+static enum smtp_move said(struct smtp_dialogue *dialogue, bool good)
+{
+    return good ? SMTP_WRITE : broken(dialogue, FAULT_PROTOCOL, "command too long");
 }
 
 /* ---- what is said next ---- */
 
-static bool say_ehlo(struct smtp_connection *connection)
+static enum smtp_move say_ehlo(struct smtp_dialogue *dialogue)
 {
-    char host[256] = "localhost";
-    const char *name = connection->setup->options->helo;
-    if (name == NULL && gethostname(host, sizeof host - 1) == 0)
-        name = host;
-    connection->offers_starttls = connection->offers_plain = connection->offers_login = false;
-    return buf_printf(command(connection, STEP_EHLO), "EHLO %s\r\n", name != NULL ? name : host);
+    dialogue->offers_starttls = dialogue->offers_plain = dialogue->offers_login = false;
+    return said(dialogue, buf_printf(command(dialogue, STEP_EHLO), "EHLO %s\r\n", dialogue->login.helo));
 }
 
-static bool say_mail(struct smtp_connection *connection)
+static enum smtp_move say_mail(struct smtp_dialogue *dialogue)
 {
-    connection->dirty = true;
-    return buf_printf(command(connection, STEP_MAIL), "MAIL FROM:<%s>\r\n",
-                      connection->exchange->request.mail_from);
+    dialogue->dirty = true;
+    return said(dialogue,
+                buf_printf(command(dialogue, STEP_MAIL), "MAIL FROM:<%s>\r\n", dialogue->mail.from));
 }
 
-static bool say_rcpt(struct smtp_connection *connection)
+static enum smtp_move say_rcpt(struct smtp_dialogue *dialogue)
 {
-    return buf_printf(command(connection, STEP_RCPT), "RCPT TO:<%s>\r\n",
-                      connection->exchange->request.mail_to);
+    return said(dialogue, buf_printf(command(dialogue, STEP_RCPT), "RCPT TO:<%s>\r\n", dialogue->mail.to));
 }
 
-static bool say_data(struct smtp_connection *connection)
+static enum smtp_move say_data(struct smtp_dialogue *dialogue)
 {
-    return buf_text(command(connection, STEP_DATA), "DATA\r\n");
+    return said(dialogue, buf_text(command(dialogue, STEP_DATA), "DATA\r\n"));
 }
 
-static bool say_base64(struct smtp_connection *connection, const void *data, size_t size)
+static enum smtp_move say_base64(struct smtp_dialogue *dialogue, const void *data, size_t size)
 {
-    return base64_append(&connection->out, data, size) && buf_text(&connection->out, "\r\n");
+    return said(dialogue, base64_append(&dialogue->out, data, size) && buf_text(&dialogue->out, "\r\n"));
 }
 
 /* RFC 4616: NUL user NUL password, sent along with the command (RFC 4954, 4). */
-static bool say_auth_plain(struct smtp_connection *connection)
+static enum smtp_move say_auth_plain(struct smtp_dialogue *dialogue)
 {
-    const struct endpoint_options *options = connection->setup->options;
+    const char *password = dialogue->login.password;
     struct buf secret;
     buf_init(&secret, 2048);
-    bool good = buf_append(&secret, "", 1) && buf_text(&secret, options->username) &&
-                buf_append(&secret, "", 1) &&
-                buf_text(&secret, options->password != NULL ? options->password : "") &&
-                buf_text(command(connection, STEP_AUTH_PLAIN), "AUTH PLAIN ") &&
-                say_base64(connection, secret.data, secret.size);
+    enum smtp_move move;
+    if (buf_append(&secret, "", 1) && buf_text(&secret, dialogue->login.username) &&
+        buf_append(&secret, "", 1) && buf_text(&secret, password != NULL ? password : "") &&
+        buf_text(command(dialogue, STEP_AUTH_PLAIN), "AUTH PLAIN "))
+        move = say_base64(dialogue, secret.data, secret.size);
+    else
+        move = broken(dialogue, FAULT_LOGIN, "username or password is too long");
     buf_wipe(&secret);
-    return good || fail(connection, FAULT_LOGIN, "username or password is too long");
+    return move;
 }
 
-static bool say_auth_user(struct smtp_connection *connection)
+static enum smtp_move say_auth_login(struct smtp_dialogue *dialogue)
 {
-    const char *user = connection->setup->options->username;
-    command(connection, STEP_AUTH_USER);
-    return say_base64(connection, user, strlen(user));
+    return said(dialogue, buf_text(command(dialogue, STEP_AUTH_LOGIN), "AUTH LOGIN\r\n"));
 }
 
-static bool say_auth_password(struct smtp_connection *connection)
+static enum smtp_move say_auth_user(struct smtp_dialogue *dialogue)
 {
-    const char *password = connection->setup->options->password;
-    command(connection, STEP_AUTH_PASSWORD);
-    return say_base64(connection, password != NULL ? password : "", password != NULL ? strlen(password) : 0);
+    command(dialogue, STEP_AUTH_USER);
+    return say_base64(dialogue, dialogue->login.username, strlen(dialogue->login.username));
+}
+
+static enum smtp_move say_auth_password(struct smtp_dialogue *dialogue)
+{
+    const char *password = dialogue->login.password != NULL ? dialogue->login.password : "";
+    command(dialogue, STEP_AUTH_PASSWORD);
+    return say_base64(dialogue, password, strlen(password));
 }
 
 /* Neither a login nor a mail ever goes over a connection without TLS. */
-static bool after_ehlo(struct smtp_connection *connection)
+static enum smtp_move after_ehlo(struct smtp_dialogue *dialogue)
 {
-    if (connection->ssl == NULL) {
-        if (!connection->offers_starttls)
-            return fail(connection, FAULT_TLS, "STARTTLS is not offered");
-        return buf_text(command(connection, STEP_STARTTLS), "STARTTLS\r\n");
+    if (!dialogue->secure) {
+        if (!dialogue->offers_starttls)
+            return broken(dialogue, FAULT_TLS, "STARTTLS is not offered");
+        return said(dialogue, buf_text(command(dialogue, STEP_STARTTLS), "STARTTLS\r\n"));
     }
-    if (connection->setup->options->username == NULL)
-        return say_mail(connection);
-    if (connection->offers_plain)
-        return say_auth_plain(connection);
-    if (connection->offers_login)
-        return buf_text(command(connection, STEP_AUTH_LOGIN), "AUTH LOGIN\r\n");
-    return fail(connection, FAULT_LOGIN, "neither AUTH PLAIN nor AUTH LOGIN is offered");
+    if (dialogue->login.username == NULL)
+        return say_mail(dialogue);
+    if (dialogue->offers_plain)
+        return say_auth_plain(dialogue);
+    if (dialogue->offers_login)
+        return say_auth_login(dialogue);
+    return broken(dialogue, FAULT_LOGIN, "neither AUTH PLAIN nor AUTH LOGIN is offered");
 }
 
-static bool begin_body(struct smtp_connection *connection)
+static enum smtp_move after_starttls(struct smtp_dialogue *dialogue)
 {
-    command(connection, STEP_END_OF_DATA);
-    connection->sending_body = true;
-    connection->line_start = true;
-    smtp_dialogue_fill(connection);
-    return true;
+    (void)dialogue;
+    return SMTP_STARTTLS;
 }
 
-bool smtp_dialogue_secured(struct smtp_connection *connection)
+static enum smtp_move begin_body(struct smtp_dialogue *dialogue)
 {
-    return (say_ehlo(connection) || fail(connection, FAULT_PROTOCOL, "command too long")) &&
-           smtp_connection_write(connection);
+    command(dialogue, STEP_END_OF_DATA);
+    dialogue->sending_body = true;
+    dialogue->line_start = true;
+    return SMTP_WRITE;
 }
 
 static const struct step steps[STEP_IDLE] = {
     [STEP_GREETING] = {SMTP_CONNECT, 2, say_ehlo},
     [STEP_EHLO] = {SMTP_CONNECT, 2, after_ehlo},
-    [STEP_STARTTLS] = {SMTP_CONNECT, 2, smtp_connection_start_tls},
+    [STEP_STARTTLS] = {SMTP_CONNECT, 2, after_starttls},
     [STEP_AUTH_PLAIN] = {SMTP_AUTH, 2, say_mail},
     [STEP_AUTH_LOGIN] = {SMTP_AUTH, 3, say_auth_user},
     [STEP_AUTH_USER] = {SMTP_AUTH, 3, say_auth_password},
@@ -142,41 +155,68 @@ static const struct step steps[STEP_IDLE] = {
     [STEP_END_OF_DATA] = {SMTP_END_OF_DATA, 2, NULL},
 };
 
-void smtp_dialogue_begin(struct smtp_connection *connection)
+enum smtp_move smtp_dialogue_begin(struct smtp_dialogue *dialogue, const struct smtp_mail *mail)
 {
-    connection->end_handed = false;
-    if (connection->dirty)
-        buf_text(command(connection, STEP_RSET), "RSET\r\n");
-    else
-        say_mail(connection);
+    dialogue->mail = *mail;
+    dialogue->body_taken = 0;
+    dialogue->end_handed = false;
+    if (dialogue->step == STEP_GREETING)
+        return SMTP_WRITE;
+    if (!dialogue->dirty)
+        return say_mail(dialogue);
+    return said(dialogue, buf_text(command(dialogue, STEP_RSET), "RSET\r\n"));
 }
 
-/* ---- the body: dot-stuffing (RFC 5321, 4.5.2) in pieces, so that a large mail needs little memory ---- */
-
-void smtp_dialogue_fill(struct smtp_connection *connection)
+enum smtp_move smtp_dialogue_secured(struct smtp_dialogue *dialogue)
 {
-    if (!connection->sending_body || connection->out.size >= BODY_CHUNK)
+    dialogue->secure = true;
+    /* With implicit TLS the greeting comes now. */
+    return dialogue->step == STEP_STARTTLS ? say_ehlo(dialogue) : SMTP_WRITE;
+}
+
+/* ---- output ---- */
+
+/* The body with its dots stuffed (RFC 5321, 4.5.2), in pieces, so that a large mail needs little memory. */
+static void fill(struct smtp_dialogue *dialogue)
+{
+    const struct smtp_mail *mail = &dialogue->mail;
+    if (!dialogue->sending_body || dialogue->out.size >= BODY_CHUNK)
         return;
-    struct exchange *exchange = connection->exchange;
-    const struct request *request = &exchange->request;
-    size_t end = exchange->body_sent + BODY_CHUNK;
-    if (end > request->body_size)
-        end = request->body_size;
-    while (exchange->body_sent < end) {
-        const char *start = request->body + exchange->body_sent;
-        const char *newline = memchr(start, '\n', end - exchange->body_sent);
-        size_t size = newline != NULL ? (size_t)(newline - start) + 1 : end - exchange->body_sent;
-        if (connection->line_start && *start == '.')
-            buf_char(&connection->out, '.');
-        buf_append(&connection->out, start, size);
-        connection->line_start = newline != NULL;
-        exchange->body_sent += size;
+    size_t end = dialogue->body_taken + BODY_CHUNK;
+    if (end > mail->body_size)
+        end = mail->body_size;
+    while (dialogue->body_taken < end) {
+        const char *start = mail->body + dialogue->body_taken;
+        const char *newline = memchr(start, '\n', end - dialogue->body_taken);
+        size_t size = newline != NULL ? (size_t)(newline - start) + 1 : end - dialogue->body_taken;
+        if (dialogue->line_start && *start == '.')
+            buf_char(&dialogue->out, '.');
+        buf_append(&dialogue->out, start, size);
+        dialogue->line_start = newline != NULL;
+        dialogue->body_taken += size;
     }
-    if (exchange->body_sent == request->body_size) {
-        buf_text(&connection->out, connection->line_start ? ".\r\n" : "\r\n.\r\n");
-        connection->sending_body = false;
-        connection->end_queued = true;
+    if (dialogue->body_taken == mail->body_size) {
+        buf_text(&dialogue->out, dialogue->line_start ? ".\r\n" : "\r\n.\r\n");
+        dialogue->sending_body = false;
+        dialogue->end_queued = true;
     }
+}
+
+size_t smtp_dialogue_output(struct smtp_dialogue *dialogue, const char **octets)
+{
+    fill(dialogue);
+    size_t size = dialogue->out.size < OUTPUT_MAX ? dialogue->out.size : OUTPUT_MAX;
+    if (dialogue->end_queued && size == dialogue->out.size)
+        dialogue->end_handed = true;
+    *octets = dialogue->out.data;
+    return size;
+}
+
+void smtp_dialogue_wrote(struct smtp_dialogue *dialogue, size_t size)
+{
+    buf_consume(&dialogue->out, size);
+    if (dialogue->out.size == 0)
+        dialogue->end_queued = false;
 }
 
 /* ---- replies ---- */
@@ -193,78 +233,84 @@ static bool has_word(const char *line, size_t size, const char *word)
     return false;
 }
 
-static void note_capability(struct smtp_connection *connection, const char *text, size_t size)
+static void note_capability(struct smtp_dialogue *dialogue, const char *text, size_t size)
 {
     if (size == 8 && strncasecmp(text, "STARTTLS", 8) == 0)
-        connection->offers_starttls = true;
+        dialogue->offers_starttls = true;
     if (size > 4 && strncasecmp(text, "AUTH", 4) == 0 && (text[4] == ' ' || text[4] == '=')) {
-        connection->offers_plain |= has_word(text + 4, size - 4, "PLAIN");
-        connection->offers_login |= has_word(text + 4, size - 4, "LOGIN");
+        dialogue->offers_plain |= has_word(text + 4, size - 4, "PLAIN");
+        dialogue->offers_login |= has_word(text + 4, size - 4, "LOGIN");
     }
 }
 
-/* Ends the exchange with the present reply. False when the connection has no future. */
-static bool answered(struct smtp_connection *connection, int code)
+static void keep_reply(struct smtp_dialogue *dialogue, const char *text, size_t size)
 {
-    struct exchange *exchange = connection->exchange;
-    enum smtp_step step = connection->step;
-    connection->exchange = NULL;
-    connection->step = STEP_IDLE;
-    exchange->response.status = code;
-    exchange_answered(exchange);
-    /* A reply before the whole mail was sent leaves both sides out of step. */
-    return step >= STEP_RSET && code != 421 && !connection->sending_body && connection->out.size == 0;
+    size_t room = RESPONSE_MAX_BODY - dialogue->reply.size;
+    dialogue->reply_truncated |= size > room;
+    buf_append(&dialogue->reply, text, size < room ? size : room);
 }
 
-static bool reply(struct smtp_connection *connection, int code)
+static enum smtp_move done(struct smtp_dialogue *dialogue, int code)
 {
-    const struct step *step = &steps[connection->step];
+    /* A reply before the whole mail was sent leaves both sides out of step. */
+    dialogue->spent =
+        dialogue->step < STEP_RSET || code == 421 || dialogue->sending_body || dialogue->out.size > 0;
+    dialogue->step = STEP_IDLE;
+    dialogue->code = code;
+    return SMTP_DONE;
+}
+
+static enum smtp_move reply(struct smtp_dialogue *dialogue, int code)
+{
+    const struct step *step = &steps[dialogue->step];
     bool good = code / 100 == step->good;
     if (good && step->next != NULL)
-        return step->next(connection) || fail(connection, FAULT_PROTOCOL, "command too long");
+        return step->next(dialogue);
     if (!good && code < 400)
-        return fail(connection, FAULT_PROTOCOL, "unexpected reply");
-    if (good && !connection->end_handed)
-        return fail(connection, FAULT_PROTOCOL, "mail accepted before it was sent");
+        return broken(dialogue, FAULT_PROTOCOL, "unexpected reply");
+    if (good && !dialogue->end_handed)
+        return broken(dialogue, FAULT_PROTOCOL, "mail accepted before it was sent");
     if (good)
-        connection->dirty = false;
+        dialogue->dirty = false;
     /* A 4xx is a server in trouble, not a wrong password. */
     if (step->phase == SMTP_AUTH && code >= 500) {
         char text[40];
         snprintf(text, sizeof text, "login refused: %d", code);
-        return fail(connection, FAULT_LOGIN, text);
+        return broken(dialogue, FAULT_LOGIN, text);
     }
-    return answered(connection, code);
+    return done(dialogue, code);
 }
 
 /* A reply is lines of "NNN-text", the last one "NNN text" or "NNN" (RFC 5321, 4.2). */
-bool smtp_dialogue_line(struct smtp_connection *connection, const char *line, size_t size)
+enum smtp_move smtp_dialogue_line(struct smtp_dialogue *dialogue, const char *line, size_t size)
 {
-    struct exchange *exchange = connection->exchange;
-    if (exchange == NULL) /* 421 or worse on an idle connection */
-        return false;
+    if (dialogue->step == STEP_IDLE) /* 421 or worse */
+        return broken(dialogue, FAULT_PROTOCOL, "reply to nothing");
     bool coded = size >= 3 && line[0] >= '2' && line[0] <= '5' && isdigit((unsigned char)line[1]) &&
                  isdigit((unsigned char)line[2]) && (size == 3 || line[3] == ' ' || line[3] == '-');
     if (!coded)
-        return fail(connection, FAULT_PROTOCOL, "not an SMTP reply");
-    if (exchange->body.size > 0)
-        exchange_keep_body(exchange, "\n", 1);
-    exchange_keep_body(exchange, line, size);
-    if (connection->step == STEP_EHLO && size > 4)
-        note_capability(connection, line + 4, size - 4);
+        return broken(dialogue, FAULT_PROTOCOL, "not an SMTP reply");
+    if (dialogue->reply.size > 0)
+        keep_reply(dialogue, "\n", 1);
+    keep_reply(dialogue, line, size);
+    if (dialogue->step == STEP_EHLO && size > 4)
+        note_capability(dialogue, line + 4, size - 4);
     if (size > 3 && line[3] == '-')
-        return true;
-    return reply(connection, (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
+        return SMTP_WRITE;
+    return reply(dialogue, (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
 }
 
-bool smtp_dialogue_lost(struct smtp_connection *connection, enum send_fault fault, const char *error)
+bool smtp_dialogue_in_doubt(const struct smtp_dialogue *dialogue)
 {
-    struct exchange *exchange = connection->exchange;
-    connection->exchange = NULL;
-    if (exchange != NULL)
-        exchange_failed(exchange, connection->end_handed ? SEND_IN_DOUBT : SEND_UNSENT, fault, "%s", error);
-    return false;
+    return dialogue->end_handed && dialogue->step != STEP_IDLE;
 }
+
+bool smtp_dialogue_is_idle(const struct smtp_dialogue *dialogue)
+{
+    return dialogue->step == STEP_IDLE && dialogue->out.size == 0;
+}
+
+/* ---- life ---- */
 
 static bool is_safe(const char *text)
 {
@@ -276,9 +322,22 @@ static bool is_safe(const char *text)
     return true;
 }
 
-const char *smtp_dialogue_check(const struct exchange *exchange, const char *helo)
+const char *smtp_dialogue_check(const struct smtp_mail *mail, const char *helo)
 {
-    if (!is_safe(exchange->request.mail_from) || !is_safe(exchange->request.mail_to))
+    if (!is_safe(mail->from) || !is_safe(mail->to))
         return "bad mail address";
     return helo != NULL && !is_safe(helo) ? "bad EHLO name" : NULL;
+}
+
+void smtp_dialogue_init(struct smtp_dialogue *dialogue, const struct smtp_login *login)
+{
+    *dialogue = (struct smtp_dialogue){.login = *login};
+    buf_init(&dialogue->reply, RESPONSE_MAX_BODY);
+    buf_init(&dialogue->out, OUT_MAX);
+}
+
+void smtp_dialogue_free(struct smtp_dialogue *dialogue)
+{
+    buf_free(&dialogue->reply);
+    buf_free(&dialogue->out);
 }

@@ -1,7 +1,7 @@
 #include "transport/smtp/smtp_pool.h"
 
 #include "core/mem.h"
-#include "transport/smtp/smtp_internal.h"
+#include "transport/smtp/smtp_connection.h"
 
 TAILQ_HEAD(smtp_connections, smtp_connection);
 
@@ -12,13 +12,16 @@ struct smtp_pool {
     size_t count; /* those that are not on their last mail */
 };
 
-void smtp_pool_remove(struct smtp_connection *connection)
+static void remove_connection(void *arg, struct smtp_connection *connection)
 {
-    TAILQ_REMOVE(&connection->pool->connections, connection, place);
+    struct smtp_pool *pool = arg;
+    TAILQ_REMOVE(&pool->connections, connection, place);
     if (!connection->last)
-        connection->pool->count--;
+        pool->count--;
     smtp_connection_free(connection);
 }
+
+static const struct smtp_events connection_events = {.ended = remove_connection};
 
 static struct smtp_connection *find_idle(const struct smtp_pool *pool)
 {
@@ -49,18 +52,12 @@ static void begin(struct smtp_pool *pool, struct exchange *exchange)
 {
     struct smtp_connection *connection = find_idle(pool);
     if (connection == NULL) {
-        connection = smtp_connection_new(pool, pool->setup, exchange);
-        exchange->carrier = connection;
+        connection = smtp_connection_new(pool->setup, &connection_events, pool);
         TAILQ_INSERT_TAIL(&pool->connections, connection, place);
         pool->count++;
-        return;
     }
-    timer_clear(connection->timer);
-    connection->exchange = exchange;
-    exchange->carrier = connection;
-    smtp_dialogue_begin(connection);
-    if (!smtp_connection_write(connection))
-        smtp_pool_remove(connection);
+    if (!smtp_connection_begin(connection, exchange))
+        remove_connection(pool, connection);
 }
 
 static void pool_start(struct backend *backend)
@@ -69,7 +66,7 @@ static void pool_start(struct backend *backend)
     struct queue *queue = pool->setup->queue;
     while (queue_waiting(queue) > 0 && pool_room(backend) > 0) {
         struct exchange *exchange = queue_take(queue, backend);
-        const char *wrong = smtp_dialogue_check(exchange, pool->setup->options->helo);
+        const char *wrong = smtp_connection_check(pool->setup, exchange);
         if (wrong != NULL)
             exchange_failed(exchange, SEND_UNSENT, FAULT_PROTOCOL, "%s", wrong);
         else
@@ -79,10 +76,10 @@ static void pool_start(struct backend *backend)
 
 static void pool_cancel(struct backend *backend, struct exchange *exchange)
 {
-    (void)backend;
+    struct smtp_pool *pool = (struct smtp_pool *)backend;
     struct smtp_connection *connection = exchange->carrier;
-    smtp_dialogue_lost(connection, FAULT_TIMEOUT, "no answer in time");
-    smtp_pool_remove(connection);
+    smtp_connection_lost(connection, FAULT_TIMEOUT, "no answer in time");
+    remove_connection(pool, connection);
 }
 
 static void pool_renew(struct backend *backend)
@@ -92,7 +89,7 @@ static void pool_renew(struct backend *backend)
     while (connection != NULL) {
         struct smtp_connection *next = TAILQ_NEXT(connection, place);
         if (connection->exchange == NULL) {
-            smtp_pool_remove(connection);
+            remove_connection(pool, connection);
         } else if (!connection->last) {
             connection->last = true;
             pool->count--;
@@ -106,8 +103,8 @@ static void pool_close(struct backend *backend)
     struct smtp_pool *pool = (struct smtp_pool *)backend;
     struct smtp_connection *connection;
     while ((connection = TAILQ_FIRST(&pool->connections)) != NULL) {
-        smtp_dialogue_lost(connection, FAULT_NONE, "endpoint closed");
-        smtp_pool_remove(connection);
+        smtp_connection_lost(connection, FAULT_NONE, "endpoint closed");
+        remove_connection(pool, connection);
     }
     mem_free(pool);
 }

@@ -1,4 +1,9 @@
-/* The SMTP back end: the connections of an endpoint, each with one mail at a time. */
+/*
+ * The SMTP back end: the connections of an endpoint, each with one mail at a time.
+ *
+ * Not on libcurl: its multi interface waits for the reply to the end of data with the whole process, and a
+ * transfer removed while it uploads is ended with a valid end of data, so half a mail would be delivered.
+ */
 #ifndef PGOUTBOX_TRANSPORT_SMTP_POOL_H
 #define PGOUTBOX_TRANSPORT_SMTP_POOL_H
 
