@@ -11,14 +11,12 @@
 #include "dispatcher/provider_internal.h"
 
 enum {
-    SENDS_MAX = 3,                   /* of one job within one batch, when it was surely not processed */
-    SOON_MS = 1000,                  /* a job may wait so long for a provider's limits */
-    STOP_MS = 60000,                 /* a stopped provider is tried again after this long */
-    DRAIN_MS = 100,                  /* between looks whether all answers of an open provider have come */
-    RENEW_EVERY_MS = 1000,           /* many answers may ask for new connections at once */
-    CACHED_ENDPOINTS_CAPACITY = 500, /* requests in the air to hosts of recipients */
-    GONE_WINDOW = 100,               /* answers that the share of dead addresses is taken from */
-    GONE_LEAST = 20                  /* fewer are believed whatever their share */
+    SENDS_MAX = 3,                  /* of one job within one batch, when it was surely not processed */
+    SOON_MS = 1000,                 /* a job may wait so long for a provider's limits */
+    STOP_MS = 60000,                /* a stopped provider is tried again after this long */
+    DRAIN_MS = 100,                 /* between looks whether all answers of an open provider have come */
+    RENEW_EVERY_MS = 1000,          /* many answers may ask for new connections at once */
+    CACHED_ENDPOINTS_CAPACITY = 500 /* requests in the air to hosts of recipients */
 };
 
 const char *provider_name(const struct provider *provider)
@@ -42,9 +40,9 @@ static size_t capacity(const struct provider *provider)
 static size_t most(const struct provider *provider)
 {
     size_t all = capacity(provider);
-    bool closed = breaker_state(&provider->breaker) == BREAKER_CLOSED;
+    bool closed = breaker_state(&provider->health.breaker) == BREAKER_CLOSED;
     if (!closed)
-        all = breaker_allows(&provider->breaker, all);
+        all = breaker_allows(&provider->health.breaker, all);
     if (!provider->budget)
         return closed ? 2 * all : all;
     size_t may_start = provider->in_the_air + budget_prospect(provider->budget);
@@ -65,8 +63,9 @@ static bool is_short_for(const struct provider *provider, size_t queued)
 static bool is_healthy(const struct provider *provider)
 {
     return provider_takes_jobs(provider) &&
-           (breaker_state(&provider->breaker) == BREAKER_CLOSED ||
-            provider->queued + provider->in_the_air < breaker_allows(&provider->breaker, capacity(provider)));
+           (breaker_state(&provider->health.breaker) == BREAKER_CLOSED ||
+            provider->queued + provider->in_the_air <
+                breaker_allows(&provider->health.breaker, capacity(provider)));
 }
 
 bool provider_is_open(const struct provider *provider)
@@ -166,11 +165,9 @@ void provider_block(struct provider *provider, int64_t for_ms, const char *why)
 
 void provider_tell_health(const struct provider *provider)
 {
-    static const char *const names[] = {
-        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_PROBING] = "probing"};
-    if (!provider->retired && breaker_has_opened(&provider->breaker))
-        provider->events.health(provider->events.arg, provider->name,
-                                names[breaker_state(&provider->breaker)], provider->fault);
+    if (!provider->retired && breaker_has_opened(&provider->health.breaker))
+        provider->events.health(provider->events.arg, provider->name, health_state(&provider->health),
+                                provider->health.fault);
 }
 
 void provider_on_unblock(void *arg)
@@ -181,13 +178,13 @@ void provider_on_unblock(void *arg)
         return;
     }
     /* What is still in the air was sent before it opened: its answers must not decide about the probe. */
-    if (breaker_state(&provider->breaker) == BREAKER_OPEN && provider->in_the_air > 0) {
+    if (breaker_state(&provider->health.breaker) == BREAKER_OPEN && provider->in_the_air > 0) {
         timer_set(provider->unblock, DRAIN_MS);
         return;
     }
     provider->blocked_until = 0;
-    if (breaker_state(&provider->breaker) == BREAKER_OPEN) {
-        breaker_probe(&provider->breaker);
+    if (breaker_state(&provider->health.breaker) == BREAKER_OPEN) {
+        breaker_probe(&provider->health.breaker);
         provider_tell_health(provider);
     }
     log_event(LOG_INFO, "provider_unblocked", log_text("provider", provider->name));
@@ -243,27 +240,15 @@ static void watch_health(struct provider *provider, const struct verdict *verdic
 {
     bool bad = verdict->blame == BLAME_PROVIDER, changed = false;
     if (bad && provider_takes_jobs(provider))
-        changed = breaker_bad(&provider->breaker, clock_mono(), backoff_random());
+        changed = health_bad(&provider->health, verdict->reason, clock_mono(), backoff_random());
     else if (!bad && answered)
-        changed = breaker_good(&provider->breaker);
+        changed = health_good(&provider->health);
     if (!changed)
         return;
-    mem_free(provider->fault);
-    provider->fault = bad ? mem_strdup(verdict->reason) : NULL;
     provider_tell_health(provider);
-    if (breaker_state(&provider->breaker) == BREAKER_OPEN)
-        provider_block(provider, breaker_wait(&provider->breaker, clock_mono()), verdict->reason);
-}
-
-/* A share that slides: what is older counts half. */
-static void watch_gone(struct provider *provider, const struct verdict *verdict)
-{
-    provider->judged++;
-    provider->gone += verdict->kind == VERDICT_ADDRESS_GONE;
-    if (provider->judged < GONE_WINDOW)
-        return;
-    provider->judged /= 2;
-    provider->gone /= 2;
+    const struct breaker *breaker = &provider->health.breaker;
+    if (breaker_state(breaker) == BREAKER_OPEN)
+        provider_block(provider, breaker_wait(breaker, clock_mono()), verdict->reason);
 }
 
 void provider_inherit(struct provider *provider, const struct provider *former)
@@ -274,16 +259,13 @@ void provider_inherit(struct provider *provider, const struct provider *former)
     }
     if (former->blocked_until > 0 || strcmp(former->signature, provider->signature) != 0)
         return;
-    provider->judged = former->judged;
-    provider->gone = former->gone;
+    health_inherit(&provider->health, &former->health);
 }
 
 bool provider_distrusts_gone(struct provider *provider, char *reason, size_t size)
 {
-    if (provider->gone < GONE_LEAST || provider->gone * 100 <= provider->judged * provider->gone_limit)
+    if (!health_distrusts_gone(&provider->health, reason, size))
         return false;
-    snprintf(reason, size, "%d of %d addresses were reported gone: taken for a fault of the configuration",
-             provider->gone, provider->judged);
     provider_stop(provider, reason);
     return true;
 }
@@ -317,7 +299,7 @@ static void on_response(void *arg, const struct response *response)
     bool answered = response->state == SEND_ANSWERED;
     watch_health(provider, verdict, answered);
     if (answered)
-        watch_gone(provider, verdict);
+        health_count(&provider->health, verdict->kind == VERDICT_ADDRESS_GONE);
     if (verdict->renew && provider->endpoint && clock_mono() - provider->renewed_at > RENEW_EVERY_MS) {
         provider->renewed_at = clock_mono();
         endpoint_renew(provider->endpoint);
@@ -416,7 +398,7 @@ static bool has_slots(const struct provider *provider)
 static bool may_launch(const struct provider *provider)
 {
     if (!provider->first || provider->blocked_until > 0 ||
-        provider->in_the_air >= breaker_allows(&provider->breaker, capacity(provider)) ||
+        provider->in_the_air >= breaker_allows(&provider->health.breaker, capacity(provider)) ||
         !has_slots(provider))
         return false;
     if (!provider->budget || budget_room(provider->budget) > 0)

@@ -2,10 +2,10 @@
 #ifndef PGOUTBOX_DISPATCHER_PROVIDER_INTERNAL_H
 #define PGOUTBOX_DISPATCHER_PROVIDER_INTERNAL_H
 
-#include "dispatcher/breaker.h"
 #include "dispatcher/budget.h"
 #include "dispatcher/credential.h"
 #include "dispatcher/endpoint_cache.h"
+#include "dispatcher/health.h"
 #include "dispatcher/provider.h"
 
 struct provider {
@@ -19,16 +19,13 @@ struct provider {
     char *app, *environment, **regions; /* of the rules */
     char *attachments_dir;
     int64_t request_timeout_ms;
-    int gone_limit;
     void *settings;            /* what the adapter made of its row */
     struct endpoint *endpoint; /* NULL: each request has an origin of its own, in endpoint_cache */
     struct endpoint_cache *endpoint_cache;
-    struct breaker breaker;
-    char *fault;               /* why the breaker opened; NULL = it is closed */
+    struct health health;
     struct budget *budget;     /* NULL = no limits over all dispatchers */
     struct job *first, **last; /* the queue */
     size_t queued, in_the_air;
-    int judged, gone;      /* answers lately, and those that said "gone" */
     int64_t blocked_until; /* steady clock; 0 = not blocked */
     bool stopped;          /* its row says so */
     struct timer *unblock;

@@ -147,8 +147,7 @@ struct provider *provider_new(struct loop *loop, struct transport *transport, co
     provider->events = *events;
     provider->name = mem_strdup(row->name);
     copy_rules(provider, &row->rules);
-    breaker_init(&provider->breaker);
-    provider->gone_limit = row->gone_limit;
+    health_init(&provider->health, row->gone_limit);
     provider->attachments_dir = mem_strdup(json_get_text(settings, "attachments_dir"));
     if (row->limited)
         provider->budget =
@@ -169,7 +168,7 @@ struct provider *provider_new(struct loop *loop, struct transport *transport, co
 void provider_retire(struct provider *provider)
 {
     /* What follows it under its name, if anything does, begins with a closed breaker. */
-    if (breaker_state(&provider->breaker) != BREAKER_CLOSED)
+    if (breaker_state(&provider->health.breaker) != BREAKER_CLOSED)
         provider->events.health(provider->events.arg, provider->name, "closed", NULL);
     provider->retired = true;
     timer_clear(provider->unblock);
@@ -203,7 +202,7 @@ void provider_free(struct provider *provider)
         mem_free(provider->regions[i]);
     mem_free(provider->regions);
     mem_free(provider->attachments_dir);
-    mem_free(provider->fault);
+    health_free(&provider->health);
     budget_free(provider->budget);
     mem_free(provider->signature);
     mem_free(provider);

@@ -13,7 +13,8 @@ bool question_is_possible(const struct provider *provider)
 bool question_is_timely(struct provider *provider)
 {
     if (!question_is_possible(provider) || !provider_takes_jobs(provider) || provider->first ||
-        breaker_state(&provider->breaker) != BREAKER_CLOSED || endpoint_free_slots(provider->endpoint) == 0)
+        breaker_state(&provider->health.breaker) != BREAKER_CLOSED ||
+        endpoint_free_slots(provider->endpoint) == 0)
         return false;
     if (!provider->budget || budget_room(provider->budget) > 0)
         return true;
