@@ -11,6 +11,7 @@
 #include "dispatcher/flights.h"
 #include "dispatcher/render.h"
 #include "dispatcher/roster.h"
+#include "dispatcher/send.h"
 #include "dispatcher/settle.h"
 #include "statements.h"
 
@@ -162,7 +163,7 @@ static void route(struct batch *batch, struct job *job)
 {
     struct provider *provider = batch->flight.withdrawn ? NULL : roster_route(batch->options.roster, job);
     if (provider) {
-        provider_submit(provider, job);
+        send_submit(provider, job);
         return;
     }
     batch->open--;

@@ -66,4 +66,7 @@ struct job {
     bool noted;        /* its verdict stands in the flight's notes */
 };
 
+/* Its provider is done with it: JOB_JUDGED or JOB_HANDED_BACK. Tells its flight; the job may be gone then. */
+void job_end(struct job *job, enum job_state state);
+
 #endif

@@ -1,6 +1,6 @@
 /*
  * A provider row at work: its adapter, its connections, its credential, its queue and its health. Jobs go in
- * by provider_submit and come back, judged or handed back, through their flight.
+ * by send_submit and come back, judged or handed back, through their flight.
  */
 #ifndef PGOUTBOX_DISPATCHER_PROVIDER_H
 #define PGOUTBOX_DISPATCHER_PROVIDER_H
@@ -21,7 +21,7 @@ struct provider_events {
                     int64_t for_ms); /* every message would fail */
     /* Its circuit breaker changed: "open", "probing" or "closed". reason may be NULL. */
     void (*health)(void *arg, const char *name, const char *state, const char *reason);
-    /* Wants requests of its limits; see budget_events; answered by provider_leased. */
+    /* Wants requests of its limits; see budget_events; answered by send_leased. */
     bool (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
@@ -56,13 +56,8 @@ int64_t provider_turn(struct provider *provider, int64_t longest);
  * left of its limits. */
 size_t provider_room(const struct provider *provider);
 
-/* The job comes back through its flight. */
-void provider_submit(struct provider *provider, struct job *job);
-
 /* Messages may be waiting that it had no room for: leases more of its limits. */
 void provider_demand(struct provider *provider);
-/* What a lease gave; ok false: the question was lost. more_in_ms: see budget_granted. */
-void provider_leased(struct provider *provider, bool ok, int tokens, int slots, int64_t more_in_ms);
 /* Tells `health` again how its circuit breaker stands, if it has ever opened. */
 void provider_tell_health(const struct provider *provider);
 /* Nothing will be started for now: returns what it has leased of its limits. */

@@ -37,16 +37,19 @@ struct provider {
 
 /* Neither retired nor blocked. */
 bool provider_takes_jobs(const struct provider *provider);
-/* Sends what is queued as far as it may go. */
-void provider_pump(struct provider *provider);
+/* To the end of its queue; and from its front, which is not empty. */
+void provider_push(struct provider *provider, struct job *job);
+struct job *provider_pop(struct provider *provider);
+/* A job is queued and may be sent now. Asks for more of its limits when these alone are in the way. */
+bool provider_may_start(const struct provider *provider);
+/* So many queued are more than what is left of its limits. */
+bool provider_is_short_for(const struct provider *provider, size_t queued);
 /* Takes no jobs for a while, and gives back those it has not begun. */
 void provider_block(struct provider *provider, int64_t for_ms, const char *why);
 /* Every message would fail: blocks it, and has its row say so. */
 void provider_stop(struct provider *provider, const char *reason);
-/* The timer of a block. */
-void provider_on_unblock(void *arg);
-/* Free slots have appeared. */
-void provider_on_slots(void *arg);
+/* The time of a block is over. */
+void provider_unblock(struct provider *provider);
 /* From the loop: an endpoint is not freed inside its own callback. */
 void provider_maybe_free_retired(struct provider *provider);
 

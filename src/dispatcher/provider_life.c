@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/secret.h"
 #include "dispatcher/provider_internal.h"
+#include "dispatcher/send.h"
 
 enum { CACHED_ENDPOINTS_MAX = 64 /* hosts at once, for a provider whose recipients bring their own */ };
 
@@ -38,7 +39,7 @@ static bool read_secrets(const struct adapter *adapter, struct json_object *sett
 
 static void on_fetched(void *arg)
 {
-    provider_pump(arg);
+    send_pump(arg);
 }
 
 /* Closed until the next try: jobs that waited here for a token would keep their batches from landing. */
@@ -75,7 +76,7 @@ static bool set_up(struct provider *provider, const struct provider_row *row, st
                                        .streams = row->max_streams,
                                        .connect_timeout_ms = row->connect_timeout_ms,
                                        .timeout_ms = row->request_timeout_ms,
-                                       .on_capacity = provider_on_slots,
+                                       .on_capacity = send_on_slots,
                                        .arg = provider};
     provider->adapter->endpoint(provider->settings, &options);
     if (!options.url) {
@@ -129,6 +130,15 @@ static void copy_rules(struct provider *provider, const struct route_rules *rule
                                            .weight = rules->weight};
 }
 
+static void on_timer(void *arg)
+{
+    struct provider *provider = arg;
+    if (provider->retired)
+        provider_free(provider);
+    else
+        provider_unblock(provider);
+}
+
 struct provider *provider_new(struct loop *loop, struct transport *transport, const struct provider_row *row,
                               const struct provider_events *events, struct error *err)
 {
@@ -155,7 +165,7 @@ struct provider *provider_new(struct loop *loop, struct transport *transport, co
     provider->signature = signature(row);
     provider->request_timeout_ms = row->request_timeout_ms;
     provider->last = &provider->first;
-    provider->unblock = timer_new(loop, provider_on_unblock, provider);
+    provider->unblock = timer_new(loop, on_timer, provider);
     bool ok = set_up(provider, row, settings, err);
     json_object_put(settings);
     if (!ok) {

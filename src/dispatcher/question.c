@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "dispatcher/provider_internal.h"
+#include "dispatcher/send.h"
 
 bool question_is_possible(const struct provider *provider)
 {
@@ -32,7 +33,7 @@ static void on_answer(void *arg, const struct response *response)
     struct verdict verdict =
         provider->adapter->inquiry_judge(provider->settings, question->message, response, &question->sent);
     question->answered(question->arg, &verdict);
-    provider_pump(provider);
+    send_pump(provider);
     provider_maybe_free_retired(provider);
 }
 

@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "dispatcher/control.h"
 #include "dispatcher/route.h"
+#include "dispatcher/send.h"
 #include "formats/country.h"
 
 enum {
@@ -70,7 +71,7 @@ static void on_leased(void *arg, const char *name, bool ok, int tokens, int slot
 {
     struct provider *provider = roster_find(arg, name);
     if (provider)
-        provider_leased(provider, ok, tokens, slots, more_in_ms);
+        send_leased(provider, ok, tokens, slots, more_in_ms);
 }
 
 static bool on_lease(void *arg, const char *name, int wanted, int unused, int in_flight)
