@@ -6,8 +6,8 @@
 
 #include "core/clock.h"
 #include "core/json.h"
-#include "crypto/base64.h"
 #include "sandbox/vendors/vendor.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum {
     SIZE_MAX_OCTETS = 30 << 20,
@@ -194,7 +194,7 @@ static struct fault attachments_fault(struct json_object *request, struct buf *n
         buf_init(&data, content ? strlen(content) : 0);
         if (!name || strpbrk(name, "\r\n;"))
             fault = (struct fault){"The attachment filename is required.", "attachments.filename"};
-        else if (!content || !base64_decode(&data, content, strlen(content)))
+        else if (!content || !rfc4648_base64(&data, content, strlen(content)))
             fault = (struct fault){"The attachment content must be base64 encoded.", "attachments.content"};
         else
             buf_printf(note, "%s%s %zu", i > 0 ? ", " : "", name, data.size);

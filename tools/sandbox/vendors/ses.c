@@ -4,10 +4,10 @@
 
 #include "core/clock.h"
 #include "core/json.h"
-#include "crypto/base64.h"
 #include "sandbox/vendors/aws.h"
 #include "sandbox/vendors/mail.h"
 #include "sandbox/vendors/vendor.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum { RECIPIENTS_MAX = 50, TAGS_MAX = 50, TAG_MAX = 256 };
 
@@ -165,7 +165,7 @@ static void send_email(struct vendors *vendors, struct exchange *x)
         vendor_has_type(x, json_content) ? request_fault(request, &raw) : "The content type must be JSON.";
     if (!fault)
         fault = tags_fault(request, &id);
-    if (!fault && !base64_decode(&mail, raw, strlen(raw)))
+    if (!fault && !rfc4648_base64(&mail, raw, strlen(raw)))
         fault = "Content.Raw.Data is not base64.";
     if (!fault)
         fault = mail_inspect(buf_string(&mail), mail.size, &facts);

@@ -3,7 +3,7 @@
 #include <openssl/ecdsa.h>
 #include <string.h>
 
-#include "crypto/base64.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum { ES256_SIZE = 64 };
 
@@ -12,7 +12,7 @@ static struct json_object *part_json(const char *text, size_t size, struct error
     struct buf decoded;
     buf_init(&decoded, TOKEN_MAX);
     struct json_object *value = NULL;
-    if (!base64_decode(&decoded, text, size))
+    if (!rfc4648_base64url(&decoded, text, size))
         error_set(err, "a part is not base64url");
     else
         value = json_parse(buf_string(&decoded), decoded.size, err);
@@ -85,7 +85,7 @@ bool token_verify(struct token *token, const char *text, const char *algorithm, 
     struct buf decoded;
     buf_init(&decoded, TOKEN_MAX);
     bool good =
-        base64_decode(&decoded, signature + 1, strlen(signature + 1)) && decoded.size > 0 &&
+        rfc4648_base64url(&decoded, signature + 1, strlen(signature + 1)) && decoded.size > 0 &&
         signature_is_good(text, (size_t)(signature - text), &decoded, key, strcmp(algorithm, "ES256") == 0);
     buf_free(&decoded);
     return good || error_set(err, "the signature does not match");

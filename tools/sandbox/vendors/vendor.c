@@ -3,10 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "sandbox/vendors/magic.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum { CREDENTIAL_MAX = 1024, FIRST_STATUS = 400, LAST_STATUS = 599 };
 
@@ -99,7 +99,7 @@ bool vendor_has_basic(const struct exchange *x, const char *user, const char *pa
     buf_init(&decoded, CREDENTIAL_MAX);
     buf_init(&wanted, CREDENTIAL_MAX);
     buf_printf(&wanted, "%s:%s", user, password);
-    bool equal = base64_decode(&decoded, given + 6, strlen(given + 6)) && !wanted.overflowed &&
+    bool equal = rfc4648_base64(&decoded, given + 6, strlen(given + 6)) && !wanted.overflowed &&
                  decoded.size == wanted.size && memcmp(decoded.data, wanted.data, wanted.size) == 0;
     buf_free(&decoded);
     buf_free(&wanted);

@@ -5,10 +5,10 @@
 #include <strings.h>
 
 #include "core/mem.h"
-#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "sandbox/vendors/token.h"
 #include "sandbox/vendors/web.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum { TOKENS_KEPT = 256, NAMES_KEPT = 65536, LIFE_MAX_S = 24 * 3600 };
 
@@ -127,7 +127,7 @@ static const char *check_header(const char *authorization, const char *origin, i
     buf_init(&text, TOKEN_MAX);
     buf_init(&point, WEB_POINT);
     const char *fault = "web: k is no point of P-256";
-    bool decoded = memchr(key, '=', key_size) == NULL && base64_decode(&point, key, key_size);
+    bool decoded = rfc4648_base64url(&point, key, key_size);
     if (decoded && point.size == WEB_POINT && buf_append(&text, token, token_size)) {
         memcpy(known->key, point.data, WEB_POINT);
         fault = check_token(buf_string(&text), known->key, origin, now_s, &known->expires_s);

@@ -4,9 +4,9 @@
 
 #include "core/clock.h"
 #include "core/json.h"
-#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "sandbox/vendors/vendor.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum { TOLERANCE_S = 5 * 60, ID_MAX = 256, TIMESTAMP_DIGITS = 12, HOOK_BODY_MAX = 1024 * 1024 };
 
@@ -28,7 +28,7 @@ static bool list_has(const char *list, const unsigned char digest[SHA256_SIZE])
         size_t size = strcspn(list, " ");
         struct buf octets;
         buf_init(&octets, SHA256_SIZE);
-        if (size > 3 && strncmp(list, "v1,", 3) == 0 && base64_decode(&octets, list + 3, size - 3) &&
+        if (size > 3 && strncmp(list, "v1,", 3) == 0 && rfc4648_base64(&octets, list + 3, size - 3) &&
             octets.size == SHA256_SIZE)
             found = found || digest_equal(octets.data, digest, SHA256_SIZE);
         buf_free(&octets);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "crypto/base64.h"
+#include "sandbox/wire/rfc4648.h"
 
 enum { SECRET_MAX_OCTETS = 512 };
 
@@ -31,7 +31,7 @@ static bool decode(struct smtp *smtp, const char *line, struct buf *out)
         smtp_reply(smtp, "501 5.7.0 cancelled");
         return false;
     }
-    if (!base64_decode(out, line, strlen(line))) {
+    if (!rfc4648_base64(out, line, strlen(line))) {
         smtp->expect = SMTP_COMMAND;
         smtp_refuse(smtp, "501 5.5.2 not base64", "501 base64");
         return false;
