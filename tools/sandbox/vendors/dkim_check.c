@@ -1,7 +1,6 @@
 #include "sandbox/vendors/dkim_check.h"
 
 #include <opendkim/dkim.h>
-#include <openssl/err.h>
 #include <string.h>
 
 enum { NAME_MAX_OCTETS = 253, KEY_BITS_LEAST = 1024 };
@@ -82,7 +81,5 @@ const char *dkim_check(const struct directory *directory, const char *mail, size
         dkim_free(dkim);
     if (library != NULL)
         dkim_close(library);
-    /* A leftover would be taken for an error of the connection's next TLS call. */
-    ERR_clear_error();
     return result;
 }

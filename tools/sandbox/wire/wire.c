@@ -60,11 +60,11 @@ static void begin_tls(struct wire *wire, SSL_CTX *tls)
         wire->dead = true;
 }
 
-/* What an SSL call's failure means: true when it is only waiting for the socket. */
+/* What an SSL call's failure means: true when it is only waiting for the socket. Only right when OpenSSL's
+ * queue of errors was empty before the call, and whoever judges a signature leaves some there. */
 static bool ssl_waits(struct wire *wire, int result)
 {
     int reason = SSL_get_error(wire->ssl, result);
-    ERR_clear_error();
     return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
 }
 
@@ -77,6 +77,7 @@ static void open_user(struct wire *wire)
 
 static void handshake(struct wire *wire)
 {
+    ERR_clear_error();
     int result = SSL_accept(wire->ssl);
     if (result == 1)
         open_user(wire);
@@ -89,6 +90,7 @@ enum { RECEIVE_NOTHING = -1, RECEIVE_END = 0 };
 static ssize_t receive(struct wire *wire, char *data, size_t size)
 {
     if (wire->ssl) {
+        ERR_clear_error();
         int got = SSL_read(wire->ssl, data, (int)size);
         if (got > 0)
             return got;
@@ -135,6 +137,7 @@ static bool flush(struct wire *wire)
     while (wire->out.size > 0) {
         ssize_t sent;
         if (wire->ssl) {
+            ERR_clear_error();
             int result = SSL_write(wire->ssl, wire->out.data, (int)wire->out.size);
             if (result <= 0 && ssl_waits(wire, result))
                 return false;
