@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/clock.h"
 #include "providers/aws.h"
@@ -347,6 +348,42 @@ START_TEST(refuses_a_body_that_was_not_signed)
 }
 END_TEST
 
+/* What goes into the signature, and the signature: the last octet of each changed. */
+START_TEST(refuses_headers_that_were_not_signed)
+{
+    static const struct {
+        size_t vendor;
+        const char *header, *behind; /* the octet before this one is changed; NULL: the last one */
+        const char *reason;
+    } rows[] = {
+        {SOLAPI, "authorization", "Z, salt=", "solapi: wrong signature"}, /* a second of the date */
+        {SOLAPI, "authorization", ", signature=", "solapi: wrong signature"},
+        {SOLAPI, "authorization", NULL, "solapi: wrong signature"},
+        {SENS, "x-ncp-apigw-timestamp", NULL, "sens: wrong signature"},
+        {SENS, "x-ncp-apigw-signature-v2", "=", "sens: wrong signature"},
+    };
+    struct message message = test_message(MOBILE, TEXT);
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        size_t i = rows[row].vendor;
+        struct request request = build(i, all_settings[i], &message, clock_ms());
+        for (size_t h = 0; h < request.header_count; h++) {
+            if (strcasecmp(request.headers[h].name, rows[row].header) != 0)
+                continue;
+            char *value = arena_strdup(arena, request.headers[h].value);
+            char *end = rows[row].behind == NULL ? value + strlen(value) : strstr(value, rows[row].behind);
+            ck_assert_msg(end != NULL && end > value, "%s", value);
+            end[-1] = end[-1] == '0' ? '1' : '0';
+            request.headers[h].value = value;
+        }
+        sandbox_reset(sandbox);
+        struct verdict verdict = post(i, &message, &request);
+        expect(i, rows[row].header, &verdict, VERDICT_STOPPED);
+        ck_assert_msg(vendor_rejected(sandbox, "sms", rows[row].reason) == 1, "%s: %s", rows[row].reason,
+                      verdict.reason);
+    }
+}
+END_TEST
+
 START_TEST(refuses_an_unknown_service)
 {
     struct message message = test_message(MOBILE, TEXT);
@@ -545,6 +582,7 @@ int main(void)
     tcase_add_test(tests, takes_a_signature_of_solapi_once);
     tcase_add_test(tests, refuses_wrong_requests);
     tcase_add_test(tests, refuses_a_body_that_was_not_signed);
+    tcase_add_test(tests, refuses_headers_that_were_not_signed);
     tcase_add_test(tests, refuses_an_unknown_service);
     tcase_add_test(tests, answers_magic_statuses);
     tcase_add_test(tests, tells_whether_it_took_a_message);
