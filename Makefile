@@ -28,6 +28,7 @@ PROGRAMS    = outbox-dispatcher outbox-scheduler outboxctl outbox-sandbox outbox
 sources     = $(sort $(foreach folder,$(1),$(wildcard $(folder)/*.c $(folder)/*/*.c)))
 LIB_SOURCES = $(filter-out %/main.c,$(call sources,$(wildcard src/*)))
 SQL_FILES   = $(wildcard src/*/sql/*.sql tools/*/sql/*.sql)
+SQL_PARTS   = $(wildcard src/*/sql/parts/*.sql)
 TESTS       = $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/sql/*.c tests/e2e/*.c))
 
 outbox-dispatcher_SOURCES = src/dispatcher/main.c
@@ -112,7 +113,7 @@ $(B)/tools/sandbox/view/page.o: tools/sandbox/view/page.html
 
 # One statement, one file: src/*/sql/NAME.sql becomes `const struct db_statement sql_NAME`. The folders count too, so
 # that a removed file is noticed.
-$(B)/gen/statements.c $(B)/gen/statements.h &: $(SQL_FILES) $(sort $(dir $(SQL_FILES))) tools/scripts/embed-sql
+$(B)/gen/statements.c $(B)/gen/statements.h &: $(SQL_FILES) $(SQL_PARTS) $(sort $(dir $(SQL_FILES))) tools/scripts/embed-sql
 	@mkdir -p $(B)/gen
 	@tools/scripts/embed-sql $(B)/gen $(SQL_FILES)
 

@@ -179,6 +179,7 @@ static void on_taken(void *arg, enum db_status status, const struct db_result *r
     }
     claim_read(result, NULL, inquiry->arena, &inquiry->claimed);
     inquiry->job = inquiry->claimed.jobs;
+    inquiry->job->state = JOB_CLAIMED; /* it was sent, or was not, whether or not it may be sent now */
     inquiry->turn = arena_strdup(inquiry->arena, db_text(result, 0, TURN));
     inquiry->question = (struct question){.message = &inquiry->job->message,
                                           .sent = read_span(result),

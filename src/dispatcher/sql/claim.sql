@@ -4,8 +4,8 @@
 WITH open AS MATERIALIZED (
     SELECT NOT paused AS yes FROM outbox.channel WHERE name = $1
 ), transactional AS MATERIALIZED (
-    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, environment, idempotency_key,
-        user_id, category, notification_id, device_id, template_id, payload
+    SELECT
+        -- part claim_source
     FROM outbox.message
     WHERE channel = $1 AND lane = 'transactional' AND queue_pos > $2::bigint AND status = 'pending'
       AND (SELECT yes FROM open)
@@ -19,8 +19,8 @@ WITH open AS MATERIALIZED (
     END
     FOR UPDATE SKIP LOCKED
 ), bulk AS MATERIALIZED (
-    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, environment, idempotency_key,
-        user_id, category, notification_id, device_id, template_id, payload
+    SELECT
+        -- part claim_source
     FROM outbox.message
     WHERE channel = $1 AND lane = 'bulk' AND queue_pos > $3::bigint AND status = 'pending'
       AND (SELECT yes FROM open)
@@ -31,21 +31,6 @@ WITH open AS MATERIALIZED (
     SELECT * FROM transactional UNION ALL SELECT * FROM bulk
 )
 SELECT
-    id,
-    queue_pos,
-    lane = 'bulk' AS bulk,
-    attempts,
-    floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
-    ceil(extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
-    coalesce(expires_at <= clock_timestamp(), false) AS expired,
-    standing.refusal,
-    floor(extract(epoch FROM standing.wait_until) * 1000)::bigint AS wait_ms,
-    standing.moved_to IS NOT NULL AS moved,
-    outbox.message_uuid(idempotency_key) AS uuid,
-    app,
-    environment,
-    recipient,
-    template_id,
-    payload
+    -- part claim_columns
 FROM claimed
 CROSS JOIN LATERAL outbox.standing(now(), $1, recipient, lane, user_id, category, notification_id, device_id) AS standing

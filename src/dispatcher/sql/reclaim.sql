@@ -8,8 +8,8 @@ WITH visited AS MATERIALIZED (
     ORDER BY queue_pos
     LIMIT 10000
 ), claimed AS MATERIALIZED (
-    SELECT id, queue_pos, lane, attempts, created_at, expires_at, recipient, app, environment, idempotency_key,
-        user_id, category, notification_id, device_id, template_id, payload
+    SELECT
+        -- part claim_source
     FROM outbox.message
     WHERE channel = $1 AND lane = $2::outbox.lane
       AND queue_pos >= (SELECT min(queue_pos) FROM visited WHERE status = 'pending')
@@ -31,26 +31,11 @@ WITH visited AS MATERIALIZED (
     WHERE status = 'pending' AND queue_pos <= (SELECT at FROM stopped)
 )
 SELECT
-    id,
-    queue_pos,
-    lane = 'bulk' AS bulk,
-    attempts,
-    floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
-    ceil(extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
-    coalesce(expires_at <= clock_timestamp(), false) AS expired,
-    standing.refusal,
-    floor(extract(epoch FROM standing.wait_until) * 1000)::bigint AS wait_ms,
-    standing.moved_to IS NOT NULL AS moved,
-    outbox.message_uuid(idempotency_key) AS uuid,
-    app,
-    environment,
-    recipient,
-    template_id,
-    payload,
-    pending.rows AS pending_rows,
-    pending.lowest,
-    pending.highest,
-    stopped.at AS stopped_at
+    -- part claim_columns
+    , pending.rows AS pending_rows
+    , pending.lowest
+    , pending.highest
+    , stopped.at AS stopped_at
 FROM pending
 CROSS JOIN stopped
 LEFT JOIN claimed ON true

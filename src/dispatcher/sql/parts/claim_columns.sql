@@ -1,0 +1,17 @@
+-- What claim.c reads of a row: of `claimed` (claim_source.sql) and its `standing` (outbox.standing).
+    id,
+    queue_pos,
+    lane = 'bulk' AS bulk,
+    attempts,
+    floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
+    ceil(extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
+    coalesce(expires_at <= clock_timestamp(), false) AS expired,
+    standing.refusal,
+    floor(extract(epoch FROM standing.wait_until) * 1000)::bigint AS wait_ms,
+    standing.moved_to IS NOT NULL AS moved,
+    outbox.message_uuid(idempotency_key) AS uuid,
+    app,
+    environment,
+    recipient,
+    template_id,
+    payload
