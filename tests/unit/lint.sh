@@ -126,7 +126,7 @@ write src/dispatcher/d.h '#include "transport/transport.h"
 expect lint 'libpq belongs to src/db: src/core/a.h:1:#include <libpq-fe.h>
 libcurl and libnghttp2 belong to src/transport: src/db/b.h:1:#include <curl/curl.h>
 OpenSSL belongs to src/crypto and src/transport: src/formats/c.h:1:#include <openssl/evp.h>
-transport.h is the door of src/transport: src/dispatcher/d.h:2:#include "transport/curl/curl_internal.h"'
+transport.h and url.h are the doors of src/transport: src/dispatcher/d.h:2:#include "transport/curl/curl_internal.h"'
 
 plant 'an adapter that logs and looks at the clock'
 write src/providers/sms/a.h '#include "core/log.h"'
