@@ -73,8 +73,10 @@ BEGIN
     RETURN CASE
         WHEN jsonb_typeof(subscription) <> 'object'
             THEN 'must be a push subscription: a JSON object with endpoint and keys'
-        WHEN coalesce(subscription ->> 'endpoint', '') !~ '^https://[!#-[\]-~]{4,}$'
-            THEN 'must have an endpoint that begins with https://'
+        -- What no provider's settings would allow: no user name, no fragment, the characters of RFC 3986.
+        WHEN coalesce(subscription ->> 'endpoint', '')
+                !~* '^https://[a-z0-9._:[\]-]+([/?][!$-;=?-[\]_a-z~]*)?$'
+            THEN 'must have an endpoint that begins with https:// and is a URL'
         -- An uncompressed P-256 point has 65 octets, the authentication secret 16 (RFC 8291, section 3).
         WHEN coalesce(subscription #>> '{keys,p256dh}', '') !~ '^[A-Za-z0-9_-]{87}$'
             THEN 'must have keys.p256dh of 65 octets in base64url'

@@ -56,6 +56,9 @@ START_TEST(test_tokens)
         {"android", ANDROID("a") " || ' '", "token must be an FCM registration token"},
         {"android", ANDROID("a") " || '/'", "token must be an FCM registration token"},
         {"web", WEB("https://push.example/a"), NULL},
+        {"web", WEB("HTTPS://Push.Example:8443?a=%%20&b={}"), "token must have an endpoint"},
+        {"web", WEB("HTTPS://Push.Example:8443?a=%%20&b=[1]"), NULL},
+        {"web", WEB("https://[::1]:8443"), NULL},
         {"web", "'x'", "token must be a push subscription in JSON"},
         {"web", "'{\"endpoint\":\"\\u0000\"}'", "token must be a push subscription in JSON"},
         {"web", "'[]'", "token must be a push subscription: a JSON object"},
@@ -63,6 +66,12 @@ START_TEST(test_tokens)
         {"web", WEB("http://push.example/a"), "token must have an endpoint"},
         {"web", WEB("https://push.example/a b"), "token must have an endpoint"},
         {"web", WEB("https://push.example/\\u0007"), "token must have an endpoint"},
+        {"web", WEB("https://push.example/\\u00e9"), "token must have an endpoint"},
+        {"web", WEB("https://push.example/a#b"), "token must have an endpoint"},
+        {"web", WEB("https://push.example/a^b"), "token must have an endpoint"},
+        {"web", WEB("https://u@push.example/a"), "token must have an endpoint"},
+        {"web", WEB("https://push.example\\\\@a"), "token must have an endpoint"},
+        {"web", WEB("https:///a"), "token must have an endpoint"},
         {"web", "replace(" WEB("https://push.example/a") ", 'Ba', 'B')", "token must have keys.p256dh"},
         {"web", "replace(" WEB("https://push.example/a") ", 'bb', '+b')", "token must have keys.auth"},
         {"web", WEB("https://push.example/") " || repeat(' ', 5000)", "token must not be longer than 2048"},
@@ -79,7 +88,7 @@ START_TEST(test_tokens)
             pg_refused(db, sql, expected);
     }
     /* The upper case token is the same one. */
-    pg_expect(db, "SELECT count(*) FROM outbox.device", "6");
+    pg_expect(db, "SELECT count(*) FROM outbox.device", "8");
     static const struct refusal refusals[] = {
         {"SELECT outbox.register_device('', 'ios', " IOS("1") ")", "OB007 user_id must have"},
         {"SELECT outbox.register_device(NULL, 'ios', " IOS("1") ")", "OB007 user_id must have"},
