@@ -1,15 +1,17 @@
 #include "providers/origin.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "providers/settings.h"
+#include "transport/url.h"
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 };
 
 struct origin_rules {
-    char **allow, **trusted; /* end with NULL; allow may be NULL */
+    char **allow, **trusted; /* in lower case; end with NULL; allow may be NULL */
+    const char *const *known;
 };
 
 static bool is_label(const char *label, size_t size)
@@ -25,9 +27,9 @@ static bool is_label(const char *label, size_t size)
 
 /* A full name, no address: resolvers read many forms of numbers (127.1, 0x7f000001) as addresses, and all of
  * them have a last label that begins with a digit; no top-level domain does. */
-static bool is_host(const char *host, size_t size)
+static bool is_host(const char *host)
 {
-    size_t labels = 0, start = 0;
+    size_t labels = 0, start = 0, size = strlen(host);
     if (size > HOST_MAX)
         return false;
     for (size_t i = 0; i <= size; i++) {
@@ -41,16 +43,35 @@ static bool is_host(const char *host, size_t size)
     return labels >= 2;
 }
 
-static bool pattern_ok(const char *text)
+/* ---- Settings ---- */
+
+/* A copy in lower case; NULL: it is none. */
+static char *pattern_new(const char *text)
 {
-    const char *host = strncmp(text, "*.", 2) == 0 ? text + 2 : text;
-    return is_host(host, strlen(host));
+    if (!is_host(strncmp(text, "*.", 2) == 0 ? text + 2 : text))
+        return NULL;
+    char *pattern = mem_strdup(text);
+    for (char *c = pattern; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return pattern;
 }
 
-static bool trusted_ok(const char *text)
+static void write_origin(const struct url *url, char origin[URL_ORIGIN_MAX + 1])
 {
-    size_t size = url_origin(text, "https");
-    return size > 0 && text[size] == '\0';
+    bool port = url->port[0] != '\0' && strcmp(url->port, "443") != 0;
+    snprintf(origin, URL_ORIGIN_MAX + 1, "https://%s%s%s", url->host, port ? ":" : "", port ? url->port : "");
+}
+
+/* A copy in the form of write_origin; NULL: it is none. */
+static char *trusted_new(const char *text)
+{
+    struct url url;
+    char origin[URL_ORIGIN_MAX + 1];
+    if (!url_parse(&url, text, NULL) || strcmp(url.scheme, "https") != 0 ||
+        (url.rest[0] != '\0' && strcmp(url.rest, "/") != 0))
+        return NULL;
+    write_origin(&url, origin);
+    return mem_strdup(origin);
 }
 
 static void list_free(char **list)
@@ -60,31 +81,32 @@ static void list_free(char **list)
     mem_free(list);
 }
 
-static bool read_list(struct json_object *json, const char *name, bool (*ok)(const char *text),
+static bool read_list(struct json_object *json, const char *name, char *(*item_new)(const char *text),
                       const char *rule, char ***list, struct error *err)
 {
     struct json_object *value = json_get(json, name);
     if (value == NULL)
         return true;
-    if (!json_object_is_type(value, json_type_array))
-        return error_set(err, "settings.%s: must be a list", name);
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) == 0)
+        return error_set(err, "settings.%s: must be a list with at least one text", name);
     size_t count = json_object_array_length(value);
     *list = mem_array(count + 1, sizeof **list);
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(value, i);
         const char *text = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
-        if (strlen(text) != (size_t)json_object_get_string_len(item) || !ok(text))
+        bool whole = strlen(text) == (size_t)json_object_get_string_len(item);
+        if (!whole || ((*list)[i] = item_new(text)) == NULL)
             return error_set(err, "settings.%s[%zu]: must be %s", name, i, rule);
-        (*list)[i] = mem_strdup(text);
     }
     return true;
 }
 
-struct origin_rules *origin_rules_new(struct json_object *json, struct error *err)
+struct origin_rules *origin_rules_new(struct json_object *json, const char *const *known, struct error *err)
 {
     struct origin_rules *rules = mem_alloc(sizeof *rules);
-    if (read_list(json, "allow", pattern_ok, "a host name, or *. and a host name", &rules->allow, err) &&
-        read_list(json, "trusted_origins", trusted_ok, "https://host or https://host:port", &rules->trusted,
+    rules->known = known;
+    if (read_list(json, "allow", pattern_new, "a host name, or *. and a host name", &rules->allow, err) &&
+        read_list(json, "trusted_origins", trusted_new, "https://host or https://host:port", &rules->trusted,
                   err)) {
         if (rules->trusted == NULL)
             rules->trusted = mem_array(1, sizeof *rules->trusted);
@@ -108,80 +130,86 @@ const char *const *origin_trusted(const struct origin_rules *rules)
     return (const char *const *)rules->trusted;
 }
 
-static bool matches(const char *pattern, const char *host)
-{
-    if (pattern[0] != '*')
-        return strcasecmp(pattern, host) == 0;
-    size_t tail = strlen(pattern) - 1, size = strlen(host);
-    return size > tail && strcasecmp(host + size - tail, pattern + 1) == 0;
-}
-
-static bool host_allowed(const struct origin_rules *rules, const char *host)
-{
-    if (rules->allow == NULL)
-        return true;
-    for (char **pattern = rules->allow; *pattern != NULL; pattern++) {
-        if (matches(*pattern, host))
-            return true;
-    }
-    return false;
-}
+/* ---- URLs ---- */
 
 /* Only what RFC 3986 allows in a URL, and no fragment: it is not for the server. */
-static bool characters_ok(const char *url)
+static bool characters_ok(const char *text)
 {
-    for (const char *c = url; *c != '\0'; c++) {
+    for (const char *c = text; *c != '\0'; c++) {
         if (*c <= ' ' || *c >= 0x7F || strchr("\"#<>\\^`{|}", *c) != NULL)
             return false;
     }
     return true;
 }
 
-static const char *path_of(const char *rest, struct arena *arena)
+static bool is_trusted(const struct origin_rules *rules, const struct url *url)
 {
-    return rest[0] == '/' ? arena_strdup(arena, rest) : arena_printf(arena, "/%s", rest);
-}
-
-static const char *find_trusted(const struct origin_rules *rules, const char *url)
-{
-    for (char **origin = rules->trusted; *origin != NULL; origin++) {
-        size_t size = strlen(*origin);
-        if (strncmp(url, *origin, size) == 0 && (url[size] == '\0' || strchr("/?", url[size]) != NULL))
-            return *origin;
+    char origin[URL_ORIGIN_MAX + 1];
+    write_origin(url, origin);
+    for (char **trusted = rules->trusted; *trusted != NULL; trusted++) {
+        if (strcmp(*trusted, origin) == 0)
+            return true;
     }
-    return NULL;
+    return false;
 }
 
-bool origin_read(const struct origin_rules *rules, const char *url, struct arena *arena,
-                 struct origin_target *target, struct error *err)
+/* patterns may be NULL: nobody is vouched for. */
+static enum origin_trust trust_in(const char *const *patterns, const char *host)
+{
+    size_t size = strlen(host);
+    enum origin_trust trust = ORIGIN_STRANGER;
+    for (; patterns != NULL && *patterns != NULL; patterns++) {
+        const char *pattern = *patterns;
+        if (strcmp(pattern, host) == 0)
+            return ORIGIN_NAMED;
+        size_t end = pattern[0] == '*' ? strlen(pattern + 1) : 0;
+        if (end > 0 && size > end && strcmp(host + size - end, pattern + 1) == 0)
+            trust = ORIGIN_MATCHED;
+    }
+    return trust;
+}
+
+static bool check(const struct origin_rules *rules, const char *text, struct url *url,
+                  enum origin_trust *trust, struct error *err)
 {
     static const char scheme[] = "https://";
-    if (strlen(url) > ORIGIN_URL_MAX)
+    if (strlen(text) > ORIGIN_URL_MAX)
         return error_set(err, "must not be longer than %d octets", ORIGIN_URL_MAX);
-    if (!characters_ok(url))
+    if (!characters_ok(text))
         return error_set(err, "must be a URL in ASCII without a fragment");
-    const char *trusted = find_trusted(rules, url);
-    if (trusted != NULL) {
-        *target = (struct origin_target){trusted, path_of(url + strlen(trusted), arena)};
-        return true;
-    }
-    if (strncasecmp(url, scheme, sizeof scheme - 1) != 0)
+    if (strncasecmp(text, scheme, sizeof scheme - 1) != 0)
         return error_set(err, "must begin with https://");
-    const char *host = url + sizeof scheme - 1;
-    size_t authority = strcspn(host, "/?");
-    if (memchr(host, '@', authority) != NULL)
-        return error_set(err, "must not hold a user name");
-    size_t size = strcspn(host, ":/?");
-    if (!is_host(host, size))
+    if (!url_parse(url, text, err))
+        return false;
+    *trust = ORIGIN_NAMED;
+    if (is_trusted(rules, url))
+        return true;
+    if (!is_host(url->host))
         return error_set(err, "must have a full host name, not an address");
-    if (size < authority && !(authority - size == 4 && strncmp(host + size, ":443", 4) == 0))
+    if (url->port[0] != '\0' && strcmp(url->port, "443") != 0)
         return error_set(err, "must not have a port other than 443");
-    char *name = arena_strndup(arena, host, size);
-    for (char *c = name; *c != '\0'; c++)
-        *c = (char)tolower((unsigned char)*c);
-    if (!host_allowed(rules, name))
+    *trust = trust_in(rules->allow != NULL ? (const char *const *)rules->allow : rules->known, url->host);
+    if (rules->allow != NULL && *trust == ORIGIN_STRANGER)
         return error_set(err, "has a host that settings.allow does not name");
-    *target =
-        (struct origin_target){arena_printf(arena, "https://%s", name), path_of(host + authority, arena)};
     return true;
+}
+
+bool origin_read(const struct origin_rules *rules, const char *text, struct arena *arena,
+                 struct origin_target *target, struct error *err)
+{
+    struct url url;
+    char origin[URL_ORIGIN_MAX + 1];
+    if (!check(rules, text, &url, &target->trust, err))
+        return false;
+    write_origin(&url, origin);
+    target->origin = arena_strdup(arena, origin);
+    target->path = arena_printf(arena, "%s%s", url.rest[0] == '/' ? "" : "/", url.rest);
+    return true;
+}
+
+enum origin_trust origin_trust(const struct origin_rules *rules, const char *text)
+{
+    struct url url;
+    enum origin_trust trust;
+    return check(rules, text, &url, &trust, NULL) ? trust : ORIGIN_STRANGER;
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "providers/origin.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
 
@@ -41,17 +40,8 @@ START_TEST(test_settings)
         {"{}",
          "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaQ=", "secret signing_key: must be whsec_"}, /* 23 octets */
         {"{}", "abcdefghijklmnopqrstuvw", "secret signing_key: must be whsec_"},
-        {"{\"allow\":\"a.example\"}", KEY, "settings.allow: must be a list"},
-        {"{\"allow\":[\"a.example\",5]}", KEY,
-         "settings.allow[1]: must be a host name, or *. and a host name"},
-        {"{\"allow\":[\"*\"]}", KEY, "settings.allow[0]: must be a host name"},
-        {"{\"allow\":[\"*.com\"]}", KEY, "settings.allow[0]: must be a host name"},
-        {"{\"allow\":[\"*x.example.com\"]}", KEY, "settings.allow[0]: must be a host name"},
-        {"{\"allow\":[\"10.0.0.1\"]}", KEY, "settings.allow[0]: must be a host name"},
-        {"{\"allow\":[\"https://a.example\"]}", KEY, "settings.allow[0]: must be a host name"},
+        {"{\"allow\":[]}", KEY, "settings.allow: must be a list with at least one text"},
         {"{\"trusted_origins\":[\"http://a.example\"]}", KEY,
-         "settings.trusted_origins[0]: must be https://host or"},
-        {"{\"trusted_origins\":[\"https://a.example/x\"]}", KEY,
          "settings.trusted_origins[0]: must be https://host or"},
         {"{\"ca_file\":5}", KEY, "settings.ca_file: must be a string"},
     };
@@ -166,80 +156,10 @@ START_TEST(test_type_is_optional)
 }
 END_TEST
 
-START_TEST(test_urls)
+/* A recipient's URL is a secret: the reason does not repeat it. */
+START_TEST(test_url)
 {
-    static const struct {
-        const char *url, *origin, *path, *error;
-    } rows[] = {
-        {"https://a.example.com", "https://a.example.com", "/", NULL},
-        {"https://a.example.com?x=/y", "https://a.example.com", "/?x=/y", NULL},
-        {"HTTPS://A.Example.COM:443/X", "https://a.example.com", "/X", NULL},
-        {"https://xn--bcher-kva.example.com/%20", "https://xn--bcher-kva.example.com", "/%20", NULL},
-        {"https://127.0.0.1:8443/x", "https://127.0.0.1:8443", "/x", NULL},
-        {"https://localhost:9000?x", "https://localhost:9000", "/?x", NULL},
-        {"https://other.example.org/", "https://other.example.org", "/", NULL},
-        /* scheme and form */
-        {"", NULL, NULL, "must begin with https://"},
-        {"http://a.example.com/", NULL, NULL, "must begin with https://"},
-        {"ftp://a.example.com/", NULL, NULL, "must begin with https://"},
-        {"//a.example.com/", NULL, NULL, "must begin with https://"},
-        {"https:/a.example.com/", NULL, NULL, "must begin with https://"},
-        {"https://a.example.com/ x", NULL, NULL, "must be a URL in ASCII without a fragment"},
-        {"https://a.example.com/\r\nx: y", NULL, NULL, "must be a URL in ASCII without a fragment"},
-        {"https://a.example.com/한", NULL, NULL, "must be a URL in ASCII without a fragment"},
-        {"https://a.example.com/#x", NULL, NULL, "must be a URL in ASCII without a fragment"},
-        {"https://a.example.com\\@127.0.0.1/", NULL, NULL, "must be a URL in ASCII without a fragment"},
-        /* who is asked */
-        {"https://u:p@a.example.com/", NULL, NULL, "must not hold a user name"},
-        {"https://a.example.com@10.0.0.1/", NULL, NULL, "must not hold a user name"},
-        {"https://a.example.com:8443/", NULL, NULL, "must not have a port other than 443"},
-        {"https://a.example.com:/", NULL, NULL, "must not have a port other than 443"},
-        {"https://a.example.com:443:1/", NULL, NULL, "must not have a port other than 443"},
-        {"https://127.0.0.1/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://127.0.0.1:84430/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://127.1/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://2130706433/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://a.0x7f000001/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://0x7f.1/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://[::1]/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://localhost/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://a.example.com./", NULL, NULL, "must have a full host name, not an address"},
-        {"https://a..com/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://-a.example.com/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://a_b.example.com/", NULL, NULL, "must have a full host name, not an address"},
-        {"https://", NULL, NULL, "must have a full host name, not an address"},
-        {"https:///x", NULL, NULL, "must have a full host name, not an address"},
-        /* the list */
-        {"https://example.com/", NULL, NULL, "has a host that settings.allow does not name"},
-        {"https://badexample.com/", NULL, NULL, "has a host that settings.allow does not name"},
-        {"https://a.io/", NULL, NULL, "has a host that settings.allow does not name"},
-        {"https://example.com.evil.net/", NULL, NULL, "has a host that settings.allow does not name"},
-        {"https://localhost.example.org/", NULL, NULL, "has a host that settings.allow does not name"},
-    };
     struct error err;
-    struct json_object *json =
-        test_json("{\"allow\":[\"*.Example.com\",\"other.example.org\"],"
-                  "\"trusted_origins\":[\"https://127.0.0.1:8443\",\"https://localhost:9000\"]}");
-    struct origin_rules *rules = origin_rules_new(json, &err);
-    json_object_put(json);
-    ck_assert_ptr_nonnull(rules);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct origin_target target = {0};
-        bool ok = origin_read(rules, rows[i].url, arena, &target, &err);
-        ck_assert_msg(ok == (rows[i].error == NULL), "%s: %s", rows[i].url, ok ? target.origin : err.text);
-        ck_assert_str_eq(ok ? target.origin : err.text, ok ? rows[i].origin : rows[i].error);
-        ck_assert_msg(!ok || strcmp(target.path, rows[i].path) == 0, "%s: %s", rows[i].url, target.path);
-    }
-    char url[ORIGIN_URL_MAX + 32];
-    struct origin_target target;
-    snprintf(url, sizeof url, "https://a.example.com/%0*d", ORIGIN_URL_MAX - 22, 0);
-    ck_assert(origin_read(rules, url, arena, &target, &err));
-    snprintf(url, sizeof url, "https://a.example.com/%0*d", ORIGIN_URL_MAX - 21, 0);
-    ck_assert(!origin_read(rules, url, arena, &target, &err));
-    ck_assert_str_eq(err.text, "must not be longer than 2048 octets");
-    origin_rules_free(rules);
-
-    /* A recipient's URL is a secret: the reason does not repeat it. */
     void *settings = account_with("{}", NULL, &err);
     struct message message = test_message("https://10.0.0.1/key", "{}");
     struct request request;
@@ -314,7 +234,7 @@ int main(void)
     tcase_add_test(tests, test_settings);
     tcase_add_test(tests, test_build);
     tcase_add_test(tests, test_type_is_optional);
-    tcase_add_test(tests, test_urls);
+    tcase_add_test(tests, test_url);
     tcase_add_test(tests, test_judge);
     suite_add_tcase(suite, tests);
     suite_add(suite, test_cases);

@@ -130,20 +130,9 @@ START_TEST(test_settings)
         {"{\"subject\":\"https://localhost/x.html\"}", "settings.subject: must be mailto:"},
         {"{\"subject\":\"https://example.\"}", "settings.subject: must be mailto:"},
         {"{\"subject\":\"http://example.com\"}", "settings.subject: must be mailto:"},
-        {"{\"subject\":\"mailto:a@b.c\",\"allow\":\"x\"}", "settings.allow: must be a list of texts"},
-        {"{\"subject\":\"mailto:a@b.c\",\"allow\":[]}", "settings.allow: must be a list of texts"},
-        {"{\"subject\":\"mailto:a@b.c\",\"allow\":[\"*\"]}", "settings.allow: must be a list of host names"},
-        {"{\"subject\":\"mailto:a@b.c\",\"allow\":[\"*.com.\"]}", "settings.allow: must be"},
-        {"{\"subject\":\"mailto:a@b.c\",\"allow\":[\"https://a.b\"]}", "settings.allow: must be"},
-        {"{\"subject\":\"mailto:a@b.c\",\"allow\":[5]}", "settings.allow: must be"},
-        {"{\"subject\":\"mailto:a@b.c\",\"trusted_origins\":[\"127.0.0.1\"]}",
-         "settings.trusted_origins: must be a list of https://host or https://host:port"},
+        {"{\"subject\":\"mailto:a@b.c\",\"allow\":[]}", "settings.allow: must be a list with at least one"},
         {"{\"subject\":\"mailto:a@b.c\",\"trusted_origins\":[\"http://127.0.0.1\"]}",
-         "settings.trusted_origins: must be"},
-        {"{\"subject\":\"mailto:a@b.c\",\"trusted_origins\":[\"https://127.0.0.1/x\"]}",
-         "settings.trusted_origins: must be"},
-        {"{\"subject\":\"mailto:a@b.c\",\"trusted_origins\":[\"https://h:port\"]}",
-         "settings.trusted_origins: must be"},
+         "settings.trusted_origins[0]: must be https://host or https://host:port"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *error = test_settings_error(&webpush_adapter, rows[i].json, pem);
@@ -322,99 +311,21 @@ START_TEST(test_payload_rejected)
 }
 END_TEST
 
-START_TEST(test_endpoints)
+START_TEST(test_endpoint)
 {
-    /* origin NULL: refused for that reason */
-    static const struct {
-        const char *endpoint, *origin, *path_or_reason;
-    } rows[] = {
-        {"https://push.example.net/p/1", "https://push.example.net", "/p/1"},
-        {"https://PUSH.Example.NET:443/p/1", "https://push.example.net", "/p/1"},
-        {"https://xn--9t4b11yi5a.xn--3e0b707e/", "https://xn--9t4b11yi5a.xn--3e0b707e", "/"},
-        {"https://127.0.0.1:8443/push/1", "https://127.0.0.1:8443", "/push/1"}, /* trusted */
-        {"http://push.example.net/1", NULL, "must begin with https://host"},
-        {"ftp://push.example.net/1", NULL, "must begin with https://host"},
-        {"https:///1", NULL, "must begin with https://host"},
-        {"https://push.example.net", NULL, "must have a path"},
-        {"https://push.example.net?x", NULL, "must have a path"},
-        {"https://push.example.net#x/", NULL, "must have a path"},
-        {"https://user@push.example.net/1", NULL, "must have a path"},
-        {"https://fcm.googleapis.com:443@evil.example/1", NULL, "must have a path"},
-        {"https://push.example.net\\\\@evil.example/1", NULL, "must have a path"},
-        {"https://push.example.net/a b", NULL, "has characters"},
-        {"https://push.example.net/a\\r\\nx: y", NULL, "has characters"},
-        {"https://push.example.net/a#b", NULL, "has characters"},
-        {"https://push.example.net/\\u00e9", NULL, "has characters"},
-        {"https://push.example.net:8443/secret-path", NULL, "must not have a port"},
-        {"https://push.example.net:80/1", NULL, "must not have a port"},
-        {"https://push.example.net:0443/1", NULL, "must not have a port"},
-        {"https://push.example.net:/1", NULL, "must begin with https://host"},
-        {"https://push.example.net:x/1", NULL, "must begin with https://host"},
-        {"https://localhost/1", NULL, "full domain name"},
-        {"https://127.0.0.1/1", NULL, "full domain name"},
-        {"https://127.1/1", NULL, "full domain name"},
-        {"https://2130706433/1", NULL, "full domain name"},
-        {"https://0x7f.0x1/1", NULL, "full domain name"},
-        {"https://[::1]/1", NULL, "full domain name"},
-        {"https://[::ffff:127.0.0.1]/1", NULL, "full domain name"},
-        {"https://[::1/1", NULL, "must begin with https://host"},
-        {"https://push.example.net./1", NULL, "full domain name"},
-        {"https://push..example.net/1", NULL, "full domain name"},
-        {"https://.example.net/1", NULL, "full domain name"},
-        {"https://-a.example.net/1", NULL, "full domain name"},
-        {"https://a-.example.net/1", NULL, "full domain name"},
-        {"https://127.0.0.1:8444/1", NULL, "must not have a port"},
-        {"https://127.0.0.1:08443/1", NULL, "must not have a port"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
-        if (rows[i].origin == NULL) {
-            check_rejected(settings, &message, rows[i].path_or_reason);
-            continue;
-        }
-        struct request request = built(&message);
-        ck_assert_str_eq(request.origin, rows[i].origin);
-        ck_assert_str_eq(request.path, rows[i].path_or_reason);
-    }
-    struct message message = test_message(
-        subscription(arena_printf(arena, "https://push.example.net/%02048d", 0)), "{\"body\":\"b\"}");
-    check_rejected(settings, &message, "is too long");
-    message.recipient = subscription(arena_printf(arena, "https://%0254d.example.net/", 0));
-    check_rejected(settings, &message, "must begin with https://host");
-    message.recipient = subscription(arena_printf(arena, "https://%064d.example.net/", 0));
-    check_rejected(settings, &message, "full domain name");
-}
-END_TEST
+    struct message message =
+        test_message(subscription("https://PUSH.Example.NET:443/p/1"), "{\"body\":\"b\"}");
+    struct request request = built(&message);
+    ck_assert_str_eq(request.origin, "https://push.example.net");
+    ck_assert_str_eq(request.path, "/p/1");
+    message = test_message(subscription("https://10.0.0.1/secret-path"), "{\"body\":\"b\"}");
+    check_rejected(settings, &message, "recipient.endpoint: must have a full host name, not an address");
+    message = test_message(subscription("https://push.example.net:8443/secret-path"), "{\"body\":\"b\"}");
+    check_rejected(settings, &message, "recipient.endpoint: must not have a port other than 443");
 
-START_TEST(test_allow)
-{
-    void *picky = test_settings_of(
-        &webpush_adapter,
-        "{\"subject\":\"mailto:a@b.c\",\"allow\":[\"FCM.googleapis.com\",\"*.push.apple.com\"]}", pem);
-    static const struct {
-        const char *endpoint;
-        bool allowed;
-    } rows[] = {
-        {"https://fcm.googleapis.com/fcm/send/x", true},
-        {"https://FCM.GOOGLEAPIS.COM/x", true},
-        {"https://web.push.apple.com/x", true},
-        {"https://a.b.push.apple.com/x", true},
-        {"https://push.apple.com/x", false},
-        {"https://evilpush.apple.com/x", false},
-        {"https://x.fcm.googleapis.com/x", false},
-        {"https://push.apple.com.evil.example/x", false},
-        {MOZILLA "/x", false},
-        {"https://127.0.0.1:8443/x", false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct request request;
-        struct verdict verdict;
-        struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
-        ck_assert_msg(webpush_adapter.build(picky, &message, NULL, TEST_NOW_MS, arena, &request, &verdict) ==
-                          rows[i].allowed,
-                      "%s", rows[i].endpoint);
-    }
-    struct message message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
+    void *picky = test_settings_of(&webpush_adapter,
+                                   "{\"subject\":\"mailto:a@b.c\",\"allow\":[\"*.push.apple.com\"]}", pem);
+    message = test_message(subscription(MOZILLA "/x"), "{\"body\":\"b\"}");
     check_rejected(picky, &message, "recipient.endpoint: has a host that settings.allow does not name");
     webpush_adapter.settings_free(picky);
 }
@@ -538,8 +449,7 @@ int main(void)
     tcase_add_test(tests, test_build);
     tcase_add_test(tests, test_build_options);
     tcase_add_test(tests, test_payload_rejected);
-    tcase_add_test(tests, test_endpoints);
-    tcase_add_test(tests, test_allow);
+    tcase_add_test(tests, test_endpoint);
     tcase_add_test(tests, test_subscription_rejected);
     tcase_add_test(tests, test_derivation);
     suite_add_tcase(suite, tests);

@@ -58,7 +58,7 @@ static bool set_key(struct key *key, const char *name, const char *secret, struc
 static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
 {
     struct webhook_settings *settings = mem_alloc(sizeof *settings);
-    if ((settings->rules = origin_rules_new(json, err)) != NULL &&
+    if ((settings->rules = origin_rules_new(json, NULL, err)) != NULL &&
         setting_line(json, "ca_file", &settings->ca_file, err) &&
         set_key(&settings->keys[0], "signing_key", secrets[0], err) &&
         set_key(&settings->keys[1], "former_signing_key", secrets[1], err))

@@ -16,8 +16,7 @@ static void settings_free(void *arg)
         return;
     mem_free(settings->ca_file);
     vapid_free(settings->vapid);
-    webpush_list_free(settings->allow);
-    webpush_list_free(settings->trusted_origins);
+    origin_rules_free(settings->rules);
     mem_free(settings);
 }
 
@@ -26,8 +25,7 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     struct webpush_settings *settings = mem_alloc(sizeof *settings);
     char *subject = setting_word(json, "subject", NULL, err);
     bool ok = subject != NULL && setting_line(json, "ca_file", &settings->ca_file, err) &&
-              webpush_allow_read(json, &settings->allow, err) &&
-              webpush_trusted_read(json, &settings->trusted_origins, err) &&
+              (settings->rules = origin_rules_new(json, webpush_services, err)) != NULL &&
               (settings->vapid = vapid_new(secrets[0], subject, err)) != NULL;
     mem_free(subject);
     if (ok)
@@ -43,7 +41,7 @@ static void endpoint(const void *arg, struct endpoint_options *options)
     options->http2 = true;
     options->ca_file = settings->ca_file;
     options->guarded = true;
-    options->trusted_origins = (const char *const *)settings->trusted_origins;
+    options->trusted_origins = origin_trusted(settings->rules);
 }
 
 /* All that makes one body another; the text has the message's uuid in it. */
@@ -124,7 +122,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_free(&text);
     if (!ok)
         return false;
-    const char *authorization = vapid_authorization(settings->vapid, subscription.origin, now_ms);
+    const char *authorization = vapid_authorization(settings->vapid, subscription.target.origin, now_ms);
     if (authorization == NULL) {
         *verdict = verdict_make(VERDICT_STOPPED, "the VAPID token could not be signed");
         return false;
@@ -133,8 +131,8 @@ static bool build(const void *arg, const struct message *message, const char *to
     struct push_payload push;
     push_payload_init(&push);
     push.ttl_s = options.ttl_s;
-    request->origin = arena_strdup(arena, subscription.origin);
-    request->path = subscription.path;
+    request->origin = subscription.target.origin;
+    request->path = subscription.target.path;
     add_header(request, "authorization", arena_strdup(arena, authorization));
     add_header(request, "ttl", arena_printf(arena, "%lld", (long long)push_ttl(&push, message, now_ms)));
     add_header(request, "urgency", options.urgency);

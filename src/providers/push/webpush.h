@@ -4,47 +4,34 @@
 
 #include "crypto/ece.h"
 #include "providers/adapter.h"
+#include "providers/origin.h"
 #include "providers/push/vapid.h"
 
 extern const struct adapter webpush_adapter;
 
-enum { WEBPUSH_ENDPOINT_MAX = 2048, WEBPUSH_HOST_MAX = 253, WEBPUSH_ORIGIN_MAX = 8 + WEBPUSH_HOST_MAX + 6 };
-
 struct webpush_settings {
     char *ca_file;
     struct vapid *vapid;
-    char **allow;           /* "host" or "*.domain", lower case; ends with NULL; NULL = every public host */
-    char **trusted_origins; /* as origins are written here; ends with NULL; never NULL */
+    struct origin_rules *rules;
 };
 
 /* ---- webpush_subscription.c ---- */
 
-/* How far a push service may speak for more than its own subscription. The subscriber chose the host, so one
- * that nobody vouches for must not be able to stop the provider by a bad certificate or a 403. */
-enum webpush_trust {
-    WEBPUSH_STRANGER,
-    WEBPUSH_MATCHED, /* by "*.domain": what it answers counts, but a host of that name need not exist */
-    WEBPUSH_NAMED
-};
+/* The hosts of the browsers' makers, for origin_rules_new. */
+extern const char *const webpush_services[];
 
 struct webpush_subscription {
-    char origin[WEBPUSH_ORIGIN_MAX + 1]; /* lower case, without the port 443: the audience of the token */
-    const char *path;                    /* in the arena */
+    struct origin_target target; /* its origin is the audience of the token */
     struct ece_receiver receiver;
 };
 
 /* Reads a subscription as browsers give it (PushSubscription.toJSON()) and checks its endpoint against the
- * settings' rules. path is copied into arena. False: *verdict is REJECTED. */
+ * settings' rules. Its strings come from arena. False: *verdict is REJECTED. */
 bool webpush_subscription_read(const struct webpush_settings *settings, const char *text, struct arena *arena,
                                struct webpush_subscription *subscription, struct verdict *verdict);
 
-/* The trust in the host of a subscription; WEBPUSH_STRANGER too when it cannot be read. */
-enum webpush_trust webpush_trust_in(const struct webpush_settings *settings, const char *text);
-
-/* settings.allow and settings.trusted_origins. Caller frees with webpush_list_free. */
-bool webpush_allow_read(struct json_object *json, char ***list, struct error *err);
-bool webpush_trusted_read(struct json_object *json, char ***list, struct error *err);
-void webpush_list_free(char **list); /* NULL is allowed */
+/* The trust in the host of a subscription; ORIGIN_STRANGER too when it cannot be read. */
+enum origin_trust webpush_trust_in(const struct webpush_settings *settings, const char *text);
 
 /* ---- webpush_payload.c ---- */
 

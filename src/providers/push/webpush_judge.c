@@ -122,24 +122,24 @@ static struct verdict judge_error(const struct message *message, const struct re
 
 /* A host that is not there concerns its own subscribers only: their messages use up their attempts, and the
  * provider's other hosts go on. */
-static struct verdict judge_failure(const struct response *response, enum webpush_trust trust)
+static struct verdict judge_failure(const struct response *response, enum origin_trust trust)
 {
     struct verdict verdict = verdict_of_failure(response);
     bool refused = strcmp(response->error, TRANSPORT_NOT_ALLOWED) == 0;
-    if (verdict.kind != VERDICT_IN_DOUBT && (refused || trust != WEBPUSH_NAMED))
+    if (verdict.kind != VERDICT_IN_DOUBT && (refused || trust != ORIGIN_NAMED))
         verdict.kind = VERDICT_RETRY;
     return verdict;
 }
 
 static struct verdict judge_answer(const struct message *message, const struct response *response,
-                                   enum webpush_trust trust, int64_t now_ms)
+                                   enum origin_trust trust, int64_t now_ms)
 {
     if (response->status == 200 || response->status == 201 || response->status == 202 ||
         response->status == 204)
         return judge_ok(response, now_ms);
-    struct verdict verdict = judge_error(message, response, trust == WEBPUSH_STRANGER, now_ms);
+    struct verdict verdict = judge_error(message, response, trust == ORIGIN_STRANGER, now_ms);
     /* A redirection is never followed; no service uses one. */
-    if (verdict.kind == VERDICT_STOPPED && (trust == WEBPUSH_STRANGER || response->status < 400))
+    if (verdict.kind == VERDICT_STOPPED && (trust == ORIGIN_STRANGER || response->status < 400))
         verdict.kind = VERDICT_REJECTED;
     return verdict;
 }
@@ -148,7 +148,7 @@ struct verdict webpush_judge(const void *arg, const struct message *message, con
                              int64_t now_ms)
 {
     const struct webpush_settings *settings = arg;
-    enum webpush_trust trust = webpush_trust_in(settings, message->recipient);
+    enum origin_trust trust = webpush_trust_in(settings, message->recipient);
     struct verdict verdict = response->state == SEND_ANSWERED ? judge_answer(message, response, trust, now_ms)
                                                               : judge_failure(response, trust);
     /* Push services are many, and each is its subscribers' choice: none speaks for the health of the others.
