@@ -5195,13 +5195,12 @@ ALTER TABLE outbox.message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 CREATE TABLE outbox.migration (
-    version integer NOT NULL,
-    name text NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
     checksum text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE outbox.migration IS 'Migrations applied by outboxctl; checksum is the SHA-256 of the file';
+COMMENT ON TABLE outbox.migration IS 'Files applied by outboxctl, and when last; checksum is the SHA-256 of the file';
 
 CREATE TABLE outbox.notification_archive (
     id bigint NOT NULL,
@@ -5597,7 +5596,7 @@ ALTER TABLE ONLY outbox.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY outbox.migration
-    ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY outbox.notification
     ADD CONSTRAINT notification_idempotency_key_key UNIQUE (idempotency_key);

@@ -11,15 +11,19 @@
 #include "core/mem.h"
 #include "crypto/hex.h"
 
-enum { VERSION_DIGITS = 4 };
+static bool is_again(const char *file)
+{
+    return file[0] == 'R';
+}
 
-/* NNNN_name.sql with a name of lower-case letters, digits and underscores. */
+/* The number with its R, then a name of lower-case letters, digits and underscores. */
 static bool name_is_good(const char *file)
 {
     size_t size = strlen(file), suffix = strlen(".sql");
-    return strspn(file, "0123456789") == VERSION_DIGITS && file[VERSION_DIGITS] == '_' &&
-           size > VERSION_DIGITS + 1 + suffix && strcmp(file + size - suffix, ".sql") == 0 &&
-           strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789_") == size - suffix;
+    size_t letter = is_again(file) ? 1 : 0, number = is_again(file) ? 3 : 4;
+    return letter + strspn(file + letter, "0123456789") == number && file[number] == '_' &&
+           size > number + 1 + suffix && strcmp(file + size - suffix, ".sql") == 0 &&
+           letter + strspn(file + letter, "abcdefghijklmnopqrstuvwxyz0123456789_") == size - suffix;
 }
 
 static bool read_text(struct buf *text, const char *path, struct error *err)
@@ -58,14 +62,14 @@ static bool checksum_make(char checksum[65], const struct buf *text, struct erro
 static bool migration_read(struct migration *migration, const char *dir, const char *file, struct error *err)
 {
     if (!name_is_good(file))
-        return error_set(err, "%s/%s: a migration is named NNNN_name.sql (lower case)", dir, file);
+        return error_set(err, "%s/%s: a migration is named NNNN_name.sql or RNN_name.sql (lower case)", dir,
+                         file);
     struct arena *arena = arena_new();
     struct buf text;
     buf_init(&text, MIGRATION_MAX_OCTETS);
     bool ok = read_text(&text, arena_printf(arena, "%s/%s", dir, file), err) &&
               checksum_make(migration->checksum, &text, err);
     if (ok) {
-        migration->version = (int)strtol(file, NULL, 10);
         migration->file = mem_strdup(file);
         migration->name = mem_strdup(file);
         migration->name[strlen(file) - strlen(".sql")] = '\0';
@@ -92,18 +96,17 @@ static bool read_all(struct migration_files *files, DIR *folder, const char *dir
     }
 }
 
-static int by_version(const void *left, const void *right)
+static int by_name(const void *left, const void *right)
 {
     const struct migration *a = left, *b = right;
-    return a->version != b->version ? (a->version > b->version) - (a->version < b->version)
-                                    : strcmp(a->file, b->file);
+    return strcmp(a->file, b->file);
 }
 
 static bool check_order(const struct migration_files *files, const char *dir, struct error *err)
 {
     for (size_t i = 1; i < files->count; i++) {
         const struct migration *before = &files->list[i - 1], *migration = &files->list[i];
-        if (before->version == migration->version)
+        if (strncmp(before->file, migration->file, strcspn(migration->file, "_") + 1) == 0)
             return error_set(err, "%s: %s and %s have the same number", dir, before->file, migration->file);
     }
     return files->count > 0 || error_set(err, "%s: no migrations there", dir);
@@ -118,9 +121,11 @@ bool files_read(struct migration_files *files, const char *dir, struct error *er
     bool ok = read_all(files, folder, dir, err);
     closedir(folder);
     if (ok && files->count > 0)
-        qsort(files->list, files->count, sizeof *files->list, by_version);
+        qsort(files->list, files->count, sizeof *files->list, by_name);
     if (ok)
         ok = check_order(files, dir, err);
+    while (ok && files->once < files->count && !is_again(files->list[files->once].file))
+        files->once++;
     if (!ok)
         files_free(files);
     return ok;

@@ -9,17 +9,19 @@
 
 enum { MIGRATION_MAX_OCTETS = 4 * 1024 * 1024 };
 
+/* NNNN_name.sql is applied once and never edited afterwards: tables and data. RNN_name.sql holds what can be
+ * made again: functions, triggers, views and rights. */
 struct migration {
-    int version;
-    char *file; /* NNNN_name.sql */
-    char *name; /* NNNN_name */
+    char *file;
+    char *name; /* the file without .sql */
     char *sql;
     char checksum[65]; /* SHA-256 of the file, hex */
 };
 
 struct migration_files {
-    struct migration *list; /* by version, each once */
+    struct migration *list; /* in the order of their names, each number once; those to make again come last */
     size_t count;
+    size_t once; /* how many of them are applied once */
 };
 
 /* Reads every file of the folder; names that begin with a dot are passed over. On false there is nothing to

@@ -1,4 +1,5 @@
-/* Migrations: files NNNN_name.sql, each applied once, in order, in a transaction of its own. */
+/* Migrations: the files of a folder, applied in order, in one transaction. docs/adding-a-migration.md has the
+ * rules. */
 #ifndef PGOUTBOX_OUTBOXCTL_MIGRATE_H
 #define PGOUTBOX_OUTBOXCTL_MIGRATE_H
 
@@ -7,9 +8,10 @@
 #include "core/error.h"
 #include "db/db.h"
 
-/* Applies what is missing and prints a line for each. Callers at the same time wait for each other. False
- * when a file is badly named, was edited after it was applied, is gone, or would come after a later one; err
- * names it. Nothing is applied then; but files before one that fails in SQL stay applied. */
+/* Applies the files NNNN_name.sql that are new; and, when there is one or when a file RNN_name.sql changed,
+ * all of the latter. Prints a line for each. Callers at the same time wait for each other. False when a file
+ * is badly named or fails, or when one that was applied was edited, is gone, or would come after a new one;
+ * err names it, and nothing was changed. */
 bool migrate_apply(struct db_session *session, const char *dir, struct error *err) MUST_CHECK;
 
 /* Prints a line for each applied migration. */
