@@ -1,7 +1,8 @@
 -- Schema outbox and the roles that it knows. PostgreSQL 14 to 18.
 --
--- Every file of this folder is plain SQL for one transaction, in the order of the names: first the tables with their
--- types, indexes and first rows, then the functions, triggers and views by subject, then who may do what.
+-- The files of this folder are plain SQL for one transaction, in the order of their names, so any migration tool can
+-- apply them. First come the tables, with their types, indexes and first rows; then (R01 and on), by subject, what can be
+-- made again at any time: functions, triggers and views, and at last who may do what.
 
 CREATE SCHEMA IF NOT EXISTS outbox;
 

@@ -90,8 +90,8 @@ COMMENT ON COLUMN outbox.provider.max_in_flight IS
 COMMENT ON COLUMN outbox.provider.gone_limit IS
     'When more percent of its latest answers call an address dead, it is stopped instead; 100 = all is believed';
 COMMENT ON COLUMN outbox.provider.identity_since IS
-    'Since when this name stands for the same account at its vendor. Who puts another account''s key into the same file '
-    'sets it to now()';
+    'Since when this name stands for the same account at its vendor. Who puts another account''s key into the same '
+    'file sets it to now()';
 
 CREATE TABLE outbox.settings (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -2,7 +2,7 @@
 
 -- Every address that notifications could go to, with the text for it and whether it may be used now. No pinned
 -- search_path: it is inlined, so that the callers' settings make its plan.
-CREATE FUNCTION outbox.candidates(notification_ids bigint[], on_fallback boolean) RETURNS TABLE (
+CREATE OR REPLACE FUNCTION outbox.candidates(notification_ids bigint[], on_fallback boolean) RETURNS TABLE (
     id bigint, user_id text, category text, variables jsonb, idempotency_key text, lane outbox.lane,
     expires_at timestamptz, channel text, recipient text, device_id bigint, app text, environment text,
     template_id integer, wait_until timestamptz, refusal text
@@ -56,7 +56,7 @@ COMMENT ON FUNCTION outbox.candidates IS
 -- The rows of outbox.frequency are locked, so that no two transactions pass the same cap. In the order of their
 -- key, so that they do not wait for each other in a circle. Who cannot be reached is not counted, and gets nothing even
 -- if an address appears before the messages are made.
-CREATE FUNCTION outbox.over_cap(
+CREATE OR REPLACE FUNCTION outbox.over_cap(
     notification_ids bigint[], on_fallback boolean, OUT above bigint[], OUT uncounted bigint[]
 )
 LANGUAGE plpgsql
@@ -111,7 +111,7 @@ COMMENT ON FUNCTION outbox.over_cap IS
 
 -- The messages of many notifications in one statement. It walks from the notifications by index: the tables may be
 -- empty or huge when a session plans it.
-CREATE FUNCTION outbox.expand(notification_ids bigint[], on_fallback boolean DEFAULT false) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.expand(notification_ids bigint[], on_fallback boolean DEFAULT false) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -199,7 +199,7 @@ $$;
 COMMENT ON FUNCTION outbox.expand IS
     'Makes the messages of expanded notifications, each at most once; returns how many';
 
-CREATE FUNCTION outbox.fall_back(notification_ids bigint[]) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.fall_back(notification_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -252,7 +252,7 @@ COMMENT ON FUNCTION outbox.fall_back IS
     'Goes on to the next channel of these notifications'' fallback, unless something was accepted or may be; what '
     'still waits on the former channel is cancelled. Returns how many messages were made';
 
-CREATE FUNCTION outbox.expand_due(max_rows integer DEFAULT 500) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.expand_due(max_rows integer DEFAULT 500) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -288,7 +288,7 @@ $$;
 COMMENT ON FUNCTION outbox.expand_due IS
     'Makes the messages of notifications whose time has come; returns how many notifications';
 
-CREATE FUNCTION outbox.fall_back_due(max_rows integer DEFAULT 500) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.fall_back_due(max_rows integer DEFAULT 500) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off

@@ -1,7 +1,7 @@
 -- Mustache in SQL, for the checks and the preview of templates. Dispatchers render with src/core/mustache.h by the
 -- same rules. SQLSTATE of refusals: OB008.
 
-CREATE FUNCTION outbox.mustache_parse(template text, label text DEFAULT '') RETURNS outbox.mustache_tag[]
+CREATE OR REPLACE FUNCTION outbox.mustache_parse(template text, label text DEFAULT '') RETURNS outbox.mustache_tag[]
 LANGUAGE plpgsql IMMUTABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -96,7 +96,7 @@ $$;
 COMMENT ON FUNCTION outbox.mustache_parse IS
     'The parts of a Mustache text in order; label begins the message of a refusal';
 
-CREATE FUNCTION outbox.mustache_value(name text, contexts jsonb[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION outbox.mustache_value(name text, contexts jsonb[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -122,7 +122,7 @@ $$;
 COMMENT ON FUNCTION outbox.mustache_value IS
     'What a dotted name means; the last context is looked at first; NULL = missing';
 
-CREATE FUNCTION outbox.mustache_render(
+CREATE OR REPLACE FUNCTION outbox.mustache_render(
     tags outbox.mustache_tag[], first integer, last integer, contexts jsonb[], partials jsonb,
     escape_html boolean, strict boolean, label text, nesting integer
 ) RETURNS text
@@ -197,7 +197,7 @@ $$;
 COMMENT ON FUNCTION outbox.mustache_render IS
     'Parts first to last (NULL = to the end) as a text; nesting counts the partials around them';
 
-CREATE FUNCTION outbox.mustache(
+CREATE OR REPLACE FUNCTION outbox.mustache(
     template text, variables jsonb, partials jsonb DEFAULT '{}', escape_html boolean DEFAULT true,
     strict boolean DEFAULT false
 ) RETURNS text

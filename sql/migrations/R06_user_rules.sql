@@ -1,6 +1,6 @@
 -- What a device, a contact and a preference may be. Refusals: OB007.
 
-CREATE FUNCTION outbox.check_user(user_id text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.check_user(user_id text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,7 +13,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_user IS 'Refuses what cannot be the id of a user';
 
-CREATE FUNCTION outbox.checked_locale(locale text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.checked_locale(locale text) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION outbox.checked_locale IS 'A language tag in lower case; refu
 
 -- The same subscription may be written with other spaces, in another order and with an expirationTime. It must be the
 -- same token, or the former user of a browser would keep it.
-CREATE FUNCTION outbox.canonical_token(platform text, token text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.canonical_token(platform text, token text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -59,7 +59,7 @@ $$;
 COMMENT ON FUNCTION outbox.canonical_token IS 'The one form of a token in which it is kept and sent to';
 
 -- W3C Push API, PushSubscription.toJSON().
-CREATE FUNCTION outbox.why_no_subscription(token text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.why_no_subscription(token text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -90,7 +90,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.why_no_subscription IS 'The rule that a Web Push subscription breaks; NULL = none';
 
-CREATE FUNCTION outbox.check_device() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.check_device() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -131,10 +131,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_device IS 'Trigger: refuses what cannot be a device of its platform';
 
-CREATE TRIGGER check_device BEFORE INSERT OR UPDATE OF user_id, platform, app, environment, token, locale
+CREATE OR REPLACE TRIGGER check_device BEFORE INSERT OR UPDATE OF user_id, platform, app, environment, token, locale
     ON outbox.device FOR EACH ROW EXECUTE FUNCTION outbox.check_device();
 
-CREATE FUNCTION outbox.check_contact() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.check_contact() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -160,10 +160,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_contact IS 'Trigger: refuses what cannot be an address, a language or a time zone';
 
-CREATE TRIGGER check_contact BEFORE INSERT OR UPDATE ON outbox.contact
+CREATE OR REPLACE TRIGGER check_contact BEFORE INSERT OR UPDATE ON outbox.contact
     FOR EACH ROW EXECUTE FUNCTION outbox.check_contact();
 
-CREATE FUNCTION outbox.check_preference() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.check_preference() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -190,5 +190,5 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_preference IS 'Trigger: a consent has a source, a mandatory category no refusal';
 
-CREATE TRIGGER check_preference BEFORE INSERT OR UPDATE ON outbox.preference
+CREATE OR REPLACE TRIGGER check_preference BEFORE INSERT OR UPDATE ON outbox.preference
     FOR EACH ROW EXECUTE FUNCTION outbox.check_preference();

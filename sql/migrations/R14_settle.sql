@@ -1,6 +1,6 @@
 -- Settling: what a verdict does to its message, its address and its device.
 
-CREATE FUNCTION outbox.keep_provider_ids(message_ids bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.keep_provider_ids(message_ids bigint[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,7 +19,7 @@ COMMENT ON FUNCTION outbox.keep_provider_ids IS
     'Keeps the ids that providers gave to those of these messages that are sent';
 
 -- The dispatcher's role may not change a recipient; this changes it only to where the user is by now.
-CREATE FUNCTION outbox.follow_addresses(message_ids bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.follow_addresses(message_ids bigint[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION outbox.follow_addresses IS 'Gives scheduled messages the add
 
 -- A device that is being registered at this moment is locked, perhaps for long, and surely not gone: it is left
 -- alone. An address that no device has is suppressed.
-CREATE FUNCTION outbox.retire_addresses(
+CREATE OR REPLACE FUNCTION outbox.retire_addresses(
     message_ids bigint[], gone_befores timestamptz[], reasons text[], providers text[]
 ) RETURNS void
 LANGUAGE plpgsql
@@ -81,7 +81,7 @@ COMMENT ON FUNCTION outbox.retire_addresses IS
 
 -- What a verdict other than "sent" does, in two steps: when the message would be tried again (NULL = never),
 -- then the state that follows from it.
-CREATE FUNCTION outbox.settle_unsent(
+CREATE OR REPLACE FUNCTION outbox.settle_unsent(
     channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], reasons text[],
     ats timestamptz[], not_befores timestamptz[], as_ofs timestamptz[]
 ) RETURNS integer
@@ -184,7 +184,7 @@ COMMENT ON FUNCTION outbox.settle_unsent IS 'The part of outbox.settle for every
 -- The everyday case is a batch whose every verdict is "sent": it is one UPDATE. A session plans it once, perhaps
 -- while the table is empty, and the planner cannot know how long the arrays are or how the table will grow. So
 -- the plan is pinned: one index scan over m.id = ANY (ids), joined to the arrays by hash.
-CREATE FUNCTION outbox.settle(
+CREATE OR REPLACE FUNCTION outbox.settle(
     channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[],
     reasons text[], ats timestamptz[], not_befores timestamptz[], as_ofs timestamptz[] DEFAULT NULL,
     costs numeric[] DEFAULT NULL, currencies text[] DEFAULT NULL

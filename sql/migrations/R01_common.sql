@@ -6,7 +6,7 @@
 --   OB005 bad idempotency_key  OB006 bad provider           OB007 bad user, device, contact or preference
 --   OB008 bad template         OB009 bad notification       OB010 bad schedule          OB011 bad receipt
 
-CREATE FUNCTION outbox.refuse() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.refuse() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,7 +19,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.refuse IS 'Trigger (SQLSTATE, column, rule): raises "column rule"';
 
-CREATE FUNCTION outbox.raise(code text, field text, rule text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.raise(code text, field text, rule text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION outbox.raise IS 'Refuses: "field rule" with this SQLSTATE';
 
 -- A key that is a UUID stays as it is; any other gives a version 8 UUID (RFC 9562, 5.8) of its SHA-256. No
 -- pinned search_path: the body is bound when it is created, and without it the function is inlined.
-CREATE FUNCTION outbox.message_uuid(idempotency_key text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.message_uuid(idempotency_key text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     -- One anchored regular expression says the same and costs four times as much, in every claim.
@@ -46,7 +46,7 @@ END;
 COMMENT ON FUNCTION outbox.message_uuid IS
     'The UUID that goes to the provider, the same at each attempt: apns-id, Message-ID, outbox_id';
 
-CREATE FUNCTION outbox.next_queue_pos() RETURNS bigint
+CREATE OR REPLACE FUNCTION outbox.next_queue_pos() RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('outbox.queue_pos_seq') END;
@@ -64,7 +64,7 @@ COMMENT ON FUNCTION outbox.next_queue_pos IS
 --   * It is refused: somebody sleeps (or falls asleep just now) and is notified when this transaction commits.
 -- A lock dies with its connection and with the server: nothing is left behind by a crash.
 -- Called for each insert, so it does without a pinned search_path; it has its caller's rights only.
-CREATE FUNCTION outbox.wake(channel_id integer, name text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.wake(channel_id integer, name text) RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -77,7 +77,7 @@ $$;
 COMMENT ON FUNCTION outbox.wake IS
     'Notifies the sleeping dispatchers of a channel, if any; else keeps them awake until the transaction ends';
 
-CREATE FUNCTION outbox.backoff(base interval, cap interval, attempts integer) RETURNS interval
+CREATE OR REPLACE FUNCTION outbox.backoff(base interval, cap interval, attempts integer) RETURNS interval
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Messages whose time has come.
 
-CREATE FUNCTION outbox.release(ids bigint[], refusals text[], waits timestamptz[]) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.release(ids bigint[], refusals text[], waits timestamptz[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on SET jit = off
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION outbox.release IS 'The part of outbox.release_due that moves
 
 -- Refusals are asked for here too, so that what must not be sent does not queue; the claim asks once more. The
 -- lookups want nested loops and the update must not have them, hence two functions.
-CREATE FUNCTION outbox.release_due(max_rows integer DEFAULT 5000) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.release_due(max_rows integer DEFAULT 5000) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION outbox.release_due IS
     'Moves due scheduled messages into the queue in order, expired and refused ones to their end, and those that '
     'have to wait to a later time; returns how many';
 
-CREATE FUNCTION outbox.next_due() RETURNS timestamptz
+CREATE OR REPLACE FUNCTION outbox.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

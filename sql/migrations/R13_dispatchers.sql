@@ -1,7 +1,8 @@
 -- Dispatchers: their registry, where they begin to look, and what they share of a provider's limits.
 
 -- A new dispatcher's row and its lock become visible together, so nobody sees it without its lock.
-CREATE FUNCTION outbox.register_dispatcher(name text, host text, pid integer, channels text[]) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.register_dispatcher(name text, host text, pid integer, channels text[])
+RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -21,7 +22,7 @@ $$;
 COMMENT ON FUNCTION outbox.register_dispatcher IS
     'Registers the caller; its session holds the advisory lock (7302, id) for as long as it lives';
 
-CREATE FUNCTION outbox.reattach_dispatcher(id integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.reattach_dispatcher(id integer) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -48,7 +49,7 @@ $$;
 COMMENT ON FUNCTION outbox.reattach_dispatcher IS
     'Takes the dispatcher''s lock again after a reconnect; false: it was given up, register again';
 
-CREATE FUNCTION outbox.unregister_dispatcher(id integer) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.unregister_dispatcher(id integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -63,7 +64,7 @@ $$;
 COMMENT ON FUNCTION outbox.unregister_dispatcher IS
     'Ends a registration; with open flights the row stays, for recovery to settle them';
 
-CREATE FUNCTION outbox.raise_low_water(channel text, lane outbox.lane, pos bigint) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.raise_low_water(channel text, lane outbox.lane, pos bigint) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -78,7 +79,7 @@ COMMENT ON FUNCTION outbox.raise_low_water IS
 
 -- The bucket holds no more than a fifth of a second, so that neither it nor what dispatchers hold adds up to one
 -- percent of a minute; and one token, or the fractions of a slow rate would be lost.
-CREATE FUNCTION outbox.lease_budget(
+CREATE OR REPLACE FUNCTION outbox.lease_budget(
     provider text, dispatcher integer, wanted integer, unused integer, in_flight integer,
     OUT tokens integer, OUT slots integer, OUT more_in interval
 )
@@ -170,10 +171,11 @@ $$;
 COMMENT ON FUNCTION outbox.lease_budget IS
     'Takes requests in advance for a dispatcher and gives back those it did not use; tells how many it may send, how '
     'many it may have in the air until its next call, and, if it may send none, in how long there may be more. A '
-    'transaction of its own: it locks the budget. Who has no more to send calls it once more, with wanted = 0, or keeps '
-    'its slots';
+    'transaction of its own: it locks the budget. Who has no more to send calls it once more, with wanted = 0, or '
+    'keeps its slots';
 
-CREATE FUNCTION outbox.report_provider(provider text, dispatcher integer, state text, reason text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.report_provider(provider text, dispatcher integer, state text, reason text)
+RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

@@ -1,7 +1,7 @@
 -- What services tell about users.
 
 -- NULL leaves as it is, the empty text removes: a service that knows one address need not know the others.
-CREATE FUNCTION outbox.set_contact(
+CREATE OR REPLACE FUNCTION outbox.set_contact(
     user_id text, email text DEFAULT NULL, phone text DEFAULT NULL, locale text DEFAULT NULL,
     timezone text DEFAULT NULL
 ) RETURNS void
@@ -29,7 +29,7 @@ $$;
 COMMENT ON FUNCTION outbox.set_contact IS
     'Sets what is given of a user''s addresses, language and time zone; an empty text removes';
 
-CREATE FUNCTION outbox.retire_device(
+CREATE OR REPLACE FUNCTION outbox.retire_device(
     user_id text, platform text, token text, app text DEFAULT '', reason text DEFAULT 'signed out'
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
@@ -48,7 +48,7 @@ $$;
 COMMENT ON FUNCTION outbox.retire_device IS
     'The user signed out on this device; false when it is not (any more) a device of this user';
 
-CREATE FUNCTION outbox.register_device(
+CREATE OR REPLACE FUNCTION outbox.register_device(
     user_id text, platform text, token text, app text DEFAULT '', locale text DEFAULT NULL,
     timezone text DEFAULT NULL, environment text DEFAULT 'production', replaces text DEFAULT NULL
 ) RETURNS bigint
@@ -105,7 +105,7 @@ COMMENT ON FUNCTION outbox.register_device IS
     'Call it at each start of the app: a device of this user from now on, whoever had its token before. '
     'replaces: the token that this one takes the place of. Language and time zone become the user''s';
 
-CREATE FUNCTION outbox.set_quiet_hours(user_id text, quiet_from time, quiet_until time) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.set_quiet_hours(user_id text, quiet_from time, quiet_until time) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -118,7 +118,7 @@ END;
 COMMENT ON FUNCTION outbox.set_quiet_hours IS
     'Bulk messages wait in these hours of the user''s day, over midnight if need be; two NULLs end that';
 
-CREATE FUNCTION outbox.stop_user(user_id text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.stop_user(user_id text) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -128,7 +128,7 @@ END;
 
 COMMENT ON FUNCTION outbox.stop_user IS 'From now on the user gets nothing but mandatory categories';
 
-CREATE FUNCTION outbox.resume_user(user_id text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.resume_user(user_id text) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -138,7 +138,7 @@ END;
 
 COMMENT ON FUNCTION outbox.resume_user IS 'Takes outbox.stop_user back; refusals of categories stay';
 
-CREATE FUNCTION outbox.set_preference(
+CREATE OR REPLACE FUNCTION outbox.set_preference(
     user_id text, category text, allowed boolean, channel text DEFAULT NULL, source text DEFAULT NULL,
     at_night boolean DEFAULT false
 ) RETURNS void
@@ -169,7 +169,7 @@ COMMENT ON FUNCTION outbox.set_preference IS
 
 -- A zone may be unknown after an update of the time zone database or on another server, and one such row would stop
 -- every release and claim that reads it. The index is asked for the next zone again and again: there are few.
-CREATE FUNCTION outbox.forget_unknown_timezones() RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.forget_unknown_timezones() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off

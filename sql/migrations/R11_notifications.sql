@@ -1,6 +1,6 @@
 -- Intake of notifications. Refusals: OB009, OB004, OB005.
 
-CREATE FUNCTION outbox.skip_used_notification_key() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.skip_used_notification_key() RETURNS trigger
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
@@ -13,10 +13,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.skip_used_notification_key IS 'Trigger: a notification whose key was used is not inserted';
 
-CREATE TRIGGER skip_used_key BEFORE INSERT ON outbox.notification
+CREATE OR REPLACE TRIGGER skip_used_key BEFORE INSERT ON outbox.notification
     FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_notification_key();
 
-CREATE FUNCTION outbox.schedule_notification() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.schedule_notification() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -29,10 +29,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.schedule_notification IS 'Trigger: a later send_at waits for the scheduler';
 
-CREATE TRIGGER schedule_notification BEFORE INSERT ON outbox.notification
+CREATE OR REPLACE TRIGGER schedule_notification BEFORE INSERT ON outbox.notification
     FOR EACH ROW WHEN (NEW.send_at > now()) EXECUTE FUNCTION outbox.schedule_notification();
 
-CREATE FUNCTION outbox.required_variables(template text, channels text[]) RETURNS text[]
+CREATE OR REPLACE FUNCTION outbox.required_variables(template text, channels text[]) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(
@@ -44,7 +44,7 @@ RETURN ARRAY(
 COMMENT ON FUNCTION outbox.required_variables IS
     'Variables without which some text of the template cannot be rendered, on these channels or (NULL) on all';
 
-CREATE FUNCTION outbox.why_notification_refused(n outbox.notification) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.why_notification_refused(n outbox.notification) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -103,7 +103,7 @@ COMMENT ON FUNCTION outbox.why_notification_refused IS
 
 -- Two ways, as for messages: what many rows have in common is checked once for each kind of row, and only when
 -- something is wrong they are looked at one by one for what to say.
-CREATE FUNCTION outbox.after_notification_insert() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.after_notification_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -151,11 +151,11 @@ $$;
 COMMENT ON FUNCTION outbox.after_notification_insert IS
     'Trigger: refuses what breaks a rule, makes the messages of the rest, unless they wait for their time';
 
-CREATE TRIGGER after_insert AFTER INSERT ON outbox.notification
+CREATE OR REPLACE TRIGGER after_insert AFTER INSERT ON outbox.notification
     REFERENCING NEW TABLE AS new_notifications
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.after_notification_insert();
 
-CREATE FUNCTION outbox.notify(
+CREATE OR REPLACE FUNCTION outbox.notify(
     user_id text, template text, variables jsonb DEFAULT '{}', category text DEFAULT 'service',
     channels text[] DEFAULT NULL, idempotency_key text DEFAULT NULL, send_at timestamptz DEFAULT NULL,
     expires_at timestamptz DEFAULT NULL, lane outbox.lane DEFAULT NULL, fallback text[] DEFAULT NULL,
@@ -194,7 +194,7 @@ COMMENT ON FUNCTION outbox.notify IS
     'Tells a user something, now or at send_at; returns the notification''s id, or the id of the earlier one with '
     'the same idempotency_key';
 
-CREATE FUNCTION outbox.cancel_notification(idempotency_key text) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.cancel_notification(idempotency_key text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off

@@ -2,7 +2,7 @@
 
 -- Takes one lost flight over, unless somebody still holds one of its messages: then its claim has not ended
 -- yet, or another dispatcher is at it, and the next call sees to it. NULL = nothing done.
-CREATE FUNCTION outbox.recover_flight(
+CREATE OR REPLACE FUNCTION outbox.recover_flight(
     dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer
 )
 LANGUAGE plpgsql
@@ -78,7 +78,7 @@ COMMENT ON FUNCTION outbox.recover_flight IS
 -- grace: how long after its loss (or the server's start) a dispatcher may come back, and how long after its
 -- deadline a flight may still be settled by its owner. self: the caller's own dispatcher, whose lock the
 -- calling session could take a second time.
-CREATE FUNCTION outbox.recover_flights(
+CREATE OR REPLACE FUNCTION outbox.recover_flights(
     grace interval DEFAULT '3 seconds', self integer DEFAULT NULL,
     OUT flights integer, OUT settled integer, OUT in_doubt integer
 )

@@ -1,7 +1,7 @@
 -- The adapter http: a vendor described wholly by its provider row, which is checked when it is written. The
 -- rules and their words are those of src/providers/http_settings.c. Refusals: OB006.
 
-CREATE FUNCTION outbox.json_type(value jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.json_type(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE jsonb_typeof(value)
@@ -15,7 +15,7 @@ END;
 
 COMMENT ON FUNCTION outbox.json_type IS 'The type of a JSON value in the words of a refusal';
 
-CREATE FUNCTION outbox.check_keys(object jsonb, place text, types jsonb, required text[] DEFAULT '{}')
+CREATE OR REPLACE FUNCTION outbox.check_keys(object jsonb, place text, types jsonb, required text[] DEFAULT '{}')
 RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -35,7 +35,7 @@ END;
 COMMENT ON FUNCTION outbox.check_keys IS
     'The first member of an object that is unknown, of another type than types says, or missing; NULL = none';
 
-CREATE FUNCTION outbox.check_http_text(template text, place text, literal text, names text[] DEFAULT '{}')
+CREATE OR REPLACE FUNCTION outbox.check_http_text(template text, place text, literal text, names text[] DEFAULT '{}')
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -66,7 +66,7 @@ COMMENT ON FUNCTION outbox.check_http_text IS
     'What is wrong with a Mustache text of an http provider; literal: where it goes (path, header, body); '
     'names: values besides the usual ones';
 
-CREATE FUNCTION outbox.check_http_header(name text, place text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_header(name text, place text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN place || CASE
@@ -78,7 +78,7 @@ END;
 
 COMMENT ON FUNCTION outbox.check_http_header IS 'What is wrong with a name of a header';
 
-CREATE FUNCTION outbox.check_http_headers(headers jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_headers(headers jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -102,7 +102,7 @@ END;
 
 COMMENT ON FUNCTION outbox.check_http_headers IS 'What is wrong with settings.headers';
 
-CREATE FUNCTION outbox.http_body_kind(content_type text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.http_body_kind(content_type text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN lower(content_type COLLATE "C") ~ '^[a-z0-9+./-]+[; ]*(charset=utf-8)?$' THEN
@@ -117,7 +117,7 @@ END;
 
 COMMENT ON FUNCTION outbox.http_body_kind IS 'json, form, xml or plain; NULL = values cannot be written into it';
 
-CREATE FUNCTION outbox.check_http_body(settings jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_body(settings jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -153,7 +153,7 @@ END;
 
 COMMENT ON FUNCTION outbox.check_http_body IS 'What is wrong with settings.body and settings.content_type';
 
-CREATE FUNCTION outbox.check_http_auth(settings jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_auth(settings jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -203,14 +203,14 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_http_auth IS 'What is wrong with settings.auth';
 
-CREATE FUNCTION outbox.is_json_path(path text) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.is_json_path(path text) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN path ~ '^\$(\.[A-Za-z0-9_-]{1,100}|\[[0-9]{1,4}\])+$';
 
 COMMENT ON FUNCTION outbox.is_json_path IS 'Such as $.a.b[0].c';
 
-CREATE FUNCTION outbox.check_http_condition(condition jsonb, place text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_condition(condition jsonb, place text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN coalesce(
@@ -236,7 +236,7 @@ RETURN coalesce(
 
 COMMENT ON FUNCTION outbox.check_http_condition IS 'What is wrong with status and json of a rule';
 
-CREATE FUNCTION outbox.check_http_rule(rule jsonb, place text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_rule(rule jsonb, place text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN jsonb_typeof(rule) <> 'object' THEN place || ': must be an object' ELSE coalesce(
@@ -259,7 +259,7 @@ END;
 
 COMMENT ON FUNCTION outbox.check_http_rule IS 'What is wrong with one of settings.response.rules';
 
-CREATE FUNCTION outbox.check_http_response(response jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_response(response jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN response IS NOT NULL THEN coalesce(
@@ -286,7 +286,7 @@ END;
 
 COMMENT ON FUNCTION outbox.check_http_response IS 'What is wrong with settings.response';
 
-CREATE FUNCTION outbox.check_http_settings(settings jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.check_http_settings(settings jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN jsonb_typeof(settings) <> 'object' THEN 'settings: must be an object' ELSE coalesce(

@@ -3,7 +3,7 @@
 -- ---- Expiry of what nobody claims ----
 
 -- First the locks, then the look at the flights: what is in the air now is locked or in a flight.
-CREATE FUNCTION outbox.expire_messages(ids bigint[]) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.expire_messages(ids bigint[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on SET jit = off
@@ -28,7 +28,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.expire_messages IS 'The part of outbox.expire_waiting that changes messages';
 
-CREATE FUNCTION outbox.expire_waiting(max_rows integer DEFAULT 5000) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.expire_waiting(max_rows integer DEFAULT 5000) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -76,7 +76,7 @@ COMMENT ON FUNCTION outbox.expire_waiting IS
 
 -- ---- Old days ----
 
-CREATE VIEW outbox.partitions AS
+CREATE OR REPLACE VIEW outbox.partitions AS
 SELECT p.relname::text AS parent, c.relname::text AS name, to_date(right(c.relname, 8), 'YYYYMMDD') AS day,
     pg_total_relation_size(c.oid) AS size
 FROM pg_catalog.pg_inherits AS i
@@ -89,7 +89,7 @@ COMMENT ON VIEW outbox.partitions IS 'The days that the archives hold';
 
 -- The locks that a drop takes are kept until the transaction ends, and the archive waits for them, so nothing else
 -- is done after it. Who does not get the lock at once tries again next time.
-CREATE FUNCTION outbox.drop_partitions() RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.drop_partitions() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
@@ -118,7 +118,7 @@ $$;
 COMMENT ON FUNCTION outbox.drop_partitions IS
     'Drops the days of the archives that are older than settings.keep_archive; returns how many';
 
-CREATE FUNCTION outbox.drop_old_days() RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.drop_old_days() RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -160,7 +160,7 @@ COMMENT ON FUNCTION outbox.drop_old_days IS
 
 -- Twenty windows over the queue's positions. Where a window has no more than 1,000 rows, these are counted; else
 -- their density is taken for the whole window.
-CREATE FUNCTION outbox.measure_queue(
+CREATE OR REPLACE FUNCTION outbox.measure_queue(
     channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamptz
 )
 LANGUAGE sql STABLE
@@ -204,7 +204,7 @@ END;
 
 COMMENT ON FUNCTION outbox.measure_queue IS 'Depth and age of a queue, reading 20,000 of its rows at most';
 
-CREATE FUNCTION outbox.snapshot_queues() RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.snapshot_queues() RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off

@@ -1,6 +1,6 @@
 -- What people do about one message: send it again, or end the doubt about it.
 
-CREATE FUNCTION outbox.bring_back(message_id bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.bring_back(message_id bigint) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION outbox.bring_back IS
     'Queues an archived message that may be sent again, with its id and key; false when there is none';
 
 -- Every legal way back to pending for a person, with a fresh place in the queue.
-CREATE FUNCTION outbox.requeue(message_id bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.requeue(message_id bigint) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -61,7 +61,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.requeue IS 'The part that outbox.retry and outbox.resolve_doubt share';
 
-CREATE FUNCTION outbox.retry(message_id bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.retry(message_id bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.requeue(message_id);
@@ -70,7 +70,7 @@ COMMENT ON FUNCTION outbox.retry IS
     'Sends a failed, expired, cancelled, suppressed or doubtful message again, with all its attempts, also when it '
     'is archived; false when it is in none of these states';
 
-CREATE FUNCTION outbox.resolve_doubt(message_id bigint, was_sent boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.resolve_doubt(message_id bigint, was_sent boolean) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Views for people.
 
-CREATE VIEW outbox.delivery AS
+CREATE OR REPLACE VIEW outbox.delivery AS
 SELECT id, idempotency_key, outbox.message_uuid(idempotency_key) AS uuid, channel, recipient, status, lane, app,
     provider, provider_message_id, created_at, send_at, next_attempt_at, expires_at, sent_at, finished_at, attempts,
     last_error, notification_id, user_id, category, template_id, device_id, false AS archived, cost,
@@ -14,7 +14,7 @@ FROM outbox.archive;
 
 COMMENT ON VIEW outbox.delivery IS 'What became of each message, archived or not';
 
-CREATE VIEW outbox.notification_status AS
+CREATE OR REPLACE VIEW outbox.notification_status AS
 SELECT n.id, n.idempotency_key, n.user_id, n.category, n.template, n.created_at, n.send_at,
     x.channel, x.recipient, coalesce(x.status, n.state::text) AS status, x.reason,
     x.provider, x.attempts, x.sent_at, x.finished_at, x.message_id, n.archived
@@ -38,7 +38,7 @@ COMMENT ON VIEW outbox.notification_status IS
     'Each notification, archived or not, with its messages and with what was withheld and why; one row when there '
     'is neither';
 
-CREATE VIEW outbox.schedule_status AS
+CREATE OR REPLACE VIEW outbox.schedule_status AS
 SELECT s.id, s.name, s.cron, s.run_at, s.timezone, s.enabled, s.catch_up, s.next_fire_at,
     f.id AS firing_id, f.fire_at AS last_fire_at, f.state, f.audience, f.users, f.messages, f.finished_at,
     coalesce(s.error, f.error) AS error, f.retry_at
@@ -51,7 +51,7 @@ FROM outbox.schedule AS s
 COMMENT ON VIEW outbox.schedule_status IS
     'Each schedule, when it fires next, and what became of its last firing';
 
-CREATE VIEW outbox.in_the_air AS
+CREATE OR REPLACE VIEW outbox.in_the_air AS
 SELECT f.dispatcher, d.name AS dispatcher_name, d.host, f.seq, f.channel,
     cardinality(f.message_ids) AS messages, coalesce(n.noted, 0) AS noted, f.started_at, f.deadline,
     d.lost_at, f.message_ids
@@ -64,7 +64,7 @@ FROM outbox.flight AS f
 
 COMMENT ON VIEW outbox.in_the_air IS 'Batches being sent at this moment, by dispatcher';
 
-CREATE VIEW outbox.queue_stats AS
+CREATE OR REPLACE VIEW outbox.queue_stats AS
 SELECT c.name AS channel, l.lane, c.paused,
     coalesce(p.pending, 0) AS pending,
     greatest(now() - p.oldest, '0') AS oldest_ready_age,
@@ -100,7 +100,7 @@ COMMENT ON VIEW outbox.queue_stats IS
     'Depth and age of each queue; pending includes what is in the air; counted by reading the queue, so not '
     'for every second on a large backlog';
 
-CREATE VIEW outbox.provider_health AS
+CREATE OR REPLACE VIEW outbox.provider_health AS
 SELECT p.name AS provider, p.channel, p.adapter,
     CASE
         WHEN NOT p.enabled THEN 'disabled'

@@ -1,7 +1,7 @@
 -- Templates and partials: versions are made, found and previewed. Refusals: OB008.
 
 -- Called for each recipient. Without a pinned search_path it is inlined; its names are bound when it is made.
-CREATE FUNCTION outbox.normal_locale(locale text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.normal_locale(locale text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN CASE
     WHEN locale ~ '^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$' THEN replace(lower(locale COLLATE "C"), '_', '-')
@@ -10,7 +10,7 @@ END;
 COMMENT ON FUNCTION outbox.normal_locale IS
     'Lower case with hyphens: ko_KR gives ko-kr; NULL when it is not a language tag';
 
-CREATE FUNCTION outbox.locale_chain(locale text) RETURNS text[]
+CREATE OR REPLACE FUNCTION outbox.locale_chain(locale text) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -25,7 +25,7 @@ COMMENT ON FUNCTION outbox.locale_chain IS
     'Where to look for a text, best first: zh-Hant-TW gives zh-hant-tw, zh-hant, zh, default';
 
 -- One lock, taken before any row is: versions do not clash, and a partial meets every template that froze it.
-CREATE FUNCTION outbox.lock_templates() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.lock_templates() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -37,13 +37,13 @@ $$;
 
 COMMENT ON FUNCTION outbox.lock_templates IS 'Trigger: changes of templates and partials queue up';
 
-CREATE TRIGGER lock_templates BEFORE INSERT OR UPDATE OR DELETE ON outbox.partial
+CREATE OR REPLACE TRIGGER lock_templates BEFORE INSERT OR UPDATE OR DELETE ON outbox.partial
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.lock_templates();
 
-CREATE TRIGGER lock_templates BEFORE INSERT OR UPDATE OR DELETE ON outbox.template
+CREATE OR REPLACE TRIGGER lock_templates BEFORE INSERT OR UPDATE OR DELETE ON outbox.template
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.lock_templates();
 
-CREATE FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) RETURNS SETOF record
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -66,7 +66,7 @@ END;
 
 COMMENT ON FUNCTION outbox.content_texts IS 'The texts in a template''s content, each with its path';
 
-CREATE FUNCTION outbox.find_partial(name text, locale text) RETURNS outbox.partial
+CREATE OR REPLACE FUNCTION outbox.find_partial(name text, locale text) RETURNS outbox.partial
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -78,7 +78,7 @@ END;
 
 COMMENT ON FUNCTION outbox.find_partial IS 'The partial for a locale; NULL when there is none';
 
-CREATE FUNCTION outbox.freeze_partials(content jsonb, locale text, OUT partials jsonb, OUT problem text)
+CREATE OR REPLACE FUNCTION outbox.freeze_partials(content jsonb, locale text, OUT partials jsonb, OUT problem text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -98,7 +98,7 @@ END;
 COMMENT ON FUNCTION outbox.freeze_partials IS
     'All partials that a content uses, and which of them does not exist; refuses bad Mustache texts';
 
-CREATE FUNCTION outbox.required_names(content jsonb, partials jsonb) RETURNS text[]
+CREATE OR REPLACE FUNCTION outbox.required_names(content jsonb, partials jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -118,7 +118,7 @@ END;
 
 COMMENT ON FUNCTION outbox.required_names IS 'The variables outside of any section';
 
-CREATE FUNCTION outbox.prepare_template() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.prepare_template() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -159,17 +159,17 @@ $$;
 
 COMMENT ON FUNCTION outbox.prepare_template IS 'Trigger: checks, numbers and completes a new version';
 
-CREATE TRIGGER prepare_template BEFORE INSERT ON outbox.template
+CREATE OR REPLACE TRIGGER prepare_template BEFORE INSERT ON outbox.template
     FOR EACH ROW EXECUTE FUNCTION outbox.prepare_template();
 
 -- The channel may be renamed, which reaches this table from inside the trigger of a foreign key.
-CREATE TRIGGER version_is_fixed BEFORE UPDATE ON outbox.template
+CREATE OR REPLACE TRIGGER version_is_fixed BEFORE UPDATE ON outbox.template
     FOR EACH ROW WHEN (
         to_jsonb(NEW) - '{channel,current}'::text[] <> to_jsonb(OLD) - '{channel,current}'::text[]
         OR (NEW.channel IS DISTINCT FROM OLD.channel AND pg_trigger_depth() = 0))
     EXECUTE FUNCTION outbox.refuse('OB008', 'version', 'is never changed: insert a new version');
 
-CREATE FUNCTION outbox.prepare_partial() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.prepare_partial() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -195,14 +195,14 @@ $$;
 
 COMMENT ON FUNCTION outbox.prepare_partial IS 'Trigger: checks a partial';
 
-CREATE TRIGGER prepare_partial BEFORE INSERT OR UPDATE ON outbox.partial
+CREATE OR REPLACE TRIGGER prepare_partial BEFORE INSERT OR UPDATE ON outbox.partial
     FOR EACH ROW EXECUTE FUNCTION outbox.prepare_partial();
 
-CREATE TRIGGER key_is_fixed BEFORE UPDATE ON outbox.partial
+CREATE OR REPLACE TRIGGER key_is_fixed BEFORE UPDATE ON outbox.partial
     FOR EACH ROW WHEN ((NEW.name, NEW.locale) IS DISTINCT FROM (OLD.name, OLD.locale))
     EXECUTE FUNCTION outbox.refuse('OB008', 'name', 'and locale are never changed: insert another partial');
 
-CREATE FUNCTION outbox.keep_used_partial() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.keep_used_partial() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -225,10 +225,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.keep_used_partial IS 'Trigger: a partial that a current template uses stays';
 
-CREATE TRIGGER keep_used_partial BEFORE DELETE ON outbox.partial
+CREATE OR REPLACE TRIGGER keep_used_partial BEFORE DELETE ON outbox.partial
     FOR EACH ROW EXECUTE FUNCTION outbox.keep_used_partial();
 
-CREATE FUNCTION outbox.refresh_templates() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.refresh_templates() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -244,10 +244,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.refresh_templates IS 'Trigger: new versions of the templates that use a partial';
 
-CREATE TRIGGER refresh_templates AFTER INSERT OR UPDATE ON outbox.partial
+CREATE OR REPLACE TRIGGER refresh_templates AFTER INSERT OR UPDATE ON outbox.partial
     FOR EACH ROW EXECUTE FUNCTION outbox.refresh_templates();
 
-CREATE FUNCTION outbox.find_template(name text, channel text, locale text) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.find_template(name text, channel text, locale text) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -260,7 +260,7 @@ END;
 
 COMMENT ON FUNCTION outbox.find_template IS 'The current version that fits a locale best; NULL when there is none';
 
-CREATE FUNCTION outbox.missing_variables(template_id integer, variables jsonb) RETURNS text[]
+CREATE OR REPLACE FUNCTION outbox.missing_variables(template_id integer, variables jsonb) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -276,7 +276,7 @@ END;
 COMMENT ON FUNCTION outbox.missing_variables IS
     'Required names that the variables lack, {} when none; a null is not a lack; NULL = no such template';
 
-CREATE FUNCTION outbox.render_member(
+CREATE OR REPLACE FUNCTION outbox.render_member(
     value jsonb, path text, variables jsonb, partials jsonb, escape_html boolean, strict boolean
 ) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
@@ -303,7 +303,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.render_member IS 'A member of a template''s content with all its texts rendered';
 
-CREATE FUNCTION outbox.preview(template text, locale text, channel text, variables jsonb DEFAULT '{}')
+CREATE OR REPLACE FUNCTION outbox.preview(template text, locale text, channel text, variables jsonb DEFAULT '{}')
 RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

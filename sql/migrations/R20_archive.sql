@@ -1,6 +1,6 @@
 -- Finished rows leave the hot tables for the archive, in the three steps that stand at outbox.leaving.
 
-CREATE FUNCTION outbox.make_partition(parent text, at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.make_partition(parent text, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION outbox.make_partition IS
 
 -- From pg_locks, which hides nothing from anybody: every transaction holds a lock on its virtual id, also before
 -- it has written anything. Background processes insert no keys.
-CREATE FUNCTION outbox.running_transactions() RETURNS text[]
+CREATE OR REPLACE FUNCTION outbox.running_transactions() RETURNS text[]
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(
@@ -43,7 +43,7 @@ RETURN ARRAY(
 COMMENT ON FUNCTION outbox.running_transactions IS
     'Virtual ids of the transactions that run in other sessions of this database';
 
-CREATE FUNCTION outbox.take_leaving(kind outbox.key_kind) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION outbox.take_leaving(kind outbox.key_kind) RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -71,7 +71,7 @@ COMMENT ON FUNCTION outbox.take_leaving IS
     'Takes rows off the list of leaving rows, none of which any running transaction could insert again';
 
 -- Where a walk goes on from; NULL = not now. A new round waits until the former one's rows have left.
-CREATE FUNCTION outbox.begin_walk(walk outbox.walk, kind outbox.key_kind) RETURNS bigint
+CREATE OR REPLACE FUNCTION outbox.begin_walk(walk outbox.walk, kind outbox.key_kind) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -86,7 +86,7 @@ END;
 COMMENT ON FUNCTION outbox.begin_walk IS 'Where a round of the archive''s walks goes on; NULL = it has to wait';
 
 -- started: where this step began; reached: where it ended, NULL = at the end of the table.
-CREATE FUNCTION outbox.end_walk(
+CREATE OR REPLACE FUNCTION outbox.end_walk(
     walk outbox.walk, started bigint, reached bigint, found bigint, lowest bigint, pause interval
 ) RETURNS void
 LANGUAGE sql
@@ -104,7 +104,7 @@ END;
 
 COMMENT ON FUNCTION outbox.end_walk IS 'Notes how far a walk came';
 
-CREATE FUNCTION outbox.forget_keys(max_rows integer) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.forget_keys(max_rows integer) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -127,7 +127,7 @@ COMMENT ON FUNCTION outbox.forget_keys IS
 
 -- Rows are locked in the order of their ids, as everywhere. What flights and fallbacks still need is looked at after
 -- the locks were taken.
-CREATE FUNCTION outbox.move_messages(ids bigint[]) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.move_messages(ids bigint[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on SET jit = off
@@ -178,7 +178,7 @@ $$;
 COMMENT ON FUNCTION outbox.move_messages IS
     'Moves those of these messages that are still finished, and that nobody holds or needs, to outbox.archive';
 
-CREATE FUNCTION outbox.move_notifications(ids bigint[]) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.move_notifications(ids bigint[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -220,7 +220,7 @@ COMMENT ON FUNCTION outbox.move_notifications IS
     'Moves those of these notifications that nobody holds or needs to outbox.notification_archive';
 
 -- No pinned search_path: it is inlined, so that the caller's settings make its plan, which visits one of the tables.
-CREATE FUNCTION outbox.visit_rows(kind outbox.key_kind, after bigint, max_rows integer) RETURNS TABLE (
+CREATE OR REPLACE FUNCTION outbox.visit_rows(kind outbox.key_kind, after bigint, max_rows integer) RETURNS TABLE (
     id bigint, key text, used_at timestamptz, ready boolean
 )
 LANGUAGE sql STABLE
@@ -243,10 +243,10 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION outbox.visit_rows IS
-    'The next messages or notifications, whether they may leave, and the key to record (NULL = none: it begins with that '
-    'of a notification)';
+    'The next messages or notifications, whether they may leave, and the key to record (NULL = none: it begins with '
+    'that of a notification)';
 
-CREATE FUNCTION outbox.archive_rows(kind outbox.key_kind, duty text, max_rows integer) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.archive_rows(kind outbox.key_kind, duty text, max_rows integer) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -305,7 +305,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.archive_rows IS 'The part that outbox.archive_finished and archive_notifications share';
 
-CREATE FUNCTION outbox.archive_finished(max_rows integer DEFAULT 5000) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.archive_finished(max_rows integer DEFAULT 5000) RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.archive_rows('message', 'archive_finished', max_rows);
@@ -314,7 +314,7 @@ COMMENT ON FUNCTION outbox.archive_finished IS
     'Moves some of the messages that are finished for longer than settings.keep_finished to outbox.archive, and '
     'records the keys of the next; returns how many were moved. A message leaves at the second call at the earliest';
 
-CREATE FUNCTION outbox.archive_notifications(max_rows integer DEFAULT 5000) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.archive_notifications(max_rows integer DEFAULT 5000) RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.archive_rows('notification', 'archive_notifications', max_rows);

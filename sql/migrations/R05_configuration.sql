@@ -1,6 +1,6 @@
 -- Channels, providers and settings: what a row may hold, who is told of a change, and the handles of people.
 
-CREATE FUNCTION outbox.config_changed() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.config_changed() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -12,13 +12,13 @@ $$;
 
 COMMENT ON FUNCTION outbox.config_changed IS 'Trigger: tells dispatchers to read their configuration again';
 
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.channel
+CREATE OR REPLACE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.channel
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.config_changed();
 
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.provider
+CREATE OR REPLACE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.provider
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.config_changed();
 
-CREATE FUNCTION outbox.check_settings() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.check_settings() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,14 +32,14 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_settings IS 'Trigger: the default time zone exists';
 
-CREATE TRIGGER check_settings BEFORE INSERT OR UPDATE OF default_timezone ON outbox.settings
+CREATE OR REPLACE TRIGGER check_settings BEFORE INSERT OR UPDATE OF default_timezone ON outbox.settings
     FOR EACH ROW EXECUTE FUNCTION outbox.check_settings();
 
-CREATE TRIGGER settings_is_object BEFORE INSERT OR UPDATE OF settings ON outbox.provider
+CREATE OR REPLACE TRIGGER settings_is_object BEFORE INSERT OR UPDATE OF settings ON outbox.provider
     FOR EACH ROW WHEN (jsonb_typeof(NEW.settings) <> 'object')
     EXECUTE FUNCTION outbox.refuse('OB006', 'settings', 'must be a JSON object');
 
-CREATE TRIGGER settings_without_secrets BEFORE INSERT OR UPDATE OF settings, adapter ON outbox.provider
+CREATE OR REPLACE TRIGGER settings_without_secrets BEFORE INSERT OR UPDATE OF settings, adapter ON outbox.provider
     FOR EACH ROW WHEN (NEW.settings ?| ARRAY[
         'key', 'private_key', 'password', 'passwd', 'token', 'access_token', 'auth_token', 'secret',
         'client_secret', 'service_account', 'credentials', 'secret_key', 'api_secret', 'secret_access_key',
@@ -49,7 +49,7 @@ CREATE TRIGGER settings_without_secrets BEFORE INSERT OR UPDATE OF settings, ada
     EXECUTE FUNCTION outbox.refuse('OB006', 'settings',
         'must not hold a secret: name it by NAME_file (a path) or NAME_env (a variable)');
 
-CREATE FUNCTION outbox.refuse_http_settings() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.refuse_http_settings() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -68,11 +68,11 @@ COMMENT ON FUNCTION outbox.refuse_http_settings IS
     'Trigger: refuses an http provider whose settings outbox.check_http_settings finds fault with';
 
 -- After settings_is_object and settings_without_secrets: triggers fire in the order of their names.
-CREATE TRIGGER vendor_is_described BEFORE INSERT OR UPDATE OF adapter, settings ON outbox.provider
+CREATE OR REPLACE TRIGGER vendor_is_described BEFORE INSERT OR UPDATE OF adapter, settings ON outbox.provider
     FOR EACH ROW WHEN (NEW.adapter = 'http') EXECUTE FUNCTION outbox.refuse_http_settings();
 
 -- The codes of src/providers/country_table.c, which has the numbers to them.
-CREATE FUNCTION outbox.countries() RETURNS text[]
+CREATE OR REPLACE FUNCTION outbox.countries() RETURNS text[]
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN string_to_array(
@@ -88,7 +88,7 @@ RETURN string_to_array(
 COMMENT ON FUNCTION outbox.countries IS
     'Countries that have phone numbers, by ISO 3166-1 alpha-2 code: what may stand in outbox.provider.regions';
 
-CREATE FUNCTION outbox.refuse_regions() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.refuse_regions() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -112,11 +112,11 @@ $$;
 
 COMMENT ON FUNCTION outbox.refuse_regions IS 'Trigger: refuses a region that no recipient can be in';
 
-CREATE TRIGGER regions_are_places BEFORE INSERT OR UPDATE OF regions ON outbox.provider
+CREATE OR REPLACE TRIGGER regions_are_places BEFORE INSERT OR UPDATE OF regions ON outbox.provider
     FOR EACH ROW WHEN (NEW.regions <> '{}') EXECUTE FUNCTION outbox.refuse_regions();
 
 -- Deferred, because the old provider is used until the change is committed; whose rights hold then is not known.
-CREATE FUNCTION outbox.note_provider() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.note_provider() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -137,6 +137,10 @@ $$;
 COMMENT ON FUNCTION outbox.note_provider IS
     'Trigger: what was sent before was perhaps sent through another provider, and one that is gone cannot be asked';
 
+-- Constraint triggers are the one kind that cannot be replaced.
+DROP TRIGGER IF EXISTS note_provider ON outbox.provider;
+DROP TRIGGER IF EXISTS note_other_provider ON outbox.provider;
+
 CREATE CONSTRAINT TRIGGER note_provider AFTER INSERT OR DELETE ON outbox.provider
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox.note_provider();
 
@@ -146,10 +150,10 @@ CREATE CONSTRAINT TRIGGER note_other_provider AFTER UPDATE OF name, channel, ada
         IS DISTINCT FROM ROW (NEW.name, NEW.channel, NEW.adapter, NEW.settings))
     EXECUTE FUNCTION outbox.note_provider();
 
-CREATE TRIGGER note_no_provider AFTER TRUNCATE ON outbox.provider
+CREATE OR REPLACE TRIGGER note_no_provider AFTER TRUNCATE ON outbox.provider
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_provider();
 
-CREATE FUNCTION outbox.forget_stop() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.forget_stop() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -163,10 +167,10 @@ $$;
 
 COMMENT ON FUNCTION outbox.forget_stop IS 'Trigger: a person''s edit may have mended what stopped a provider';
 
-CREATE TRIGGER forget_stop BEFORE UPDATE OF channel, adapter, app, environment, regions, settings, enabled
+CREATE OR REPLACE TRIGGER forget_stop BEFORE UPDATE OF channel, adapter, app, environment, regions, settings, enabled
     ON outbox.provider FOR EACH ROW EXECUTE FUNCTION outbox.forget_stop();
 
-CREATE FUNCTION outbox.stop_provider(name text, reason text, duration interval) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.stop_provider(name text, reason text, duration interval) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -178,7 +182,7 @@ END;
 COMMENT ON FUNCTION outbox.stop_provider IS
     'A dispatcher''s brake: the provider is not used for a while; a person''s edit of its row clears it';
 
-CREATE FUNCTION outbox.resume_provider(name text) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.resume_provider(name text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -192,7 +196,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.resume_provider IS 'Uses a stopped provider again at once; false: no such name';
 
-CREATE FUNCTION outbox.set_paused(channel text, paused boolean) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.set_paused(channel text, paused boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -212,14 +216,14 @@ $$;
 
 COMMENT ON FUNCTION outbox.set_paused IS 'The part that outbox.pause and outbox.resume share';
 
-CREATE FUNCTION outbox.pause(channel text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.pause(channel text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.set_paused(channel, true);
 
 COMMENT ON FUNCTION outbox.pause IS 'Stops sending on a channel; what is in the air is finished';
 
-CREATE FUNCTION outbox.resume(channel text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.resume(channel text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 RETURN outbox.set_paused(channel, false);

@@ -2,7 +2,7 @@
 
 -- Only members of pg_read_all_stats see what other roles' sessions do, so it has the rights of its owner. A transaction
 -- that pins nothing may still be one that leaving rows wait for, see outbox.leaving.
-CREATE FUNCTION outbox.horizon_pins(pinned_for interval, pinned_xids bigint) RETURNS SETOF text
+CREATE OR REPLACE FUNCTION outbox.horizon_pins(pinned_for interval, pinned_xids bigint) RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION outbox.horizon_pins IS
     'Who keeps vacuum from removing dead rows, or rows from leaving for the archive, for so long, or since so many '
     'transactions';
 
-CREATE FUNCTION outbox.check_health(
+CREATE OR REPLACE FUNCTION outbox.check_health(
     pinned_for interval DEFAULT '5 minutes', pinned_xids bigint DEFAULT 1000000,
     ready_for interval DEFAULT '5 minutes', lost_for interval DEFAULT '1 minute'
 ) RETURNS TABLE ("check" text, ok boolean, detail text)
@@ -112,6 +112,6 @@ COMMENT ON FUNCTION outbox.check_health IS
     'outbox.health with limits of one''s own: the age of what pins the horizon, in time and in transactions, of the '
     'oldest ready message, and of a flight without its dispatcher';
 
-CREATE VIEW outbox.health AS SELECT * FROM outbox.check_health();
+CREATE OR REPLACE VIEW outbox.health AS SELECT * FROM outbox.check_health();
 
 COMMENT ON VIEW outbox.health IS 'One row per check; what is not ok needs a person';

@@ -3,7 +3,7 @@
 -- Everything follows from all receipts of the message together, read once it is locked, so their order does not
 -- matter. But only what is new has consequences outside of the message: a late receipt must not bring back what a
 -- person took back since.
-CREATE FUNCTION outbox.apply_receipts(message_id bigint, news outbox.receipt_event[]) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.apply_receipts(message_id bigint, news outbox.receipt_event[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -70,7 +70,7 @@ $$;
 COMMENT ON FUNCTION outbox.apply_receipts IS
     'Brings a message to what its receipts say, and its address and its user''s preferences to what the new ones say';
 
-CREATE FUNCTION outbox.record_receipt(
+CREATE OR REPLACE FUNCTION outbox.record_receipt(
     provider text, provider_message_id text, event text, at timestamptz DEFAULT now(), detail text DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
@@ -114,7 +114,7 @@ COMMENT ON FUNCTION outbox.record_receipt IS
     'message was settled is kept. False: it was known';
 
 -- Ids that are not ours stay unmatched for ever, so only the newest are looked at.
-CREATE FUNCTION outbox.match_receipts(max_rows integer DEFAULT 1000) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.match_receipts(max_rows integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off

@@ -3,7 +3,7 @@
 
 -- Rows that are due go in the order of their time, whoever is to be asked, or those of one provider that are too early
 -- would keep out all others.
-CREATE FUNCTION outbox.take_doubt(
+CREATE OR REPLACE FUNCTION outbox.take_doubt(
     channel text, ready text[],
     OUT message_id bigint, OUT provider text, OUT sent_from timestamptz, OUT sent_upto timestamptz,
     OUT waited interval, OUT turn bigint
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION outbox.take_doubt IS
     'and an empty name for those that all must be asked about; turn: for outbox.settle_doubt';
 
 -- A dispatcher may use a provider until its batch ends, and learns of a change a moment later.
-CREATE FUNCTION outbox.is_surely_unsent(doubt outbox.doubt, asked text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.is_surely_unsent(doubt outbox.doubt, asked text[]) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION outbox.is_surely_unsent IS
     'Whether a message was not sent when all of these providers say that they do not have it';
 
 -- Nothing waits here: the dispatcher's control connection has other work.
-CREATE FUNCTION outbox.settle_doubt(
+CREATE OR REPLACE FUNCTION outbox.settle_doubt(
     message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text,
     reason text, asked text[], cost numeric DEFAULT NULL, currency text DEFAULT NULL
 ) RETURNS boolean

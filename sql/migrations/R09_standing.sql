@@ -2,7 +2,7 @@
 -- claimed.
 
 -- Not earlier than `at`, whatever the clocks of a summer time night do. No pinned search_path: it is inlined.
-CREATE FUNCTION outbox.quiet_end(at timestamptz, timezone text, quiet_from time, quiet_until time)
+CREATE OR REPLACE FUNCTION outbox.quiet_end(at timestamptz, timezone text, quiet_from time, quiet_until time)
 RETURNS timestamptz
 LANGUAGE sql STABLE
 RETURN CASE
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION outbox.quiet_end IS 'When the quiet hours that hold at a mom
 -- The only place that judges. Asked when messages are made, when they are released and when they are claimed: an
 -- opt-out that was committed before the claim is honoured, however long the message has waited. It has no pinned
 -- search_path, because it is to be inlined into those statements; its names are bound when it is created.
-CREATE FUNCTION outbox.standing(
+CREATE OR REPLACE FUNCTION outbox.standing(
     at timestamptz, channel text, recipient text, lane outbox.lane, user_id text, category text,
     notification_id bigint, device_id bigint
 ) RETURNS TABLE (refusal text, wait_until timestamptz, moved_to text)

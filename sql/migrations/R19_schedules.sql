@@ -2,7 +2,7 @@
 
 -- ---- Schedules are checked when they are made ----
 
-CREATE FUNCTION outbox.audience_query(audience text) RETURNS text
+CREATE OR REPLACE FUNCTION outbox.audience_query(audience text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -16,7 +16,7 @@ COMMENT ON FUNCTION outbox.audience_query IS 'The query of an audience, which ma
 
 -- A cursor takes nothing but one query, and a function that is STABLE none that writes: so the text cannot
 -- close the parenthesis that it is put into afterwards, and bring a statement of its own.
-CREATE FUNCTION outbox.check_audience(audience text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.check_audience(audience text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -34,7 +34,7 @@ $$;
 
 COMMENT ON FUNCTION outbox.check_audience IS 'Refuses what cannot be an audience, with Postgres'' own reason';
 
-CREATE FUNCTION outbox.check_schedule() RETURNS trigger
+CREATE OR REPLACE FUNCTION outbox.check_schedule() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -90,7 +90,7 @@ $$;
 COMMENT ON FUNCTION outbox.check_schedule IS
     'Trigger: refuses what could not fire, sets when it fires next; for cron that is after now';
 
-CREATE TRIGGER check_schedule BEFORE INSERT OR UPDATE OF
+CREATE OR REPLACE TRIGGER check_schedule BEFORE INSERT OR UPDATE OF
         name, cron, run_at, timezone, audience, template, category, channels, variables, lane, fallback,
         fallback_after, valid_for, enabled
     ON outbox.schedule FOR EACH ROW EXECUTE FUNCTION outbox.check_schedule();
@@ -99,7 +99,7 @@ CREATE TRIGGER check_schedule BEFORE INSERT OR UPDATE OF
 
 -- One firing a round. The schedule that fell due last comes first: one with a month of firings to catch up
 -- with does not keep the others waiting.
-CREATE FUNCTION outbox.fire_due(max_firings integer DEFAULT 100) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.fire_due(max_firings integer DEFAULT 100) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -142,7 +142,7 @@ $$;
 COMMENT ON FUNCTION outbox.fire_due IS
     'Makes the firings of schedules whose time has come and sets their next time; returns how many firings';
 
-CREATE FUNCTION outbox.cancel_firing(firing_id bigint, reason text DEFAULT 'cancelled by a person')
+CREATE OR REPLACE FUNCTION outbox.cancel_firing(firing_id bigint, reason text DEFAULT 'cancelled by a person')
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -164,7 +164,7 @@ COMMENT ON FUNCTION outbox.cancel_firing IS
     'Makes no more notifications of a firing; those that were made stay. False when it was over already';
 
 -- The query may be wrong by now, or too slow: whatever happens to it happens to this firing only.
-CREATE FUNCTION outbox.gather_audience() RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.gather_audience() RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off SET work_mem = '128MB' SET timezone = 'UTC'
@@ -224,7 +224,7 @@ COMMENT ON FUNCTION outbox.gather_audience IS
     'Reads the audience of one firing, with the rights of its caller; after an error again a minute later. '
     'Returns how many firings it saw to: 0 or 1';
 
-CREATE FUNCTION outbox.expand_block(firing outbox.firing) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.expand_block(firing outbox.firing) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -282,7 +282,7 @@ $$;
 COMMENT ON FUNCTION outbox.expand_block IS
     'The part of outbox.expand_audience for one block; returns how many users it had';
 
-CREATE FUNCTION outbox.expand_audience(max_blocks integer DEFAULT 1) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.expand_audience(max_blocks integer DEFAULT 1) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -5,7 +5,7 @@
 
 -- What AT TIME ZONE takes without asking is wider than the names: "XYZ3", and "Asia/Seoul3" just as well, would be
 -- three hours west of Greenwich. Of the names only those of Etc/GMT have digits.
-CREATE FUNCTION outbox.is_timezone(name text) RETURNS boolean
+CREATE OR REPLACE FUNCTION outbox.is_timezone(name text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION outbox.is_timezone IS 'A name of the time zone database, as 
 -- every file of the time zone database, for tens of milliseconds. What else TimeZone would take, numbers and
 -- offsets in the manner of POSIX (XYZ+3), has a digit or is a word of strtod(), so only the few names with
 -- digits need a list. Where such a zone has no file, Postgres reads its name as an offset, which is the same.
-CREATE FUNCTION outbox.use_timezone(name text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.use_timezone(name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -54,7 +54,7 @@ COMMENT ON FUNCTION outbox.use_timezone IS
     'Sets TimeZone, for the calling function if that has a SET timezone clause, else for the transaction';
 
 -- At most one change lies in a span of a few days: in the whole time zone database no two are closer.
-CREATE FUNCTION outbox.clock_change(since timestamptz, until timestamptz) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION outbox.clock_change(since timestamptz, until timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION outbox.clock_change IS
 
 -- Postgres alone would take a time that exists twice as standard time, and move one that does not exist by
 -- the length of the gap. No zone is ever 16 hours away from UTC.
-CREATE FUNCTION outbox.local_instant(local_time timestamp, timezone text) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION outbox.local_instant(local_time timestamp, timezone text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
@@ -117,8 +117,9 @@ COMMENT ON FUNCTION outbox.local_instant IS
     'or the end of the gap that it falls into';
 
 -- upper() and \d go by a collation; in the Turkish one "fri" has another capital I.
-CREATE FUNCTION outbox.cron_field(field text, name text, low integer, high integer, names text[] DEFAULT '{}')
-RETURNS bit varying
+CREATE OR REPLACE FUNCTION outbox.cron_field(
+    field text, name text, low integer, high integer, names text[] DEFAULT '{}'
+) RETURNS bit varying
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -169,7 +170,7 @@ $$;
 COMMENT ON FUNCTION outbox.cron_field IS
     'The values that a field of a cron expression allows: bit N, counted from 0, stands for N';
 
-CREATE FUNCTION outbox.cron_fields(
+CREATE OR REPLACE FUNCTION outbox.cron_fields(
     expr text, OUT minutes bit varying, OUT hours bit varying, OUT days bit varying, OUT months bit varying,
     OUT weekdays bit varying, OUT either_day boolean
 )
@@ -203,7 +204,7 @@ COMMENT ON FUNCTION outbox.cron_fields IS
     'A cron expression taken apart; either_day: days and weekdays are both restricted, so one is enough';
 
 -- Any day that exists comes back within a year, except 29 February, which stays away for up to eight.
-CREATE FUNCTION outbox.cron_day(
+CREATE OR REPLACE FUNCTION outbox.cron_day(
     days bit varying, months bit varying, weekdays bit varying, either_day boolean, start date
 ) RETURNS date
 LANGUAGE plpgsql IMMUTABLE
@@ -233,7 +234,7 @@ $$;
 COMMENT ON FUNCTION outbox.cron_day IS
     'The first day from start on that the day and month fields of a cron expression allow; NULL = none';
 
-CREATE FUNCTION outbox.cron_minute(minutes bit varying, hours bit varying, start integer) RETURNS integer
+CREATE OR REPLACE FUNCTION outbox.cron_minute(minutes bit varying, hours bit varying, start integer) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -255,7 +256,7 @@ $$;
 COMMENT ON FUNCTION outbox.cron_minute IS
     'The first minute of the day from start on that a cron expression allows; NULL = none is left';
 
-CREATE FUNCTION outbox.cron_next(expr text, timezone text, after timestamptz DEFAULT now())
+CREATE OR REPLACE FUNCTION outbox.cron_next(expr text, timezone text, after timestamptz DEFAULT now())
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -294,7 +295,7 @@ COMMENT ON FUNCTION outbox.cron_next IS
     'The first firing of a cron expression about the local time of a zone strictly after a moment; '
     'NULL = never';
 
-CREATE FUNCTION outbox.cron_check(expr text, timezone text) RETURNS void
+CREATE OR REPLACE FUNCTION outbox.cron_check(expr text, timezone text) RETURNS void
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
