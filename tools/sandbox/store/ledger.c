@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "sandbox/store/uuid.h"
 
 /* A UUID's text is kept as its 16 octets: that halves the memory of a run with many millions of messages. */
-enum { UUID_TEXT = 36, UUID_OCTETS = 16, FIRST_SLOTS = 1024 };
+enum { FIRST_SLOTS = 1024 };
 
 struct entry {
     uint64_t place; /* of the key in `keys` */
@@ -38,55 +39,6 @@ struct packed_key {
     unsigned char uuid[UUID_OCTETS];
 };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_dash_place(size_t i)
-{
-    return i == 8 || i == 13 || i == 18 || i == 23;
-}
-
-/* Only the canonical, lower-case form, so that unpacking gives the same text. */
-static bool pack_uuid(const char *text, size_t size, unsigned char out[UUID_OCTETS])
-{
-    if (size != UUID_TEXT)
-        return false;
-    size_t digits = 0;
-    for (size_t i = 0; i < UUID_TEXT; i++) {
-        if (is_dash_place(i)) {
-            if (text[i] != '-')
-                return false;
-            continue;
-        }
-        int digit = hex_digit(text[i]);
-        if (digit < 0)
-            return false;
-        unsigned char *octet = &out[digits / 2];
-        *octet = (unsigned char)(digits % 2 ? *octet | digit : digit << 4);
-        digits++;
-    }
-    return true;
-}
-
-static void unpack_uuid(const unsigned char *octets, char *text)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t next = 0;
-    for (size_t i = 0; i < UUID_TEXT; i++) {
-        if (is_dash_place(i)) {
-            text[i] = '-';
-            continue;
-        }
-        text[i] = digits[next % 2 ? octets[next / 2] & 15 : octets[next / 2] >> 4];
-        next++;
-    }
-    text[UUID_TEXT] = '\0';
-}
-
 static uint32_t hash_of(const unsigned char *octets, size_t size)
 {
     uint64_t hash = 0x9e3779b97f4a7c15u ^ size;
@@ -107,7 +59,7 @@ static struct packed_key pack(const char *key, size_t size)
 {
     struct packed_key packed = {.size = size < LEDGER_KEY_MAX ? size : LEDGER_KEY_MAX};
     packed.text_size = (uint16_t)packed.size;
-    packed.packed = pack_uuid(key, size, packed.uuid);
+    packed.packed = uuid_read(key, size, packed.uuid);
     packed.octets = (const unsigned char *)key;
     if (packed.packed)
         packed.size = UUID_OCTETS;
@@ -203,7 +155,7 @@ uint32_t ledger_entry(const struct ledger *ledger, size_t index, char key[LEDGER
     const struct entry *entry = &ledger->entries[index];
     const unsigned char *octets = ledger->keys + entry->place;
     if (entry->packed) {
-        unpack_uuid(octets, key);
+        uuid_write(octets, key);
     } else {
         memcpy(key, octets, entry->size);
         key[entry->size] = '\0';

@@ -7,10 +7,11 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "sandbox/store/uuid.h"
 #include "sandbox/vendors/apns_token.h"
 #include "sandbox/vendors/magic.h"
 
-enum { DEVICE_MAX = 512, COLLAPSE_ID_MAX = 64, PAYLOAD_MAX = 4096, VOIP_PAYLOAD_MAX = 5120, UUID_SIZE = 36 };
+enum { DEVICE_MAX = 512, COLLAPSE_ID_MAX = 64, PAYLOAD_MAX = 4096, VOIP_PAYLOAD_MAX = 5120 };
 
 struct apns {
     struct store *store;
@@ -101,12 +102,8 @@ static const struct push_type *find_push_type(const char *name)
 
 static bool is_uuid(const char *text)
 {
-    for (size_t i = 0; i < UUID_SIZE; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !isdigit((unsigned char)text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
-            return false;
-    }
-    return text[UUID_SIZE] == '\0';
+    unsigned char octets[UUID_OCTETS];
+    return uuid_read(text, strlen(text), octets);
 }
 
 static bool is_hex(const char *text)
@@ -204,20 +201,14 @@ static const char *message_id(struct exchange *x)
     const char *id = http_header(x, "apns-id");
     if (id && is_uuid(id))
         return id;
-    unsigned char octets[16];
+    unsigned char octets[UUID_OCTETS];
     if (RAND_bytes(octets, sizeof(octets)) != 1)
         return "";
     octets[6] = (unsigned char)((octets[6] & 0x0f) | 0x40);
     octets[8] = (unsigned char)((octets[8] & 0x3f) | 0x80);
-    char text[UUID_SIZE + 1];
-    size_t size = 0;
-    for (size_t i = 0; i < sizeof(octets); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            text[size++] = '-';
-        text[size++] = "0123456789abcdef"[octets[i] >> 4];
-        text[size++] = "0123456789abcdef"[octets[i] & 15];
-    }
-    const char *kept = http_keep(x, text, size);
+    char text[UUID_TEXT + 1];
+    uuid_write(octets, text);
+    const char *kept = http_keep(x, text, UUID_TEXT);
     return kept ? kept : "";
 }
 

@@ -99,11 +99,6 @@ static bool is_authorized(const struct vendors *vendors, const struct exchange *
            strcmp(given + sizeof(scheme) - 1, vendors->secret) == 0;
 }
 
-static size_t list_size(struct json_object *list)
-{
-    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-}
-
 static const char *filled_text(struct json_object *object, const char *name)
 {
     const char *text = json_get_text(object, name);
@@ -139,17 +134,17 @@ static struct fault members_fault(struct json_object *request)
 static struct fault recipients_fault(struct json_object *request)
 {
     struct json_object *list = json_get(request, "personalizations");
-    if (list_size(list) == 0 || list_size(list) > PERSONALIZATIONS_MAX)
+    if (vendor_list_size(list) == 0 || vendor_list_size(list) > PERSONALIZATIONS_MAX)
         return (struct fault){"The personalizations field is required and must have at least one "
                               "personalization.",
                               "personalizations"};
-    for (size_t i = 0; i < list_size(list); i++) {
+    for (size_t i = 0; i < vendor_list_size(list); i++) {
         struct json_object *to = json_get(json_object_array_get_idx(list, i), "to");
-        if (list_size(to) == 0)
+        if (vendor_list_size(to) == 0)
             return (struct fault){"The to array is required for all personalization objects, and must have "
                                   "at least one email object with a valid email address.",
                                   "personalizations.to"};
-        for (size_t j = 0; j < list_size(to); j++)
+        for (size_t j = 0; j < vendor_list_size(to); j++)
             if (!is_mailbox(json_object_array_get_idx(to, j)))
                 return (struct fault){"Does not contain a valid address.", "personalizations.to.email"};
     }
@@ -161,11 +156,11 @@ static struct fault content_fault(struct json_object *request)
 {
     struct json_object *list = json_get(request, "content");
     bool html = false;
-    if (list_size(list) == 0)
+    if (vendor_list_size(list) == 0)
         return (struct fault){"Unless a valid template_id is provided, the content parameter is required. "
                               "There must be at least one defined content block.",
                               "content"};
-    for (size_t i = 0; i < list_size(list); i++) {
+    for (size_t i = 0; i < vendor_list_size(list); i++) {
         struct json_object *part = json_object_array_get_idx(list, i);
         const char *type = filled_text(part, "type");
         if (!type || !filled_text(part, "value"))
@@ -185,9 +180,9 @@ static struct fault attachments_fault(struct json_object *request, struct buf *n
 {
     struct json_object *list = json_get(request, "attachments");
     struct fault fault = {0};
-    if (list && list_size(list) == 0)
+    if (list && vendor_list_size(list) == 0)
         return (struct fault){"The attachments parameter must be a list.", "attachments"};
-    for (size_t i = 0; i < list_size(list) && !fault.message; i++) {
+    for (size_t i = 0; i < vendor_list_size(list) && !fault.message; i++) {
         struct json_object *file = json_object_array_get_idx(list, i);
         const char *name = filled_text(file, "filename"), *content = filled_text(file, "content");
         struct buf data;
@@ -269,7 +264,7 @@ static struct fault request_fault(struct json_object *request, struct buf *files
         (!is_text_map(args) || (args && strlen(json_object_to_json_string(args)) > ARGS_MAX)))
         fault =
             (struct fault){"The custom_args must be strings of together at most 10000 bytes.", "custom_args"};
-    if (!fault.message && list_size(json_get(request, "categories")) > CATEGORIES_MAX)
+    if (!fault.message && vendor_list_size(json_get(request, "categories")) > CATEGORIES_MAX)
         fault = (struct fault){"There are too many categories.", "categories"};
     return fault;
 }

@@ -7,6 +7,7 @@
 #ifndef PGOUTBOX_SANDBOX_VENDORS_VENDOR_H
 #define PGOUTBOX_SANDBOX_VENDORS_VENDOR_H
 
+#include "core/json.h"
 #include "sandbox/store/store.h"
 #include "sandbox/wire/http.h"
 
@@ -80,5 +81,8 @@ bool vendor_has_basic(const struct exchange *x, const char *user, const char *pa
 
 /* Whether the content type is this one, whatever its parameters and letters. */
 bool vendor_has_type(const struct exchange *x, const char *type);
+
+/* Elements of a JSON array; 0 for anything else. */
+size_t vendor_list_size(struct json_object *list);
 
 #endif
