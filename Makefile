@@ -86,9 +86,11 @@ down:
 bench: all
 	@tools/scripts/bench $(B)/bin
 
+# A migration of a former version that was renamed, or is gone, would be applied with the others.
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pgoutbox/migrations
 	install -m 755 $(PROGRAM_PATHS) $(DESTDIR)$(PREFIX)/bin
+	rm -f $(DESTDIR)$(PREFIX)/share/pgoutbox/migrations/*.sql
 	install -m 644 sql/migrations/*.sql $(DESTDIR)$(PREFIX)/share/pgoutbox/migrations
 
 clean:
