@@ -143,18 +143,18 @@ write sql/migrations/0001_a.sql 'CREATE TABLE a (
     b int
 );
 CREATE UNIQUE INDEX i ON a (b);
-CREATE TYPE t AS ENUM ();
-CREATE VIEW v AS TABLE a;
+CREATE TYPE t AS ENUM ();'
+write sql/migrations/0002_b.sql 'CREATE TABLE IF NOT EXISTS a ();
+create index i ON a (b);
+CREATE TYPE t AS (b int);'
+write sql/migrations/R01_c.sql 'CREATE VIEW v AS TABLE a;
 CREATE FUNCTION f(b int) RETURNS int LANGUAGE sql
     RETURN b;
 COMMENT ON FUNCTION f IS NULL;
 CREATE TRIGGER r BEFORE INSERT OR UPDATE OF b
     ON a FOR EACH ROW EXECUTE FUNCTION g();
 CREATE TRIGGER r AFTER INSERT ON b EXECUTE FUNCTION g();'
-write sql/migrations/0002_b.sql 'CREATE TABLE IF NOT EXISTS a ();
-create index i ON a (b);
-CREATE TYPE t AS (b int);
-CREATE OR REPLACE VIEW v AS TABLE b;
+write sql/migrations/R02_d.sql 'CREATE OR REPLACE VIEW v AS TABLE b;
 CREATE OR REPLACE FUNCTION
     f(b text) RETURNS text LANGUAGE sql RETURN b;
 COMMENT ON FUNCTION f IS NULL;
@@ -162,10 +162,16 @@ CREATE CONSTRAINT TRIGGER r AFTER DELETE ON a EXECUTE FUNCTION g();'
 expect lint 'twice: table a is in sql/migrations/0001_a.sql:1 and in sql/migrations/0002_b.sql:1
 twice: index i is in sql/migrations/0001_a.sql:4 and in sql/migrations/0002_b.sql:2
 twice: type t is in sql/migrations/0001_a.sql:5 and in sql/migrations/0002_b.sql:3
-twice: view v is in sql/migrations/0001_a.sql:6 and in sql/migrations/0002_b.sql:4
-twice: function f is in sql/migrations/0001_a.sql:7 and in sql/migrations/0002_b.sql:5
-twice: comment on function f is in sql/migrations/0001_a.sql:9 and in sql/migrations/0002_b.sql:7
-twice: trigger r on a is in sql/migrations/0001_a.sql:10 and in sql/migrations/0002_b.sql:8'
+twice: view v is in sql/migrations/R01_c.sql:1 and in sql/migrations/R02_d.sql:1
+twice: function f is in sql/migrations/R01_c.sql:2 and in sql/migrations/R02_d.sql:2
+twice: comment on function f is in sql/migrations/R01_c.sql:4 and in sql/migrations/R02_d.sql:4
+twice: trigger r on a is in sql/migrations/R01_c.sql:5 and in sql/migrations/R02_d.sql:5'
+
+plant 'objects of SQL in the wrong kind of file'
+write sql/migrations/0002_b.sql 'CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1;'
+write sql/migrations/R01_c.sql 'CREATE TABLE b ();'
+expect lint 'place: function f of sql/migrations/0002_b.sql:1 belongs into a file RNN_subject.sql
+place: table b of sql/migrations/R01_c.sql:1 belongs into a file NNNN_subject.sql'
 
 plant 'a bad script'
 write .ci/run $'#!/bin/sh\nrm $1'

@@ -1,7 +1,12 @@
 # lint-sql.awk FILE.sql …: names each object of SQL that is defined twice, and each that has two comments. Functions
-# count by their name alone, because comments and rights name them so.
+# count by their name alone, because comments and rights name them so. And what stands in the wrong kind of file: only
+# what is in RNN_subject.sql is applied again when it changes.
 
 function found(object) {
+    if (object ~ /^(function|procedure|aggregate|view|trigger) / && FILENAME !~ /\/R[^\/]*$/)
+        print "place: " object " of " FILENAME ":" first " belongs into a file RNN_subject.sql"
+    if (object ~ /^(table|type|domain|index|sequence) / && FILENAME ~ /\/R[^\/]*$/)
+        print "place: " object " of " FILENAME ":" first " belongs into a file NNNN_subject.sql"
     if (object in where)
         print "twice: " object " is in " where[object] " and in " FILENAME ":" first
     else
