@@ -52,7 +52,7 @@ struct verdict verdict_make(enum verdict_kind kind, const char *format, ...)
 static const char *const fault_names[] = {
     [FAULT_NONE] = "no answer",  [FAULT_RESOLVE] = "name look-up", [FAULT_CONNECT] = "connect",
     [FAULT_TLS] = "TLS",         [FAULT_TIMEOUT] = "timeout",      [FAULT_PROTOCOL] = "protocol",
-    [FAULT_REFUSED] = "refused", [FAULT_LOGIN] = "login",
+    [FAULT_REFUSED] = "refused", [FAULT_LOGIN] = "login",          [FAULT_NOT_ALLOWED] = "connect",
 };
 
 struct verdict verdict_of_failure(const struct response *response)

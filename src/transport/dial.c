@@ -25,8 +25,9 @@ struct dial {
     struct addrinfo *next; /* to be tried after the present one */
     int fd;
     struct watch *watch;
-    struct timer *timer; /* end of the present step */
-    char error[120];     /* why the last address failed */
+    struct timer *timer;   /* end of the present step */
+    enum send_fault fault; /* why the last address failed */
+    char error[120];
 };
 
 static void dial_close(struct dial *dial)
@@ -62,6 +63,12 @@ static void dial_connected(struct dial *dial)
     dial->callback(dial->arg, fd, FAULT_NONE, "");
 }
 
+static void address_failed(struct dial *dial, enum send_fault fault, const char *error)
+{
+    dial->fault = fault;
+    snprintf(dial->error, sizeof dial->error, "%s%s", fault == FAULT_CONNECT ? "connect: " : "", error);
+}
+
 static void dial_ready(void *arg, int events);
 
 /* Starts with the next address; each gets an equal share of the time that is left, so that one black hole
@@ -73,7 +80,7 @@ static void dial_next(struct dial *dial)
         dial->next = address->ai_next;
         /* Here and not after the look-up alone: what is checked is what is connected to. */
         if (dial->guarded && !guard_allows(address->ai_addr)) {
-            snprintf(dial->error, sizeof dial->error, TRANSPORT_NOT_ALLOWED);
+            address_failed(dial, FAULT_NOT_ALLOWED, "address not allowed");
             continue;
         }
         dial->fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -88,10 +95,10 @@ static void dial_next(struct dial *dial)
             dial->watch = watch_new(dial->loop, dial->fd, LOOP_WRITE, dial_ready, dial);
             return;
         }
-        snprintf(dial->error, sizeof dial->error, "connect: %s", strerror(errno));
+        address_failed(dial, FAULT_CONNECT, strerror(errno));
         dial_close(dial);
     }
-    dial_failed(dial, FAULT_CONNECT, dial->error);
+    dial_failed(dial, dial->fault, dial->error);
 }
 
 static void dial_ready(void *arg, int events)
@@ -106,7 +113,7 @@ static void dial_ready(void *arg, int events)
         dial_connected(dial);
         return;
     }
-    snprintf(dial->error, sizeof dial->error, "connect: %s", strerror(error));
+    address_failed(dial, FAULT_CONNECT, strerror(error));
     dial_close(dial);
     dial_next(dial);
 }
@@ -118,7 +125,7 @@ static void dial_late(void *arg)
         dial_failed(dial, FAULT_RESOLVE, "name look-up: timed out");
         return;
     }
-    snprintf(dial->error, sizeof dial->error, "connect: timed out");
+    address_failed(dial, FAULT_CONNECT, "timed out");
     dial_close(dial);
     dial_next(dial);
 }

@@ -51,6 +51,7 @@ enum smtp_phase { SMTP_CONNECT, SMTP_AUTH, SMTP_MAIL, SMTP_RCPT, SMTP_DATA, SMTP
 enum send_fault {
     FAULT_NONE,
     FAULT_RESOLVE,
+    FAULT_NOT_ALLOWED, /* a guarded endpoint has no address that it may connect to */
     FAULT_CONNECT,
     FAULT_TLS,
     FAULT_TIMEOUT,
@@ -58,10 +59,6 @@ enum send_fault {
     FAULT_REFUSED,
     FAULT_LOGIN
 };
-
-/* response.error of a request whose endpoint is guarded and has no address that it may connect to
- * (SEND_UNSENT, FAULT_CONNECT). */
-#define TRANSPORT_NOT_ALLOWED "address not allowed"
 
 struct response {
     enum send_state state;

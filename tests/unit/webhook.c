@@ -213,8 +213,8 @@ START_TEST(test_judge)
         ck_assert_int_eq(verdict.not_before_ms, rows[i].wait_ms > 0 ? TEST_NOW_MS + rows[i].wait_ms : 0);
     }
     /* One receiver's trouble is never the provider's. */
-    static const enum send_fault faults[] = {FAULT_RESOLVE, FAULT_CONNECT,  FAULT_TLS,
-                                             FAULT_TIMEOUT, FAULT_PROTOCOL, FAULT_REFUSED};
+    static const enum send_fault faults[] = {FAULT_RESOLVE,  FAULT_CONNECT, FAULT_TLS,        FAULT_TIMEOUT,
+                                             FAULT_PROTOCOL, FAULT_REFUSED, FAULT_NOT_ALLOWED};
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         for (enum send_state state = SEND_UNSENT; state <= SEND_IN_DOUBT; state += SEND_IN_DOUBT) {
             struct response response = {.state = state, .fault = faults[i], .body = "", .error = "why"};

@@ -202,13 +202,14 @@ START_TEST(test_judge_failures)
         const char *error, *verdict;
     } rows[] = {
         {FCM, SEND_UNSENT, FAULT_CONNECT, "connect: refused", "unsent"},
+        {FCM, SEND_UNSENT, FAULT_CONNECT, "address not allowed", "unsent"},
         {FCM, SEND_UNSENT, FAULT_RESOLVE, "", "unsent"},
         {FCM, SEND_UNSENT, FAULT_TLS, "", "unsent"},
-        {FCM, SEND_UNSENT, FAULT_CONNECT, TRANSPORT_NOT_ALLOWED, "retry"},
+        {FCM, SEND_UNSENT, FAULT_NOT_ALLOWED, "address not allowed", "retry"},
         {"https://none.push.apple.com/x", SEND_UNSENT, FAULT_RESOLVE, "", "retry"},
         {OTHER, SEND_UNSENT, FAULT_TLS, "", "retry"},
         {OTHER, SEND_UNSENT, FAULT_RESOLVE, "", "retry"},
-        {OTHER, SEND_UNSENT, FAULT_CONNECT, TRANSPORT_NOT_ALLOWED, "retry"},
+        {OTHER, SEND_UNSENT, FAULT_NOT_ALLOWED, "address not allowed", "retry"},
         {FCM, SEND_IN_DOUBT, FAULT_TIMEOUT, "", "in_doubt"},
         {OTHER, SEND_IN_DOUBT, FAULT_CONNECT, "", "in_doubt"},
     };

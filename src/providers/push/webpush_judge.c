@@ -125,8 +125,8 @@ static struct verdict judge_error(const struct message *message, const struct re
 static struct verdict judge_failure(const struct response *response, enum origin_trust trust)
 {
     struct verdict verdict = verdict_of_failure(response);
-    bool refused = strcmp(response->error, TRANSPORT_NOT_ALLOWED) == 0;
-    if (verdict.kind != VERDICT_IN_DOUBT && (refused || trust != ORIGIN_NAMED))
+    bool elsewhere = response->fault == FAULT_NOT_ALLOWED || trust != ORIGIN_NAMED;
+    if (verdict.kind != VERDICT_IN_DOUBT && elsewhere)
         verdict.kind = VERDICT_RETRY;
     return verdict;
 }

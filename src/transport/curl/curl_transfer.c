@@ -209,9 +209,16 @@ static bool nothing_sent(const struct curl_transfer *transfer, CURLcode code)
     return early_failure(code) != NULL || !step_reached(transfer, CURLINFO_PRETRANSFER_TIME_T);
 }
 
+static bool is_refused(const struct curl_transfer *transfer, CURLcode code)
+{
+    return transfer->refused && code == CURLE_COULDNT_CONNECT;
+}
+
 static enum send_fault fault_of(const struct curl_transfer *transfer, CURLcode code)
 {
     const struct early_failure *early = early_failure(code);
+    if (is_refused(transfer, code))
+        return FAULT_NOT_ALLOWED;
     /* A connection lost during the handshake is no fault of TLS: OpenSSL has no error of its own then. */
     if (code == CURLE_SSL_CONNECT_ERROR && strstr(transfer->error, "error:") == NULL)
         return FAULT_CONNECT;
@@ -229,8 +236,8 @@ static enum send_fault fault_of(const struct curl_transfer *transfer, CURLcode c
 
 static const char *error_text(const struct curl_transfer *transfer, CURLcode code)
 {
-    if (transfer->refused && code == CURLE_COULDNT_CONNECT)
-        return TRANSPORT_NOT_ALLOWED;
+    if (is_refused(transfer, code))
+        return "address not allowed";
     return transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
 }
 
