@@ -123,6 +123,7 @@ static void request_copy(struct request *to, const struct request *from)
     to->path = from->path;
     memcpy(to->headers, from->headers, count * sizeof from->headers[0]);
     to->header_count = count;
+    to->changing = from->changing;
     to->mail_from = from->mail_from;
     to->mail_to = from->mail_to;
     to->body = from->body;

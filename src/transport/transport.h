@@ -33,6 +33,8 @@ struct request {
                            recipients bring their own; NULL = the endpoint's */
     struct header headers[REQUEST_MAX_HEADERS];
     size_t header_count;
+    const char *const *changing; /* names of headers whose value is another one in each request, so that
+                                    nobody need remember it; ends with NULL; may be NULL */
     /* SMTP */
     const char *mail_from; /* checked addr-spec, no angle brackets */
     const char *mail_to;

@@ -15,7 +15,8 @@
  *   /goaway-not  GOAWAY whose last-stream-id is below this stream; the others are answered
  *   /goaway-end  GOAWAY that includes this stream, then closed without an answer
  *   /freeze      the peer reads and writes nothing on this connection from now on
- * A query (?2) tells requests to the same path apart.
+ * A query (?2) tells requests to the same path apart. The name of a header that must not be remembered
+ * (HPACK: never indexed) is recorded, too.
  *
  * SMTP: replies come from `replies`, else the usual ones are given.
  */

@@ -138,9 +138,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *arg)
 {
-    (void)flags;
-    (void)arg;
+    const struct h2_link *h2 = arg;
     struct h2_request *request = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (flags & NGHTTP2_NV_FLAG_NO_INDEX)
+        peer_record(h2->link->peer, (const char *)name, name_size);
     if (request != NULL && name_size == 5 && memcmp(name, ":path", 5) == 0)
         snprintf(request->path, sizeof request->path, "%.*s", (int)value_size, (const char *)value);
     return 0;

@@ -100,10 +100,12 @@ static void send_request(struct sender *sender, struct answer *answer, const str
 void sender_post(struct sender *sender, struct answer *answer, const char *path, const char *body,
                  size_t size, int64_t timeout_ms)
 {
+    static const char *const changing[] = {"x-path", NULL};
     struct request request = {.method = "POST",
                               .path = path,
-                              .headers = {{"content-type", "application/json"}, {"apns-id", path}},
+                              .headers = {{"content-type", "application/json"}, {"x-path", path}},
                               .header_count = 2,
+                              .changing = changing,
                               .body = body,
                               .body_size = size,
                               .timeout_ms = timeout_ms};

@@ -126,6 +126,12 @@ START_TEST(test_build_headers)
         ck_assert_msg(value != NULL && strcmp(value, rows[i].value) == 0, "row %zu: %s %s, not %s", i,
                       rows[i].header, value, rows[i].value);
     }
+    struct message message = message_of("{\"body\":\"b\"}");
+    struct request request = built(settings, &message);
+    ck_assert_str_eq(request.changing[0], "apns-id");
+    ck_assert_str_eq(request.changing[1], "apns-collapse-id");
+    ck_assert_str_eq(request.changing[2], "apns-expiration");
+    ck_assert_ptr_null(request.changing[3]);
 }
 END_TEST
 

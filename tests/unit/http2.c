@@ -62,6 +62,21 @@ START_TEST(test_big_body)
 }
 END_TEST
 
+/* A header that is another one each time takes no place in the compression table. */
+START_TEST(test_changing_header)
+{
+    struct sender sender;
+    struct answer answers[2];
+    sender_start(&sender, &h2_peer, &h2, NULL);
+    post(&sender, &answers[0], "/answer?1");
+    post(&sender, &answers[1], "/answer?2");
+    sender_run(&sender, 0);
+    ck_assert_uint_eq(peer_count(sender.peer, "x-path"), 2);
+    ck_assert_uint_eq(peer_count(sender.peer, "content-type"), 0);
+    sender_stop(&sender);
+}
+END_TEST
+
 START_TEST(test_send_from_callback)
 {
     struct sender sender;
@@ -465,6 +480,7 @@ int main(void)
     Suite *suite = suite_create("http2");
     ADD(test_answer, 10, 1);
     ADD(test_big_body, 10, 1);
+    ADD(test_changing_header, 10, 1);
     ADD(test_send_from_callback, 10, 1);
     ADD(test_one_stream, 10, ROWS(stream_cases));
     ADD(test_lost_connection, 10, ROWS(lost_cases));

@@ -290,7 +290,9 @@ static bool build(const void *arg, const struct message *message, const char *to
         return false;
     }
 
+    static const char *const changing[] = {"apns-id", "apns-collapse-id", "apns-expiration", NULL};
     int64_t ttl = push_ttl(&push, message, now_ms);
+    request->changing = changing;
     request->path = arena_printf(arena, "/3/device/%s", message->recipient);
     add_header(request, "authorization", arena_strdup(arena, bearer));
     add_header(request, "apns-topic", settings->topic);

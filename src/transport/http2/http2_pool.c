@@ -26,7 +26,7 @@ struct http2_pool {
 static const struct backoff connect_backoff = {.base_ms = 100, .cap_ms = 10 * 1000};
 
 /* An endpoint may open another connection when the present ones have shown what they can take and that is all
- * in use. One that has not answered yet may still raise its stream limit (APNs starts with 1). */
+ * in use. One that has not answered yet may still raise its stream limit from 1. */
 static bool may_open(const struct http2_pool *pool)
 {
     int all = 0;

@@ -156,16 +156,14 @@ static ssize_t read_body(nghttp2_session *nghttp2, int32_t stream_id, uint8_t *d
     return (ssize_t)size;
 }
 
-/* Headers whose value is another one in each request: kept out of the compression table, where they would
- * push out those that repeat, a provider token above all. */
-static const char *const changing_headers[] = {"apns-id", "apns-collapse-id", "apns-expiration"};
-
-static bool changes_always(const char *name)
+/* Such headers are kept out of the compression table, where they would push out those that repeat, a
+ * credential above all. */
+static bool changes_always(const struct request *request, const char *name)
 {
-    for (size_t i = 0; i < sizeof changing_headers / sizeof changing_headers[0]; i++)
-        if (strcmp(name, changing_headers[i]) == 0)
-            return true;
-    return false;
+    const char *const *changing = request->changing;
+    while (changing != NULL && *changing != NULL && strcmp(name, *changing) != 0)
+        changing++;
+    return changing != NULL && *changing != NULL;
 }
 
 /* The strings live until the callback, and no frame of an exchange is made after that. */
@@ -189,7 +187,7 @@ bool http2_session_submit(struct http2_session *session, struct exchange *exchan
     fields[count++] = make_field(":path", request->path);
     for (size_t i = 0; i < request->header_count; i++) {
         fields[count] = make_field(request->headers[i].name, request->headers[i].value);
-        if (changes_always(request->headers[i].name))
+        if (changes_always(request, request->headers[i].name))
             fields[count].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
         count++;
     }
