@@ -7,7 +7,7 @@
 #include "dispatcher/control.h"
 #include "dispatcher/inquiry.h"
 #include "dispatcher/roster.h"
-#include "dispatcher/template.h"
+#include "dispatcher/template_cache.h"
 
 enum {
     POLL_MS = 2,            /* between looks for new rows while there were some lately */

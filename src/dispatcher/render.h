@@ -9,7 +9,7 @@
 #include "db/db.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/job.h"
-#include "dispatcher/template.h"
+#include "dispatcher/template_cache.h"
 
 /* Gives the jobs their templates. False: some are not in the cache; their ids (bigint[], each perhaps several
  * times) are in missing. */

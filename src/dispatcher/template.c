@@ -16,16 +16,6 @@ struct template
     struct json_object *content; /* NULL = broken */
     struct json_object *partials;
     struct error broken;
-
-    /* Held by the cache. */
-    struct template *newer, *older, *chained;
-};
-
-struct template_cache {
-    size_t max, count;
-    size_t mask; /* slots - 1; their number is a power of two */
-    struct template **slots;
-    struct template *newest, *oldest;
 };
 
 /* From a value up to the whole document. */
@@ -161,6 +151,17 @@ struct template *template_new(int64_t id, const char *content, size_t content_si
     return template;
 }
 
+int64_t template_id(const struct template *template)
+{
+    return template->id;
+}
+
+struct template *template_hold(struct template *template)
+{
+    template->references++;
+    return template;
+}
+
 void template_release(struct template *template)
 {
     if (template == NULL || --template->references > 0)
@@ -279,87 +280,4 @@ struct json_object *template_render(const struct template *template, struct json
     bool good = render_value(&rendering, template->content, NULL, &payload);
     buf_free(&rendering.out);
     return good ? payload : NULL;
-}
-
-struct template_cache *template_cache_new(size_t max)
-{
-    struct template_cache *cache = mem_alloc(sizeof *cache);
-    size_t slots = 1;
-    while (slots < max)
-        slots *= 2;
-    cache->max = max;
-    cache->mask = slots - 1;
-    cache->slots = mem_array(slots, sizeof *cache->slots);
-    return cache;
-}
-
-/* Ids come from a sequence: their low bits spread them evenly. */
-static struct template **slot_of(struct template_cache *cache, int64_t id)
-{
-    struct template **slot = &cache->slots[(uint64_t)id & cache->mask];
-    while (*slot != NULL && (*slot)->id != id)
-        slot = &(*slot)->chained;
-    return slot;
-}
-
-static void list_add(struct template_cache *cache, struct template *template)
-{
-    template->newer = NULL;
-    template->older = cache->newest;
-    if (cache->newest != NULL)
-        cache->newest->newer = template;
-    else
-        cache->oldest = template;
-    cache->newest = template;
-}
-
-static void list_remove(struct template_cache *cache, struct template *template)
-{
-    *(template->newer != NULL ? &template->newer->older : &cache->newest) = template->older;
-    *(template->older != NULL ? &template->older->newer : &cache->oldest) = template->newer;
-}
-
-static void drop(struct template_cache *cache, struct template **slot)
-{
-    struct template *template = *slot;
-    *slot = template->chained;
-    list_remove(cache, template);
-    cache->count--;
-    template_release(template);
-}
-
-void template_cache_free(struct template_cache *cache)
-{
-    if (cache == NULL)
-        return;
-    while (cache->oldest != NULL)
-        drop(cache, slot_of(cache, cache->oldest->id));
-    mem_free(cache->slots);
-    mem_free(cache);
-}
-
-struct template *template_cache_get(struct template_cache *cache, int64_t id)
-{
-    struct template *template = *slot_of(cache, id);
-    if (template == NULL)
-        return NULL;
-    list_remove(cache, template);
-    list_add(cache, template);
-    template->references++;
-    return template;
-}
-
-void template_cache_put(struct template_cache *cache, struct template *template)
-{
-    template->references++;
-    struct template **slot = slot_of(cache, template->id);
-    if (*slot != NULL)
-        drop(cache, slot);
-    slot = slot_of(cache, template->id);
-    template->chained = *slot;
-    *slot = template;
-    list_add(cache, template);
-    cache->count++;
-    if (cache->count > cache->max)
-        drop(cache, slot_of(cache, cache->oldest->id));
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dispatcher/template.h"
+#include "dispatcher/template_cache.h"
 #include "support/test_adapter.h"
 
 static struct error err;
