@@ -48,6 +48,7 @@ struct peer_options {
     unsigned raise_to;    /* new limit after the first answer; 0 = none */
     bool wide;            /* flow control windows of 64 MB */
     bool no_starttls;
+    bool dribble;                     /* SMTP, HTTP/1.1: replies come one octet after the other */
     bool stall_data;                  /* SMTP: nothing is read after the reply to DATA */
     bool cut_data;                    /* SMTP: closed in the middle of the mail */
     int status;                       /* HTTP/1.1: of every answer; 0 = as the path says */

@@ -34,7 +34,12 @@ static bool next_line(struct lines *lines, char *line, size_t room)
 
 static bool say(struct lines *lines, const char *text)
 {
-    return peer_write(lines->link, text, strlen(text));
+    size_t size = strlen(text);
+    size_t step = lines->link->peer->options.dribble ? 1 : size;
+    bool good = true;
+    for (size_t at = 0; good && at < size; at += step)
+        good = peer_write(lines->link, text + at, step);
+    return good;
 }
 
 /* ---- HTTP/1.1 ---- */

@@ -47,6 +47,21 @@ START_TEST(test_delivery)
 }
 END_TEST
 
+/* A line is whole when its end has come, however many reads that takes. */
+START_TEST(test_dribbled_replies)
+{
+    struct sender sender;
+    struct answer answer;
+    const struct peer_options peer = {.kind = kinds[_i], .dribble = true};
+    sender_start(&sender, &peer, &login, NULL);
+    mail(&sender, &answer);
+    sender_run(&sender, 0);
+    answer_expect(&answer, SEND_ANSWERED, FAULT_NONE, 250);
+    ck_assert_str_eq(answer.body, "250-2.0.0 taken\n250 2.0.0 as 42");
+    sender_stop(&sender);
+}
+END_TEST
+
 START_TEST(test_auth_login)
 {
     static const struct peer_reply replies[] = {{"EHLO", "250-peer\r\n250-STARTTLS\r\n250 AUTH LOGIN\r\n"},
@@ -234,6 +249,7 @@ int main(void)
 {
     Suite *suite = suite_create("smtp_transport");
     ADD(test_delivery, ROWS(kinds));
+    ADD(test_dribbled_replies, ROWS(kinds));
     ADD(test_auth_login, 1);
     ADD(test_reply, ROWS(reply_cases));
     ADD(test_reset, 1);
