@@ -30,7 +30,7 @@ const char *test_settings_error(const struct adapter *adapter, const char *json,
 
 /* Writes what answer says to each case of the JSON list that PGOUTBOX_CASES names, a line each, to that name
  * and
- * ".answers"; without the variable nothing. See tools/scripts/interop-signatures. */
+ * ".answers"; without the variable nothing. See tests/interop/signatures.sh. */
 void test_answer_cases(const char *(*answer)(struct json_object *entry, struct arena *arena));
 
 /* A first attempt of message TEST_UUID, created at TEST_NOW_MS. Its payload lives until the next call. */

@@ -92,7 +92,7 @@ START_TEST(test_number)
 }
 END_TEST
 
-/* Numbers of every kind and country, see tools/scripts/interop-country. */
+/* Numbers of every kind and country, see tests/interop/country.sh. */
 START_TEST(test_library)
 {
     char *text = vectors_text("country.tsv"), number[32], expected[8];

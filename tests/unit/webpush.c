@@ -185,7 +185,7 @@ START_TEST(test_build)
                      "\"silent\":true,\"actions\":[{\"action\":\"open\",\"title\":\"Open\"}],"
                      "\"data\":{\"order\":17},\"tag\":\"" TEST_UUID "\",\"outbox_id\":\"" TEST_UUID "\"}");
 
-    /* For tools/scripts/interop-webpush, which reads it with other people's code. */
+    /* For tests/interop/webpush.sh, which reads it with other people's code. */
     const char *print = getenv("PGOUTBOX_PRINT_WEBPUSH");
     if (print == NULL)
         return;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# interop-webpush [BUILD]: reads a push that tests/unit/webpush made with the implementations that others use
+# interop/webpush [BUILD]: reads a push that tests/unit/webpush made with the implementations that others use
 # (npm packages http_ece, web-push and jws, installed into a temporary folder). Needs node, npm and a network,
 # so it is no part of `make check`.
 set -eu

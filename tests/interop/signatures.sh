@@ -1,5 +1,5 @@
 #!/bin/sh
-# interop-signatures [BUILD]: compares our signatures with those of the implementations that others use, on random
+# interop/signatures [BUILD]: compares our signatures with those of the implementations that others use, on random
 # requests: of AWS, of Twilio's receipts and of webhooks (npm packages @smithy/signature-v4, twilio, standardwebhooks
 # and svix, installed into a temporary folder). Needs node, npm and a network, so it is no part of `make check`.
 set -eu

@@ -1,8 +1,8 @@
 #!/bin/sh
-# interop-country [BUILD]: compares the country of numbers of every kind and country with what Google's
+# interop/country [BUILD]: compares the country of numbers of every kind and country with what Google's
 # libphonenumber says (npm packages google-libphonenumber, and libphonenumber-js for the patterns that numbers are
 # made from, installed into a temporary folder). Needs node, npm and a network, so it is no part of `make check`.
-# interop-country --write: makes tests/vectors/country.tsv anew, the same with fewer numbers.
+# interop/country --write: makes tests/vectors/country.tsv anew, the same with fewer numbers.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/gcc}

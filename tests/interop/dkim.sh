@@ -1,5 +1,5 @@
 #!/bin/sh
-# interop-dkim [BUILD]: signs a mail with both algorithms and has dkimpy and OpenDKIM verify it, against keys that come
+# interop/dkim [BUILD]: signs a mail with both algorithms and has dkimpy and OpenDKIM verify it, against keys that come
 # from files in place of the DNS. Needs python3-dkim, python3-nacl and opendkim; BUILD is a build folder.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -89,11 +89,11 @@ for form in relaxed simple; do
         "dkim_selector2":"ed25519","dkim_key_file":"'"$work"'/rsa.pem","dkim_key2_file":"'"$work"'/ed25519.pem",
         "dkim_canonicalization":"'"$form"'"}' "$payload" >"$work/$form.eml"
     /usr/bin/python3 "$work/dkimpy.py" "$work" "$work/$form.eml"
-    echo "interop-dkim: $form: dkimpy accepts both signatures and refuses every change"
+    echo "dkim: $form: dkimpy accepts both signatures and refuses every change"
     opendkim -x "$work/opendkim.conf" -t "$work/$form.eml" -vv >"$work/opendkim.out" 2>&1
     if [ "$(grep -c 'dkim=pass' "$work/opendkim.out")" -ne 2 ]; then
         cat "$work/opendkim.out" >&2
         exit 1
     fi
-    echo "interop-dkim: $form: OpenDKIM accepts both signatures"
+    echo "dkim: $form: OpenDKIM accepts both signatures"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# interop-smtp [BUILD]: the real dispatcher hands mails to a real Postfix: STARTTLS, AUTH PLAIN, delivery to a maildir.
+# interop/smtp [BUILD]: the real dispatcher hands mails to a real Postfix: STARTTLS, AUTH PLAIN, delivery to a maildir.
 # Needs Debian's packages postfix, sasl2-bin, libsasl2-modules and python3-dkim, which root gets installed; BUILD is a
 # build folder. The Postfix is one of its own, on a loopback port, in a temporary folder. Needs root.
 set -euo pipefail
@@ -32,12 +32,12 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 die() {
-    echo "interop-smtp: $*" >&2
+    echo "smtp: $*" >&2
     exit 1
 }
 
 say() {
-    echo "interop-smtp: $*"
+    echo "smtp: $*"
 }
 
 # wait_for WHAT COMMAND…: until the command succeeds.
@@ -259,7 +259,7 @@ SQL
 expect 'with the right password Postfix takes it' "SELECT status FROM outbox.delivery" sent
 wait_for 'delivery' grep -q 'status=sent (delivered to maildir)' "$work/postfix.log"
 /usr/bin/python3 "$work/check.py" "$work" >"$work/check.log" 2>&1 || die 'the mail is not what was sent'
-sed 's/^/interop-smtp: /' "$work/check.log"
+sed "s/^/smtp: /" "$work/check.log"
 grep -q 'TLS connection established from .*TLSv1\.[23]' "$work/postfix.log" || die 'not over TLS'
 grep -q "sasl_method=PLAIN, sasl_username=outbox@$domain" "$work/postfix.log" || die 'not logged in'
 say 'it came over TLS, logged in by AUTH PLAIN'
