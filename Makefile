@@ -50,7 +50,7 @@ TEST_PATHS    = $(TESTS:%=$(B)/tests/%)
 SAY_CC = $(if $(V),,@echo "  CC $<"; )
 SAY_LD = $(if $(V),,@echo "  LD $@"; )
 
-.PHONY: all check demo up down bench install clean format lint lint-sources lint-objects schema help deps
+.PHONY: all check interop demo up down bench install clean format lint lint-sources lint-objects schema help deps
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -67,6 +67,7 @@ deps:
 help:
 	@echo 'make demo     build, start everything privately, deliver notifications, show them, stop'
 	@echo 'make check    build and run all tests against a private Postgres'
+	@echo 'make interop  our code against that of others, from npm and Debian; needs a network'
 	@echo 'make up/down  the demo stack in the background: start, stop'
 	@echo 'make bench    measure speed, memory and latency on this machine'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
@@ -76,6 +77,11 @@ help:
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) lint programs tests
 	@tests/run $(B) $(T)
+
+# Against other people's code. Needs a network, and root for Debian's packages.
+interop: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) programs tests
+	@tests/interop/run $(B) $(T)
 
 demo: all
 	@tools/scripts/demo $(B)/bin

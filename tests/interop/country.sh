@@ -1,14 +1,13 @@
 #!/bin/sh
-# interop/country [BUILD]: compares the country of numbers of every kind and country with what Google's
-# libphonenumber says (npm packages google-libphonenumber, and libphonenumber-js for the patterns that numbers are
-# made from, installed into a temporary folder). Needs node, npm and a network, so it is no part of `make check`.
-# interop/country --write: makes tests/vectors/country.tsv anew, the same with fewer numbers.
+# country.sh [BUILD]: compares the country of numbers of every kind and country with what Google's libphonenumber says
+# (npm packages google-libphonenumber, and libphonenumber-js for the patterns that numbers are made from).
+# country.sh --write: makes tests/vectors/country.tsv anew, the same with fewer numbers.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/gcc}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-(cd "$folder" && npm install --silent --no-fund --no-audit --ignore-scripts google-libphonenumber@3 libphonenumber-js@1)
+tests/interop/need npm "$folder" google-libphonenumber@3 libphonenumber-js@1
 
 cat >"$folder/make.js" <<'END'
 const assert = require('assert');

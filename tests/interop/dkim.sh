@@ -1,11 +1,12 @@
 #!/bin/sh
-# interop/dkim [BUILD]: signs a mail with both algorithms and has dkimpy and OpenDKIM verify it, against keys that come
-# from files in place of the DNS. Needs python3-dkim, python3-nacl and opendkim; BUILD is a build folder.
+# dkim.sh [BUILD]: signs a mail with both algorithms and has dkimpy and OpenDKIM verify it, against keys that come from
+# files in place of the DNS.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/gcc}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+tests/interop/need debian python3-dkim python3-nacl opendkim
 
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/rsa.pem"
 openssl genpkey -quiet -algorithm ED25519 -out "$work/ed25519.pem"

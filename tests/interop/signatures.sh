@@ -1,14 +1,12 @@
 #!/bin/sh
-# interop/signatures [BUILD]: compares our signatures with those of the implementations that others use, on random
-# requests: of AWS, of Twilio's receipts and of webhooks (npm packages @smithy/signature-v4, twilio, standardwebhooks
-# and svix, installed into a temporary folder). Needs node, npm and a network, so it is no part of `make check`.
+# signatures.sh [BUILD]: compares our signatures with those of the implementations that others use, on random requests:
+# of AWS, of Twilio's receipts and of webhooks (npm packages @smithy/signature-v4, twilio, standardwebhooks and svix).
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/gcc}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-(cd "$folder" && npm install --silent --no-fund --no-audit --ignore-scripts @smithy/signature-v4@5 \
-    @aws-crypto/sha256-js@5 twilio@6 standardwebhooks@1 svix@1)
+tests/interop/need npm "$folder" @smithy/signature-v4@5 @aws-crypto/sha256-js@5 twilio@6 standardwebhooks@1 svix@1
 make --no-print-directory "B=$build" "$build/tests/unit/sigv4" "$build/tests/unit/receipt_signatures" \
     "$build/tests/unit/webhook"
 

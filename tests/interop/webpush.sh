@@ -1,7 +1,6 @@
 #!/bin/sh
-# interop/webpush [BUILD]: reads a push that tests/unit/webpush made with the implementations that others use
-# (npm packages http_ece, web-push and jws, installed into a temporary folder). Needs node, npm and a network,
-# so it is no part of `make check`.
+# webpush.sh [BUILD]: reads a push that tests/unit/webpush made with the implementations that others use (npm packages
+# http_ece, web-push and jws).
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/gcc}
@@ -10,7 +9,7 @@ trap 'rm -rf "$folder"' EXIT
 
 make --no-print-directory "B=$build" "$build/tests/unit/webpush"
 PGOUTBOX_PRINT_WEBPUSH=$folder/push.json CK_FORK=no "$build/tests/unit/webpush"
-(cd "$folder" && npm install --silent --no-fund --no-audit --ignore-scripts http_ece@1 web-push@3 jws@4)
+tests/interop/need npm "$folder" http_ece@1 web-push@3 jws@4
 
 cat >"$folder/read.js" <<'END'
 const crypto = require('crypto'), assert = require('assert'), fs = require('fs');
