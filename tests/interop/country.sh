@@ -111,6 +111,6 @@ if [ "$build" = --write ]; then
     exit
 fi
 node "$folder/make.js" 3000 >"$folder/country.tsv"
-make --no-print-directory "B=$build" "$build/tests/unit/country"
+make -s --no-print-directory "B=$build" "$build/tests/unit/country"
 PGOUTBOX_VECTORS=$folder CK_FORK=no "$build/tests/unit/country"
 echo "no difference in $(wc -l <"$folder/country.tsv") numbers"

@@ -7,7 +7,7 @@ build=${1:-build/gcc}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 tests/interop/need npm "$folder" @smithy/signature-v4@5 @aws-crypto/sha256-js@5 twilio@6 standardwebhooks@1 svix@1
-make --no-print-directory "B=$build" "$build/tests/unit/sigv4" "$build/tests/unit/receipt_signatures" \
+make -s --no-print-directory "B=$build" "$build/tests/unit/sigv4" "$build/tests/unit/receipt_signatures" \
     "$build/tests/unit/webhook"
 
 cat >"$folder/compare.js" <<'END'

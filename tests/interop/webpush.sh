@@ -7,7 +7,7 @@ build=${1:-build/gcc}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-make --no-print-directory "B=$build" "$build/tests/unit/webpush"
+make -s --no-print-directory "B=$build" "$build/tests/unit/webpush"
 PGOUTBOX_PRINT_WEBPUSH=$folder/push.json CK_FORK=no "$build/tests/unit/webpush"
 tests/interop/need npm "$folder" http_ece@1 web-push@3 jws@4
 

@@ -7,8 +7,6 @@
 
 #include "core/mem.h"
 
-enum { FILE_MAX = 1024 * 1024 };
-
 char *vectors_text(const char *name)
 {
     const char *folder = getenv("PGOUTBOX_VECTORS");
@@ -16,10 +14,13 @@ char *vectors_text(const char *name)
     snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "tests/vectors", name);
     FILE *file = fopen(path, "r");
     ck_assert_msg(file != NULL, "cannot open %s", path);
-    char *text = mem_alloc(FILE_MAX);
-    size_t size = fread(text, 1, FILE_MAX, file);
+    ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    ck_assert_int_ge(size, 0);
+    rewind(file);
+    char *text = mem_alloc((size_t)size + 1);
+    ck_assert_uint_eq(fread(text, 1, (size_t)size, file), (size_t)size);
     fclose(file);
-    ck_assert_uint_lt(size, FILE_MAX);
     return text;
 }
 

@@ -95,9 +95,10 @@ END_TEST
 /* Numbers of every kind and country, see tests/interop/country.sh. */
 START_TEST(test_library)
 {
-    char *text = vectors_text("country.tsv"), number[32], expected[8];
-    int count = 0, wrong = 0, size = 0;
-    for (const char *line = text; sscanf(line, "%31s %7s%n", number, expected, &size) == 2; line += size) {
+    char *text = vectors_text("country.tsv"), *rest = text, number[32], expected[8];
+    int count = 0, wrong = 0;
+    for (const char *line; (line = strsep(&rest, "\n")) != NULL && *line != '\0';) {
+        ck_assert_msg(sscanf(line, "%31s %7s", number, expected) == 2, "%s", line);
         const char *country = country_of_phone(number);
         count++;
         if (strcmp(country ? country : "-", expected) == 0)
