@@ -5200,7 +5200,7 @@ CREATE TABLE outbox.migration (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE outbox.migration IS 'Files applied by outboxctl, and when last; checksum is the SHA-256 of the file';
+COMMENT ON TABLE outbox.migration IS 'Files applied by outboxctl; checksum is their SHA-256';
 
 CREATE TABLE outbox.notification_archive (
     id bigint NOT NULL,

@@ -29,8 +29,7 @@ static bool prepare(struct db_session *session, struct error *err)
         "CREATE TABLE IF NOT EXISTS outbox.migration (name text COLLATE \"C\" PRIMARY KEY, checksum text NOT "
         "NULL, "
         "applied_at timestamptz NOT NULL DEFAULT now())",
-        "COMMENT ON TABLE outbox.migration IS "
-        "'Files applied by outboxctl, and when last; checksum is the SHA-256 of the file'",
+        "COMMENT ON TABLE outbox.migration IS 'Files applied by outboxctl; checksum is their SHA-256'",
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         if (!run(session, steps[i], 0, NULL, err))
