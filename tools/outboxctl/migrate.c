@@ -26,8 +26,8 @@ static bool prepare(struct db_session *session, struct error *err)
         /* No event of a deferred trigger waits for the end, where it would be in the way of ALTER TABLE. */
         "SET CONSTRAINTS ALL IMMEDIATE",
         "CREATE SCHEMA IF NOT EXISTS outbox",
-        "CREATE TABLE IF NOT EXISTS outbox.migration (name text COLLATE \"C\" PRIMARY KEY, checksum text NOT "
-        "NULL, "
+        "CREATE TABLE IF NOT EXISTS outbox.migration ("
+        "name text COLLATE \"C\" PRIMARY KEY, checksum text NOT NULL, "
         "applied_at timestamptz NOT NULL DEFAULT now())",
         "COMMENT ON TABLE outbox.migration IS 'Files applied by outboxctl; checksum is their SHA-256'",
     };
