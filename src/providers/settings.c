@@ -108,9 +108,16 @@ void server_free(struct server *server)
     mem_free(server->ca_file);
 }
 
-void server_endpoint(const struct server *server, struct endpoint_options *options)
+void server_endpoint(const void *settings, struct endpoint_options *options)
 {
+    const struct server *server = settings;
     options->url = server->url;
     options->http2 = false;
     options->ca_file = server->ca_file;
+}
+
+void server_endpoint_http2(const void *settings, struct endpoint_options *options)
+{
+    server_endpoint(settings, options);
+    options->http2 = true;
 }

@@ -26,7 +26,8 @@ bool setting_line(struct json_object *json, const char *name, char **value, stru
 char *setting_url(struct json_object *json, const char *fallback, const char *const *schemes,
                   struct error *err);
 
-/* A vendor's HTTPS server: settings.url and settings.ca_file. */
+/* A vendor's HTTPS server: settings.url and settings.ca_file. What an adapter makes of its settings begins
+ * with it, if there is one. */
 struct server {
     char *url;
     char *ca_file; /* or NULL */
@@ -36,9 +37,10 @@ struct server {
 bool setting_server(struct json_object *json, const char *fallback, struct server *server, struct error *err);
 void server_free(struct server *server);
 
-/* HTTP/1.1; an adapter that speaks HTTP/2 says so itself. */
+/* The hook `endpoint` of an adapter whose settings begin with a server: HTTP/1.1, or HTTP/2. */
 struct endpoint_options;
-void server_endpoint(const struct server *server, struct endpoint_options *options);
+void server_endpoint(const void *settings, struct endpoint_options *options);
+void server_endpoint_http2(const void *settings, struct endpoint_options *options);
 
 /* Length of the "scheme://host[:port]" at the start of url, or 0 when it does not start so. */
 size_t url_origin(const char *url, const char *scheme);

@@ -66,12 +66,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct mailgun_settings *settings = arg;
-    server_endpoint(&settings->server, options);
-}
-
 static void write_field(struct buf *out, const char *boundary, const char *name, const char *value)
 {
     buf_printf(out, "--%s\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", boundary, name,
@@ -188,7 +182,7 @@ const struct adapter mailgun_adapter = {
     .secrets = {"api_key"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = judge,
 };

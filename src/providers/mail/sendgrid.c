@@ -50,12 +50,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct sendgrid_settings *settings = arg;
-    server_endpoint(&settings->server, options);
-}
-
 /* The last octet; a buffer that has overflowed is empty. */
 static char last_of(const struct buf *out)
 {
@@ -251,7 +245,7 @@ const struct adapter sendgrid_adapter = {
     .secrets = {"api_key"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = judge,
 };

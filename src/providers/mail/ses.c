@@ -48,12 +48,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct ses_settings *settings = arg;
-    server_endpoint(&settings->server, options);
-}
-
 static void write_member(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, "\"%s\":", name);
@@ -122,7 +116,7 @@ const struct adapter ses_adapter = {
     .secrets = {AWS_SECRETS},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = judge,
 };

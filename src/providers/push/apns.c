@@ -107,13 +107,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct apns_settings *settings = arg;
-    server_endpoint(&settings->server, options);
-    options->http2 = true;
-}
-
 /* NULL when OpenSSL fails. */
 static const char *bearer_for(const struct apns_settings *settings, int64_t now_ms)
 {
@@ -313,7 +306,7 @@ const struct adapter apns_adapter = {
     .secrets = {"key"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint_http2,
     .build = build,
     .judge = apns_judge,
 };

@@ -104,13 +104,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct fcm_settings *settings = arg;
-    server_endpoint(&settings->server, options);
-    options->http2 = true;
-}
-
 static bool data_key_forbidden(const char *name)
 {
     return strcmp(name, "from") == 0 || strcmp(name, "message_type") == 0 || strcmp(name, "outbox_id") == 0 ||
@@ -277,7 +270,7 @@ const struct adapter fcm_adapter = {
     .secrets = {"service_account"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint_http2,
     .build = build,
     .judge = fcm_judge,
     .credential_build = fcm_grant_build,

@@ -39,12 +39,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct nhn_settings *settings = arg;
-    server_endpoint(&settings->sms.server, options);
-}
-
 /* An LMS must have a title; without one in the payload it is what the phone would show first. */
 static const char *title_of(const struct kr_sms_message *sms, struct arena *arena)
 {
@@ -273,7 +267,7 @@ const struct adapter nhn_adapter = {
     .secrets = {"secret_key"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = judge,
     .inquiry_build = inquiry_build,

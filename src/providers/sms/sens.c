@@ -58,12 +58,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct sens_settings *settings = arg;
-    server_endpoint(&settings->sms.server, options);
-}
-
 /* Adds the three headers of API Gateway signature v2 for the request's method and path. */
 static void sign(const struct sens_settings *settings, int64_t now_ms, struct arena *arena,
                  struct request *request)
@@ -207,7 +201,7 @@ const struct adapter sens_adapter = {
     .secrets = {"secret_key"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = judge,
     .inquiry_build = inquiry_build,

@@ -61,12 +61,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct sns_settings *settings = arg;
-    server_endpoint(&settings->sms.server, options);
-}
-
 static void write_attribute(struct buf *form, struct arena *arena, int number, const char *name,
                             const char *type, const char *value)
 {
@@ -123,7 +117,7 @@ const struct adapter sns_adapter = {
     .secrets = {AWS_SECRETS},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = sns_judge,
 };

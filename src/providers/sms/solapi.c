@@ -39,12 +39,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct solapi_settings *settings = arg;
-    server_endpoint(&settings->sms.server, options);
-}
-
 const char *solapi_authorization(const char *api_key, const char *api_secret, const char *date,
                                  const char *salt, struct arena *arena)
 {
@@ -263,7 +257,7 @@ const struct adapter solapi_adapter = {
     .secrets = {"api_key", "api_secret"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = judge,
     .inquiry_build = inquiry_build,

@@ -85,12 +85,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct twilio_settings *settings = arg;
-    server_endpoint(&settings->sms.server, options);
-}
-
 static void write_validity(struct buf *form, const struct message *message, int64_t now_ms,
                            struct arena *arena)
 {
@@ -132,7 +126,7 @@ const struct adapter twilio_adapter = {
     .secrets = {"secret"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = twilio_judge,
     .inquiry_build = twilio_inquiry_build,

@@ -44,12 +44,6 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void endpoint(const void *arg, struct endpoint_options *options)
-{
-    const struct vonage_settings *settings = arg;
-    server_endpoint(&settings->sms.server, options);
-}
-
 /* Vonage writes E.164 without the plus. */
 static const char *without_plus(const char *number)
 {
@@ -94,7 +88,7 @@ const struct adapter vonage_adapter = {
     .secrets = {"api_secret"},
     .settings_new = settings_new,
     .settings_free = settings_free,
-    .endpoint = endpoint,
+    .endpoint = server_endpoint,
     .build = build,
     .judge = vonage_judge,
 };
