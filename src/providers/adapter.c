@@ -11,7 +11,13 @@ static enum blame blame_of(enum verdict_kind kind, const struct response *respon
 struct verdict adapter_judge(const struct adapter *adapter, const void *settings,
                              const struct message *message, const struct response *response, int64_t now_ms)
 {
-    struct verdict verdict = adapter->judge(settings, message, response, now_ms);
+    struct verdict verdict;
+    if (response->state == SEND_ANSWERED)
+        verdict = adapter->judge(settings, message, response, now_ms);
+    else if (adapter->judge_failure != NULL)
+        verdict = adapter->judge_failure(settings, message, response);
+    else
+        verdict = verdict_of_failure(response);
     if (verdict.blame == BLAME_UNSAID)
         verdict.blame = blame_of(verdict.kind, response);
     return verdict;

@@ -70,10 +70,14 @@ struct adapter {
     bool (*build)(const void *settings, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict);
 
-    /* What an answer, or its absence, means. It says whose fault that was (verdict.blame) only if
-     * adapter_judge would be wrong. */
+    /* What an answer means. It says whose fault it is (verdict.blame) only if adapter_judge would be wrong.
+     */
     struct verdict (*judge)(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms);
+
+    /* What it means that there was none. NULL: what verdict_of_failure says. */
+    struct verdict (*judge_failure)(const void *settings, const struct message *message,
+                                    const struct response *response);
 
     /* Both NULL when the provider cannot be asked whether it took a message whose answer was lost.
      * inquiry_build, false: it is too early after sent->upto_ms, ask later; or such a message can never be
@@ -92,8 +96,9 @@ struct adapter {
                                        struct credential *credential);
 };
 
-/* The adapter's judge; and where that does not say whose fault it was: the provider's, when nothing was
- * answered (but a stream that was refused is no news) or an HTTP status of 500 or more, whatever the kind. */
+/* What an answer, or its absence, means, by the adapter's judges; and where these do not say whose fault it
+ * is: the provider's, when nothing was answered (but a stream that was refused is no news) or an HTTP status
+ * of 500 or more, whatever the kind. */
 struct verdict adapter_judge(const struct adapter *adapter, const void *settings,
                              const struct message *message, const struct response *response, int64_t now_ms);
 

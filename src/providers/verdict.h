@@ -46,8 +46,7 @@ struct verdict {
     char currency[4];      /* of cost, ISO 4217 */
 };
 
-/* The verdict for a response that was not answered, the same for every adapter: UNSENT, STOPPED for a
- * refused login, else IN_DOUBT. Call it first in judge for state != SEND_ANSWERED. */
+/* The verdict for a response that was not answered: UNSENT, STOPPED for a refused login, else IN_DOUBT. */
 struct verdict verdict_of_failure(const struct response *response);
 
 /* What the kind alone says about a provider that works. */

@@ -120,7 +120,8 @@ static struct request built(struct mailer *mailer, const char *recipient, const 
 static void on_response(void *arg, const struct response *response)
 {
     struct mailer *mailer = arg;
-    mailer->verdict = mailer->adapter->judge(mailer->settings, &mailer->message, response, clock_ms());
+    mailer->verdict =
+        adapter_judge(mailer->adapter, mailer->settings, &mailer->message, response, clock_ms());
     mailer->done = true;
     loop_stop(loop);
 }

@@ -118,7 +118,7 @@ static struct request build(size_t i, void *settings, const struct message *mess
 static struct verdict post(size_t i, const struct message *message, const struct request *request)
 {
     const struct response *response = vendor_client_send(client, request);
-    return vendors[i].adapter->judge(all_settings[i], message, response, clock_ms());
+    return adapter_judge(vendors[i].adapter, all_settings[i], message, response, clock_ms());
 }
 
 static struct verdict send_message(size_t i, const struct message *message)

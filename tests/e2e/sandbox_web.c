@@ -74,7 +74,7 @@ static struct request build(const void *by, const struct message *message, int64
 
 static struct verdict judge(const struct message *message, const struct response *response)
 {
-    return webpush_adapter.judge(settings, message, response, clock_ms());
+    return adapter_judge(&webpush_adapter, settings, message, response, clock_ms());
 }
 
 static void expect_taken(const char *payload, const char *path, const char *wanted)

@@ -68,7 +68,7 @@ static struct request build(const char *key, const char *former, const char *nam
 static struct verdict judge(const struct response *response)
 {
     struct message message = message_to("ann");
-    return webhook_adapter.judge(NULL, &message, response, clock_ms());
+    return adapter_judge(&webhook_adapter, NULL, &message, response, clock_ms());
 }
 
 START_TEST(test_takes_what_the_adapter_makes)

@@ -324,7 +324,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = apns_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&apns_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_msg(verdict.renew == rows[i].renew, "%s", rows[i].body);
@@ -339,12 +339,12 @@ START_TEST(test_judge_sent)
 {
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(200, "");
-    struct verdict verdict = apns_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = adapter_judge(&apns_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, TEST_UUID);
     response = test_answer(200, "anything");
     response.headers[response.header_count++] = (struct header){"apns-id", "the-id"};
-    verdict = apns_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&apns_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "the-id");
 }

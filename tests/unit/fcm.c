@@ -272,7 +272,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&fcm_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_msg(verdict.not_before_ms == (rows[i].wait_ms > 0 ? TEST_NOW_MS + rows[i].wait_ms : 0),
@@ -286,11 +286,11 @@ START_TEST(test_judge_sent)
 {
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(200, "{\"name\":\"projects/p/messages/0:1500415314455276\"}\n");
-    struct verdict verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = adapter_judge(&fcm_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "projects/p/messages/0:1500415314455276");
     response.body_truncated = true;
-    verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&fcm_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_IN_DOUBT);
 }
 END_TEST
@@ -300,7 +300,7 @@ START_TEST(test_reason_hides_token)
     struct message message = message_of("{\"body\":\"x\"}");
     struct response response = test_answer(
         400, RPC_ERROR(400, "INVALID_ARGUMENT", "token '" DEVICE "' of\\r\\nkim@example.com is bad"));
-    struct verdict verdict = fcm_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = adapter_judge(&fcm_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_str_eq(verdict.reason, "HTTP 400 INVALID_ARGUMENT: token [hidden] of [hidden] is bad");
 }
 END_TEST

@@ -405,7 +405,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = http_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s, not %s",
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
@@ -413,12 +413,15 @@ START_TEST(test_judge)
                       "%d %s: %lld", rows[i].status, rows[i].body, (long long)verdict.not_before_ms);
     }
     struct response lost = {.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT, .body = ""};
-    ck_assert_int_eq(http_adapter.judge(settings, &message, &lost, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&http_adapter, settings, &message, &lost, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
     lost = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(http_adapter.judge(settings, &message, &lost, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(adapter_judge(&http_adapter, settings, &message, &lost, TEST_NOW_MS).kind,
+                     VERDICT_UNSENT);
     struct response cut = test_answer(200, "{\"result\":{\"code\":\"0000\"}}");
     cut.body_truncated = true;
-    ck_assert_int_eq(http_adapter.judge(settings, &message, &cut, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&http_adapter, settings, &message, &cut, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
     http_adapter.settings_free(settings);
 }
 END_TEST
@@ -443,7 +446,7 @@ START_TEST(test_judge_sent)
         char body[256];
         snprintf(body, sizeof body, "{\"result\":{\"code\":\"0000\"}%s}", rows[i].members);
         struct response response = test_answer(200, body);
-        struct verdict verdict = http_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_int_eq(verdict.kind, VERDICT_SENT);
         ck_assert_str_eq(verdict.provider_id, rows[i].id);
         ck_assert_str_eq(verdict.cost, rows[i].cost);
@@ -454,17 +457,20 @@ START_TEST(test_judge_sent)
     /* Without a word about answers, 2xx is sent. */
     settings = test_settings_of(&http_adapter, "{" HTTP_URL "}", NULL);
     struct response response = test_answer(204, "");
-    ck_assert_int_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
+    ck_assert_int_eq(adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_SENT);
     response.status = 300;
-    ck_assert_int_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_STOPPED);
+    ck_assert_int_eq(adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_STOPPED);
     http_adapter.settings_free(settings);
 
     /* The currency may come from the answer. */
     settings = test_settings_of(&http_adapter, HTTP_BAD_SENT("\"cost\":\"$.p\",\"currency\":\"$.c\""), NULL);
     response = test_answer(200, "{\"p\":1,\"c\":\"USD\"}");
-    ck_assert_str_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).currency, "USD");
+    ck_assert_str_eq(adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS).currency,
+                     "USD");
     response = test_answer(200, "{\"p\":1,\"c\":\"dollars\"}");
-    ck_assert_str_eq(http_adapter.judge(settings, &message, &response, TEST_NOW_MS).currency, "");
+    ck_assert_str_eq(adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS).currency, "");
     http_adapter.settings_free(settings);
 }
 END_TEST
@@ -530,7 +536,7 @@ START_TEST(test_example_answers)
                  rows[i].status, rows[i].body, rows[i].verdict);
         ck_assert_msg(strstr(page, cell) != NULL, "the page lacks: %s", cell);
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = http_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&http_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_str_eq(verdict_name(verdict.kind), rows[i].verdict);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
         ck_assert_int_eq(verdict.not_before_ms, rows[i].wait_ms > 0 ? TEST_NOW_MS + rows[i].wait_ms : 0);

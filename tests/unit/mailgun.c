@@ -109,7 +109,7 @@ static struct verdict judged(int status, const char *body)
 {
     struct message message = message_of("{}");
     struct response response = test_answer(status, body);
-    return mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    return adapter_judge(&mailgun_adapter, settings, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -149,10 +149,12 @@ START_TEST(test_codes)
     struct response response = test_answer(429, "{}");
     response.headers[0] = (struct header){"retry-after", "9"};
     response.header_count = 1;
-    ck_assert_int_eq(mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS).not_before_ms,
-                     TEST_NOW_MS + 9000);
+    ck_assert_int_eq(
+        adapter_judge(&mailgun_adapter, settings, &message, &response, TEST_NOW_MS).not_before_ms,
+        TEST_NOW_MS + 9000);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_TLS};
-    ck_assert_int_eq(mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(adapter_judge(&mailgun_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_UNSENT);
 }
 END_TEST
 
@@ -172,7 +174,7 @@ START_TEST(test_answers)
     struct message message = message_of("{}");
     struct response response = test_answer(200, "{\"id\":\"<1@x>\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(mailgun_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(adapter_judge(&mailgun_adapter, settings, &message, &response, TEST_NOW_MS).kind,
                      VERDICT_IN_DOUBT);
 }
 END_TEST

@@ -141,7 +141,7 @@ static struct verdict judge_text_of(int status, const char *body, const char *re
 {
     struct message message = test_message(recipient, payload);
     struct response response = test_answer(status, body);
-    return nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    return adapter_judge(&nhn_adapter, settings, &message, &response, TEST_NOW_MS);
 }
 
 static const char *judged(const char *body)
@@ -268,11 +268,14 @@ START_TEST(test_judge)
 
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     struct response response = test_answer(200, result_with("0"));
-    ck_assert_int_eq(nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_SENT);
+    ck_assert_int_eq(adapter_judge(&nhn_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_SENT);
     response.body_truncated = true;
-    ck_assert_int_eq(nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&nhn_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(nhn_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(adapter_judge(&nhn_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_UNSENT);
 }
 END_TEST
 

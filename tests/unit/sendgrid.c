@@ -168,7 +168,7 @@ static struct verdict judged(int status, const char *body, const char *header, c
         response.headers[0] = (struct header){header, value};
         response.header_count = 1;
     }
-    return sendgrid_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    return adapter_judge(&sendgrid_adapter, settings, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -204,7 +204,7 @@ START_TEST(test_codes)
         "HTTP 403 [hidden] may not");
     struct message message = message_of("{}");
     struct response response = {.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT};
-    ck_assert_int_eq(sendgrid_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind,
+    ck_assert_int_eq(adapter_judge(&sendgrid_adapter, settings, &message, &response, TEST_NOW_MS).kind,
                      VERDICT_IN_DOUBT);
 }
 END_TEST

@@ -159,7 +159,7 @@ START_TEST(test_judge)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = sens_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&sens_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d %s: %s", rows[i].status,
                       rows[i].body, verdict_name(verdict.kind));
         if (verdict.kind == VERDICT_SENT)
@@ -169,9 +169,11 @@ START_TEST(test_judge)
     }
     struct response response = test_answer(202, "{\"requestId\":\"V\",\"statusCode\":\"202\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(sens_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&sens_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(sens_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(adapter_judge(&sens_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_UNSENT);
 }
 END_TEST
 

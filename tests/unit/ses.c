@@ -159,7 +159,7 @@ static struct verdict judged(int status, const char *type, const char *body)
         response.headers[0] = (struct header){"x-amzn-errortype", type};
         response.header_count = 1;
     }
-    return ses_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    return adapter_judge(&ses_adapter, settings, &message, &response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)
@@ -247,14 +247,16 @@ START_TEST(test_answers)
     struct message message = message_of("{}");
     struct response response = test_answer(200, "{\"MessageId\":\"1\"}");
     response.body_truncated = true;
-    ck_assert_int_eq(ses_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&ses_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
     response = test_answer(429, "{}");
     response.headers[0] = (struct header){"retry-after", "7"};
     response.header_count = 1;
-    verdict = ses_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&ses_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 7000);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT};
-    ck_assert_int_eq(ses_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(adapter_judge(&ses_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_UNSENT);
 }
 END_TEST
 

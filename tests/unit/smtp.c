@@ -37,7 +37,7 @@ static struct verdict judged(enum smtp_phase phase, const char *reply)
     sscanf(reply, "%3d", &status);
     struct response response = test_answer(status, reply);
     response.phase = phase;
-    return smtp_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    return adapter_judge(&smtp_adapter, settings, &message, &response, TEST_NOW_MS);
 }
 
 /*
@@ -225,7 +225,7 @@ START_TEST(test_judge_sent)
         message_of("{\"subject\":\"s\",\"text\":\"t\",\"from\":\"Other <o@other.example>\"}");
     struct response response = test_answer(250, "250 OK");
     response.phase = SMTP_END_OF_DATA;
-    verdict = smtp_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&smtp_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_str_eq(verdict.provider_id, TEST_UUID "@other.example");
 }
 END_TEST

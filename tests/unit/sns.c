@@ -172,7 +172,7 @@ END_TEST
 static struct verdict judged(const struct response *response)
 {
     struct message message = test_message(PHONE, "{\"text\":\"x\"}");
-    return sns_adapter.judge(NULL, &message, response, TEST_NOW_MS);
+    return adapter_judge(&sns_adapter, NULL, &message, response, TEST_NOW_MS);
 }
 
 START_TEST(test_codes)

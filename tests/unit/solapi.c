@@ -147,7 +147,7 @@ static const char *judged(int status, const char *body)
     static struct verdict verdict;
     struct message message = test_message(MOBILE, TEXT);
     struct response response = test_answer(status, body);
-    verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_msg((verdict.kind == VERDICT_SENT) == (verdict.reason[0] == '\0'), "%s: %s", body,
                   verdict.reason);
     return verdict_name(verdict.kind);
@@ -245,35 +245,41 @@ START_TEST(test_judge_details)
     struct response response =
         test_answer(200, "{\"groupId\":\"G4V\",\"messageId\":\"M4V2018\",\"to\":\"01012345678\","
                          "\"statusCode\":\"2000\",\"statusMessage\":\"정상 접수\"}");
-    struct verdict verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    struct verdict verdict = adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.kind, VERDICT_SENT);
     ck_assert_str_eq(verdict.provider_id, "M4V2018");
     response.body_truncated = true;
-    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
 
     /* No route: three attempts, then for good. */
     response = test_answer(200, "{\"statusCode\":\"3058\"}");
     message.attempt = 2;
-    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_RETRY);
+    ck_assert_int_eq(adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_RETRY);
     message.attempt = 3;
-    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_REJECTED);
+    ck_assert_int_eq(adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_REJECTED);
 
     /* A sender that the payload chose is the message's fault. */
     message = test_message(MOBILE, "{\"text\":\"a\",\"from\":\"15880000\"}");
     response = test_answer(400, ERROR("1062"));
-    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_REJECTED);
+    ck_assert_int_eq(adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_REJECTED);
 
     response = test_answer(429, "");
-    verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 10000);
     response.headers[response.header_count++] = (struct header){"retry-after", "3"};
-    verdict = solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+    verdict = adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS);
     ck_assert_int_eq(verdict.not_before_ms, TEST_NOW_MS + 3000);
 
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_UNSENT);
+    ck_assert_int_eq(adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_UNSENT);
     response = (struct response){.state = SEND_IN_DOUBT, .fault = FAULT_TIMEOUT, .body = ""};
-    ck_assert_int_eq(solapi_adapter.judge(settings, &message, &response, TEST_NOW_MS).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge(&solapi_adapter, settings, &message, &response, TEST_NOW_MS).kind,
+                     VERDICT_IN_DOUBT);
 }
 END_TEST
 

@@ -175,7 +175,7 @@ END_TEST
 static struct verdict judged(const struct response *response, const char *payload)
 {
     struct message message = test_message(PHONE, payload);
-    return twilio_adapter.judge(NULL, &message, response, TEST_NOW_MS);
+    return adapter_judge(&twilio_adapter, NULL, &message, response, TEST_NOW_MS);
 }
 
 #define TO_NEXT_DAY_MS ((24 * 3600 - (22 * 3600 + 13 * 60 + 20)) * 1000)

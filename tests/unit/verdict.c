@@ -29,7 +29,7 @@ START_TEST(test_failures)
         struct response response = {
             .state = rows[i].state, .fault = rows[i].fault, .body = "", .error = "line one\r\nline two"};
         for (size_t k = 0; k < sizeof adapters / sizeof *adapters; k++) {
-            struct verdict verdict = adapters[k]->judge(NULL, &message, &response, TEST_NOW_MS);
+            struct verdict verdict = adapter_judge(adapters[k], NULL, &message, &response, TEST_NOW_MS);
             ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s row %zu: %s",
                           adapters[k]->name, i, verdict_name(verdict.kind));
             ck_assert(strstr(verdict.reason, "line one  line two") != NULL);

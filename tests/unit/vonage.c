@@ -121,7 +121,7 @@ END_TEST
 static struct verdict judged(const struct response *response, const char *payload)
 {
     struct message message = test_message(PHONE, payload);
-    return vonage_adapter.judge(NULL, &message, response, TEST_NOW_MS);
+    return adapter_judge(&vonage_adapter, NULL, &message, response, TEST_NOW_MS);
 }
 
 START_TEST(test_statuses)

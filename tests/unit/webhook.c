@@ -206,7 +206,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, "<html>not read</html>");
         if (rows[i].retry_after != NULL)
             response.headers[response.header_count++] = (struct header){"retry-after", rows[i].retry_after};
-        struct verdict verdict = webhook_adapter.judge(NULL, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&webhook_adapter, NULL, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%d: %s", rows[i].status,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.reason, rows[i].reason);
@@ -218,7 +218,7 @@ START_TEST(test_judge)
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         for (enum send_state state = SEND_UNSENT; state <= SEND_IN_DOUBT; state += SEND_IN_DOUBT) {
             struct response response = {.state = state, .fault = faults[i], .body = "", .error = "why"};
-            struct verdict verdict = webhook_adapter.judge(NULL, &message, &response, TEST_NOW_MS);
+            struct verdict verdict = adapter_judge(&webhook_adapter, NULL, &message, &response, TEST_NOW_MS);
             ck_assert_int_eq(verdict.kind, VERDICT_RETRY);
             ck_assert(strstr(verdict.reason, ": why") != NULL);
         }

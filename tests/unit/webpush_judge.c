@@ -139,7 +139,7 @@ START_TEST(test_judge)
         struct response response = test_answer(rows[i].status, rows[i].body);
         response.headers[0] = rows[i].header;
         response.header_count = rows[i].header.name != NULL ? 1 : 0;
-        struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&webpush_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %d %s: %s, %s", i,
                       rows[i].status, rows[i].body, verdict_name(verdict.kind), verdict.reason);
         int64_t wait = verdict.not_before_ms == 0 ? 0 : verdict.not_before_ms - TEST_NOW_MS;
@@ -167,7 +167,7 @@ START_TEST(test_judge_texts)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&webpush_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_str_eq(verdict.reason, rows[i].reason);
     }
     static const struct {
@@ -185,11 +185,13 @@ START_TEST(test_judge_texts)
     response.header_count = 1;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         response.headers[0] = ids[i].header;
-        ck_assert_str_eq(webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS).provider_id,
-                         ids[i].id);
+        ck_assert_str_eq(
+            adapter_judge(&webpush_adapter, settings, &message, &response, TEST_NOW_MS).provider_id,
+            ids[i].id);
     }
     response.headers[0] = (struct header){"location", arena_printf(arena, "https://m.example/m/%0160d", 0)};
-    ck_assert_str_eq(webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS).provider_id, "");
+    ck_assert_str_eq(adapter_judge(&webpush_adapter, settings, &message, &response, TEST_NOW_MS).provider_id,
+                     "");
 }
 END_TEST
 
@@ -217,7 +219,7 @@ START_TEST(test_judge_failures)
         struct message message = test_message(subscription(rows[i].endpoint), "{\"body\":\"b\"}");
         struct response response = {.state = rows[i].state, .fault = rows[i].fault, .body = ""};
         snprintf(response.error, sizeof response.error, "%s", rows[i].error);
-        struct verdict verdict = webpush_adapter.judge(settings, &message, &response, TEST_NOW_MS);
+        struct verdict verdict = adapter_judge(&webpush_adapter, settings, &message, &response, TEST_NOW_MS);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
         ck_assert_int_eq(verdict.blame, BLAME_RECIPIENT);

@@ -150,8 +150,6 @@ struct verdict http_judge(const void *arg, const struct message *message, const 
                           int64_t now_ms)
 {
     const struct http_settings *settings = arg;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
     const struct http_rule *rule = settings->rules, *end = settings->rules + settings->rule_count;
     while (rule < end && !rule_holds(rule, response->status, body))

@@ -151,17 +151,25 @@ static bool build(const void *arg, const struct message *message, const char *to
     return ok;
 }
 
-/* The specification wants every failure tried again: receivers answer 404 or 401 while they are being
- * deployed. Sending again is harmless, so doubt is a retry as well. */
-static struct verdict judge_failure(const struct response *response)
+/* The peer is the recipient's, not ours: whatever it does must neither stop nor slow down the others. The
+ * specification wants every failure tried again: receivers answer 404 or 401 while they are being deployed.
+ * Sending again is harmless, so doubt is a retry as well. */
+static struct verdict judge_failure(const void *settings, const struct message *message,
+                                    const struct response *response)
 {
+    (void)settings;
+    (void)message;
     struct verdict verdict = verdict_of_failure(response);
     verdict.kind = VERDICT_RETRY;
+    verdict.blame = BLAME_RECIPIENT;
     return verdict;
 }
 
-static struct verdict judge_answer(const struct response *response, int64_t now_ms)
+static struct verdict judge(const void *settings, const struct message *message,
+                            const struct response *response, int64_t now_ms)
 {
+    (void)settings;
+    (void)message;
     /* The first row that holds the status decides. */
     static const struct {
         int low, high;
@@ -177,23 +185,12 @@ static struct verdict judge_answer(const struct response *response, int64_t now_
     size_t row = 0;
     while (response->status < rows[row].low || response->status > rows[row].high)
         row++;
+    if (rows[row].kind == VERDICT_SENT)
+        return (struct verdict){.kind = VERDICT_SENT};
     struct verdict verdict = verdict_make(rows[row].kind, "HTTP %d%s", response->status, rows[row].text);
-    if (verdict.kind == VERDICT_SENT)
-        verdict.reason[0] = '\0';
+    verdict.blame = BLAME_RECIPIENT;
     if (verdict.kind == VERDICT_RETRY)
         judge_wait(&verdict, response, now_ms, 0);
-    return verdict;
-}
-
-/* The peer is the recipient's, not ours: whatever it does must neither stop nor slow down the others. */
-static struct verdict judge(const void *settings, const struct message *message,
-                            const struct response *response, int64_t now_ms)
-{
-    (void)settings;
-    (void)message;
-    struct verdict verdict =
-        response->state == SEND_ANSWERED ? judge_answer(response, now_ms) : judge_failure(response);
-    verdict.blame = verdict.kind == VERDICT_SENT ? BLAME_NOBODY : BLAME_RECIPIENT;
     return verdict;
 }
 
@@ -207,4 +204,5 @@ const struct adapter webhook_adapter = {
     .endpoint = endpoint,
     .build = build,
     .judge = judge,
+    .judge_failure = judge_failure,
 };

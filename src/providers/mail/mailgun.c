@@ -166,8 +166,6 @@ static struct verdict judge(const void *arg, const struct message *message, cons
                             int64_t now_ms)
 {
     (void)arg;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
     struct verdict verdict =
         response->status == 200 ? judge_ok(body) : judge_error(response, body, message->recipient, now_ms);

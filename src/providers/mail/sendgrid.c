@@ -227,8 +227,6 @@ static struct verdict judge(const void *arg, const struct message *message, cons
                             int64_t now_ms)
 {
     (void)arg;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     /* 200 is the answer of the vendor's own sandbox mode. */
     if (response->status != 202 && response->status != 200)
         return judge_error(response, message->recipient, now_ms);

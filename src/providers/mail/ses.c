@@ -100,15 +100,6 @@ static bool build(const void *arg, const struct message *message, const char *to
     return ok;
 }
 
-static struct verdict judge(const void *arg, const struct message *message, const struct response *response,
-                            int64_t now_ms)
-{
-    (void)arg;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
-    return ses_judge_answer(response, message->recipient, now_ms);
-}
-
 const struct adapter ses_adapter = {
     .name = "ses",
     .channel = "email",
@@ -118,5 +109,5 @@ const struct adapter ses_adapter = {
     .settings_free = settings_free,
     .endpoint = server_endpoint,
     .build = build,
-    .judge = judge,
+    .judge = ses_judge,
 };

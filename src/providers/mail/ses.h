@@ -6,7 +6,7 @@
 
 extern const struct adapter ses_adapter;
 
-/* What an answer means; response is answered. */
-struct verdict ses_judge_answer(const struct response *response, const char *recipient, int64_t now_ms);
+struct verdict ses_judge(const void *settings, const struct message *message, const struct response *response,
+                         int64_t now_ms);
 
 #endif

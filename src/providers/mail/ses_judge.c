@@ -106,11 +106,13 @@ static struct verdict judge_ok(struct json_object *body)
     return verdict;
 }
 
-struct verdict ses_judge_answer(const struct response *response, const char *recipient, int64_t now_ms)
+struct verdict ses_judge(const void *settings, const struct message *message, const struct response *response,
+                         int64_t now_ms)
 {
+    (void)settings;
     struct json_object *body = judge_json(response);
     struct verdict verdict =
-        response->status == 200 ? judge_ok(body) : judge_error(response, body, recipient, now_ms);
+        response->status == 200 ? judge_ok(body) : judge_error(response, body, message->recipient, now_ms);
     json_object_put(body);
     return verdict;
 }

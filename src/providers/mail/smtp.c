@@ -199,8 +199,6 @@ static void message_id(const struct smtp_settings *settings, const struct messag
 static struct verdict judge(const void *arg, const struct message *message, const struct response *response,
                             int64_t now_ms)
 {
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct verdict verdict = smtp_judge_reply(response, message->recipient, now_ms);
     /* A reply of 500 or more is about this mail as often as not. */
     verdict.blame = verdict_blame(verdict.kind);

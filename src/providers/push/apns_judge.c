@@ -83,8 +83,6 @@ struct verdict apns_judge(const void *settings, const struct message *message,
                           const struct response *response, int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     if (response->status == 200) {
         struct verdict verdict = {.kind = VERDICT_SENT};
         const char *id = response_header(response, "apns-id");

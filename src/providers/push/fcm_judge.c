@@ -156,8 +156,6 @@ struct verdict fcm_judge(const void *settings, const struct message *message, co
                          int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
     struct verdict verdict =
         response->status == 200 ? judge_ok(body) : judge_error(body, message, response, now_ms);

@@ -153,4 +153,5 @@ const struct adapter webpush_adapter = {
     .endpoint = endpoint,
     .build = build,
     .judge = webpush_judge,
+    .judge_failure = webpush_judge_failure,
 };

@@ -48,6 +48,8 @@ bool webpush_payload_write(const struct message *message, struct buf *out, struc
 
 /* ---- webpush_judge.c ---- */
 
+struct verdict webpush_judge_failure(const void *settings, const struct message *message,
+                                     const struct response *response);
 struct verdict webpush_judge(const void *settings, const struct message *message,
                              const struct response *response, int64_t now_ms);
 

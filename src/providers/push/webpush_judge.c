@@ -120,27 +120,18 @@ static struct verdict judge_error(const struct message *message, const struct re
     return verdict;
 }
 
-/* A host that is not there concerns its own subscribers only: their messages use up their attempts, and the
- * provider's other hosts go on. */
-static struct verdict judge_failure(const struct response *response, enum origin_trust trust)
+/* Push services are many, and each is its subscribers' choice: none speaks for the health of the others. One
+ * that is not there concerns its own subscribers only: their messages use up their attempts. */
+struct verdict webpush_judge_failure(const void *arg, const struct message *message,
+                                     const struct response *response)
 {
+    const struct webpush_settings *settings = arg;
     struct verdict verdict = verdict_of_failure(response);
-    bool elsewhere = response->fault == FAULT_NOT_ALLOWED || trust != ORIGIN_NAMED;
+    bool elsewhere = response->fault == FAULT_NOT_ALLOWED ||
+                     webpush_trust_in(settings, message->recipient) != ORIGIN_NAMED;
     if (verdict.kind != VERDICT_IN_DOUBT && elsewhere)
         verdict.kind = VERDICT_RETRY;
-    return verdict;
-}
-
-static struct verdict judge_answer(const struct message *message, const struct response *response,
-                                   enum origin_trust trust, int64_t now_ms)
-{
-    if (response->status == 200 || response->status == 201 || response->status == 202 ||
-        response->status == 204)
-        return judge_ok(response, now_ms);
-    struct verdict verdict = judge_error(message, response, trust == ORIGIN_STRANGER, now_ms);
-    /* A redirection is never followed; no service uses one. */
-    if (verdict.kind == VERDICT_STOPPED && (trust == ORIGIN_STRANGER || response->status < 400))
-        verdict.kind = VERDICT_REJECTED;
+    verdict.blame = BLAME_RECIPIENT;
     return verdict;
 }
 
@@ -148,11 +139,15 @@ struct verdict webpush_judge(const void *arg, const struct message *message, con
                              int64_t now_ms)
 {
     const struct webpush_settings *settings = arg;
-    enum origin_trust trust = webpush_trust_in(settings, message->recipient);
-    struct verdict verdict = response->state == SEND_ANSWERED ? judge_answer(message, response, trust, now_ms)
-                                                              : judge_failure(response, trust);
-    /* Push services are many, and each is its subscribers' choice: none speaks for the health of the others.
-     */
-    verdict.blame = verdict.kind == VERDICT_SENT ? BLAME_NOBODY : BLAME_RECIPIENT;
+    bool stranger = webpush_trust_in(settings, message->recipient) == ORIGIN_STRANGER;
+    int status = response->status;
+    struct verdict verdict = status == 200 || status == 201 || status == 202 || status == 204
+                                 ? judge_ok(response, now_ms)
+                                 : judge_error(message, response, stranger, now_ms);
+    /* A redirection is never followed; no service uses one. */
+    if (verdict.kind == VERDICT_STOPPED && (stranger || status < 400))
+        verdict.kind = VERDICT_REJECTED;
+    if (verdict.kind != VERDICT_SENT)
+        verdict.blame = BLAME_RECIPIENT;
     return verdict;
 }

@@ -159,8 +159,6 @@ static struct verdict judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
     const char *text = json_get_text(json_get(body, "header"), "resultMessage");
     struct verdict verdict = response->status == 200 ? judge_body(body, message, now_ms)

@@ -142,8 +142,6 @@ static struct verdict judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
     struct verdict verdict = response->status == 202
                                  ? judge_taken(body, message, now_ms)

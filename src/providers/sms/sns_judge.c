@@ -132,8 +132,6 @@ struct verdict sns_judge(const void *settings, const struct message *message, co
                          int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     const char *xml = response->body_truncated || response->body == NULL ? "" : response->body;
     if (response->status >= 200 && response->status < 300)
         return judge_ok(xml, response);

@@ -124,8 +124,6 @@ struct verdict twilio_judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     struct json_object *body = judge_json(response);
     struct verdict verdict;
     if (response->status >= 200 && response->status < 300)

@@ -116,8 +116,6 @@ struct verdict vonage_judge(const void *settings, const struct message *message,
                             const struct response *response, int64_t now_ms)
 {
     (void)settings;
-    if (response->state != SEND_ANSWERED)
-        return verdict_of_failure(response);
     if (response->status != 200)
         return judge_http(response, now_ms);
     struct json_object *body = judge_json(response);
