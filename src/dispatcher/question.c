@@ -30,8 +30,8 @@ static void on_answer(void *arg, const struct response *response)
     provider->in_the_air--;
     if (provider->budget)
         budget_ended(provider->budget);
-    struct verdict verdict =
-        provider->adapter->inquiry_judge(provider->settings, question->message, response, &question->sent);
+    struct verdict verdict = adapter_judge_inquiry(provider->adapter, provider->settings, question->message,
+                                                   response, &question->sent);
     question->answered(question->arg, &verdict);
     send_pump(provider);
     provider_maybe_free_retired(provider);

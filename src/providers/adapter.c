@@ -1,5 +1,7 @@
 #include "providers/adapter.h"
 
+#include "providers/judge.h"
+
 static enum blame blame_of(enum verdict_kind kind, const struct response *response)
 {
     if (response->fault == FAULT_REFUSED)
@@ -20,5 +22,21 @@ struct verdict adapter_judge(const struct adapter *adapter, const void *settings
         verdict = verdict_of_failure(response);
     if (verdict.blame == BLAME_UNSAID)
         verdict.blame = blame_of(verdict.kind, response);
+    return verdict;
+}
+
+struct verdict adapter_judge_inquiry(const struct adapter *adapter, const void *settings,
+                                     const struct message *message, const struct response *response,
+                                     const struct sent_span *sent)
+{
+    /* Whatever became of the question says nothing about the message. */
+    if (response->state != SEND_ANSWERED)
+        return verdict_make(VERDICT_IN_DOUBT, "the vendor could not be asked: %s", response->error);
+    struct json_object *body = response->status / 100 == 2 ? judge_json(response) : NULL;
+    struct verdict verdict =
+        body != NULL
+            ? adapter->inquiry_judge(settings, message, body, sent)
+            : verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: HTTP %d", response->status);
+    json_object_put(body);
     return verdict;
 }

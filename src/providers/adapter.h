@@ -81,12 +81,13 @@ struct adapter {
 
     /* Both NULL when the provider cannot be asked whether it took a message whose answer was lost.
      * inquiry_build, false: it is too early after sent->upto_ms, ask later; or such a message can never be
-     * asked for (its address is no address), and it stays false. inquiry_judge, SENT: the provider took it;
-     * UNSENT: it surely did not; IN_DOUBT: it cannot tell (yet). */
+     * asked for (its address is no address), and it stays false. inquiry_judge is given the JSON of an answer
+     * with a status of 2xx. SENT: the provider took the message; UNSENT: it surely did not; IN_DOUBT: it
+     * cannot tell (yet). */
     bool (*inquiry_build)(const void *settings, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request);
     struct verdict (*inquiry_judge)(const void *settings, const struct message *message,
-                                    const struct response *response, const struct sent_span *sent);
+                                    struct json_object *body, const struct sent_span *sent);
 
     /* Both NULL when no credential is fetched. */
     bool (*credential_build)(const void *settings, int64_t now_ms, struct arena *arena,
@@ -101,6 +102,11 @@ struct adapter {
  * of 500 or more, whatever the kind. */
 struct verdict adapter_judge(const struct adapter *adapter, const void *settings,
                              const struct message *message, const struct response *response, int64_t now_ms);
+
+/* What the answer to an inquiry means, by inquiry_judge; IN_DOUBT when there is none that can be read. */
+struct verdict adapter_judge_inquiry(const struct adapter *adapter, const void *settings,
+                                     const struct message *message, const struct response *response,
+                                     const struct sent_span *sent);
 
 /* The registry. */
 extern const struct adapter *const adapter_list[];    /* ends with NULL */

@@ -455,7 +455,7 @@ static struct verdict ask(size_t i, const struct message *message, int64_t sent_
     ck_assert_msg(adapter->inquiry_build(all_settings[i], &attempt, &sent, now_ms, arena, &request),
                   "%s cannot be asked", adapter->name);
     const struct response *response = vendor_client_send(client, &request);
-    return adapter->inquiry_judge(all_settings[i], message, response, &sent);
+    return adapter_judge_inquiry(adapter, all_settings[i], message, response, &sent);
 }
 
 /* 0005: taken, the answer is lost. 0009: lost before it was read. 0006: taken, the answer means nothing. */
@@ -562,7 +562,7 @@ START_TEST(refuses_questions_with_a_wrong_secret)
         void *settings = settings_of(&vendors[i], other_secret());
         ck_assert(adapter->inquiry_build(settings, &message, &sent, now_ms, arena, &request));
         const struct response *response = vendor_client_send(client, &request);
-        struct verdict verdict = adapter->inquiry_judge(settings, &message, response, &sent);
+        struct verdict verdict = adapter_judge_inquiry(adapter, settings, &message, response, &sent);
         expect(i, "question with a wrong secret", &verdict, VERDICT_IN_DOUBT);
         adapter->settings_free(settings);
     }

@@ -336,13 +336,15 @@ START_TEST(test_inquiry_judge)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = nhn_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
+        struct verdict verdict =
+            adapter_judge_inquiry(&nhn_adapter, settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, verdict.kind == VERDICT_SENT ? "R1" : "");
     }
     struct response lost = {.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(nhn_adapter.inquiry_judge(settings, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge_inquiry(&nhn_adapter, settings, &message, &lost, TEST_SENT).kind,
+                     VERDICT_IN_DOUBT);
 }
 END_TEST
 
@@ -374,7 +376,8 @@ START_TEST(test_inquiry_states)
     struct message message = test_message(MOBILE, "{\"text\":\"a\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(200, rows[i].body);
-        struct verdict verdict = nhn_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
+        struct verdict verdict =
+            adapter_judge_inquiry(&nhn_adapter, settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, verdict.kind == VERDICT_SENT ? "R1" : "");

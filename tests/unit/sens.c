@@ -213,12 +213,14 @@ START_TEST(test_inquiry)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = sens_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
+        struct verdict verdict =
+            adapter_judge_inquiry(&sens_adapter, settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
     }
     struct response lost = {.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = ""};
-    ck_assert_int_eq(sens_adapter.inquiry_judge(settings, &message, &lost, TEST_SENT).kind, VERDICT_IN_DOUBT);
+    ck_assert_int_eq(adapter_judge_inquiry(&sens_adapter, settings, &message, &lost, TEST_SENT).kind,
+                     VERDICT_IN_DOUBT);
 }
 END_TEST
 

@@ -351,7 +351,8 @@ START_TEST(test_inquiry_judge)
     struct message message = test_message(MOBILE, TEXT);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
+        struct verdict verdict =
+            adapter_judge_inquiry(&solapi_adapter, settings, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "%s: %s", rows[i].body,
                       verdict_name(verdict.kind));
         ck_assert_str_eq(verdict.provider_id, rows[i].id);
@@ -363,21 +364,21 @@ START_TEST(test_inquiry_judge)
         used += (size_t)snprintf(body + used, sizeof body - used, "%s\"M%d\":{}", i > 0 ? "," : "", i);
     snprintf(body + used, sizeof body - used, "}}");
     struct response response = test_answer(200, body);
-    ck_assert_int_eq(solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(adapter_judge_inquiry(&solapi_adapter, settings, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     used -= strlen("\"M19\":{}");
     snprintf(body + used, sizeof body - used, "%s}}", ITEM("M19", TEST_UUID, "1062"));
     response = test_answer(200, body);
-    ck_assert_int_eq(solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(adapter_judge_inquiry(&solapi_adapter, settings, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = test_answer(200, LIST(""));
     response.body_truncated = true;
-    ck_assert_int_eq(solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(adapter_judge_inquiry(&solapi_adapter, settings, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     /* A question that was not sent says nothing about the message. */
     response =
         (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT, .body = "", .error = "refused"};
-    struct verdict verdict = solapi_adapter.inquiry_judge(settings, &message, &response, TEST_SENT);
+    struct verdict verdict = adapter_judge_inquiry(&solapi_adapter, settings, &message, &response, TEST_SENT);
     ck_assert_int_eq(verdict.kind, VERDICT_IN_DOUBT);
     ck_assert_str_eq(verdict.reason, "the vendor could not be asked: refused");
 }

@@ -424,7 +424,7 @@ START_TEST(test_inquiry)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(rows[i].status, rows[i].body);
-        struct verdict verdict = twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT);
+        struct verdict verdict = adapter_judge_inquiry(&twilio_adapter, NULL, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
         if (verdict.kind != VERDICT_SENT)
@@ -435,10 +435,10 @@ START_TEST(test_inquiry)
     }
     struct response response = test_answer(200, LIST("", "null"));
     response.body_truncated = true;
-    ck_assert_int_eq(twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(adapter_judge_inquiry(&twilio_adapter, NULL, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
     response = (struct response){.state = SEND_UNSENT, .fault = FAULT_CONNECT};
-    ck_assert_int_eq(twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT).kind,
+    ck_assert_int_eq(adapter_judge_inquiry(&twilio_adapter, NULL, &message, &response, TEST_SENT).kind,
                      VERDICT_IN_DOUBT);
 }
 END_TEST
@@ -471,7 +471,7 @@ START_TEST(test_inquiry_statuses)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(200, rows[i].body);
-        struct verdict verdict = twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT);
+        struct verdict verdict = adapter_judge_inquiry(&twilio_adapter, NULL, &message, &response, TEST_SENT);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
         const char *state = strstr(verdict.reason, ": ");
@@ -499,7 +499,8 @@ START_TEST(test_inquiry_span)
     struct message message = test_message(PHONE, "{\"text\":\"Hi\"}");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct response response = test_answer(200, rows[i].body);
-        struct verdict verdict = twilio_adapter.inquiry_judge(NULL, &message, &response, TEST_SENT_10MIN);
+        struct verdict verdict =
+            adapter_judge_inquiry(&twilio_adapter, NULL, &message, &response, TEST_SENT_10MIN);
         ck_assert_msg(strcmp(verdict_name(verdict.kind), rows[i].verdict) == 0, "row %zu: %s", i,
                       verdict_name(verdict.kind));
     }

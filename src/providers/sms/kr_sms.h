@@ -85,8 +85,4 @@ struct verdict kr_sms_verdict(enum kr_meaning meaning, const struct message *mes
 struct verdict kr_sms_judge_status(const struct response *response, const struct message *message,
                                    const char *text, int64_t now_ms);
 
-/* The verdict of an inquiry: judge_list's on the body of the answer; IN_DOUBT when there is none. */
-struct verdict kr_sms_judge_inquiry(const struct response *response, const char *uuid,
-                                    struct verdict (*judge_list)(struct json_object *body, const char *uuid));
-
 #endif

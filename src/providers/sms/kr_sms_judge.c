@@ -95,18 +95,3 @@ struct verdict kr_sms_judge_status(const struct response *response, const struct
     }
     return verdict;
 }
-
-struct verdict kr_sms_judge_inquiry(const struct response *response, const char *uuid,
-                                    struct verdict (*judge_list)(struct json_object *body, const char *uuid))
-{
-    /* Whatever became of the question says nothing about the message. */
-    if (response->state != SEND_ANSWERED)
-        return verdict_make(VERDICT_IN_DOUBT, "the vendor could not be asked: %s", response->error);
-    struct json_object *body = response->status / 100 == 2 ? judge_json(response) : NULL;
-    struct verdict verdict =
-        body != NULL
-            ? judge_list(body, uuid)
-            : verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: HTTP %d", response->status);
-    json_object_put(body);
-    return verdict;
-}

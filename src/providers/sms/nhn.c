@@ -221,8 +221,11 @@ static const struct state *find_state(struct json_object *item)
 
 /* Each attempt has an entry of its own. One that failed may be an earlier one: it does not tell what became
  * of the last. */
-static struct verdict judge_list(struct json_object *answer, const char *uuid)
+static struct verdict inquiry_judge(const void *settings, const struct message *message,
+                                    struct json_object *answer, const struct sent_span *sent)
 {
+    (void)settings;
+    (void)sent;
     struct json_object *body = json_get(answer, "body"), *list = json_get(body, "data");
     if (!json_get_bool(json_get(answer, "header"), "isSuccessful", false) ||
         !json_object_is_type(list, json_type_array))
@@ -232,7 +235,7 @@ static struct verdict judge_list(struct json_object *answer, const char *uuid)
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         const char *key = json_get_text(item, "recipientGroupingKey");
-        if (key == NULL || strcmp(key, uuid) != 0)
+        if (key == NULL || strcmp(key, message->uuid) != 0)
             continue;
         const struct state *state = find_state(item);
         if (state != NULL && state->taken) {
@@ -248,14 +251,6 @@ static struct verdict judge_list(struct json_object *answer, const char *uuid)
     return count == 0 && json_get_int(body, "totalCount", -1) == 0
                ? verdict_make(VERDICT_UNSENT, "the vendor's list does not have it")
                : verdict_make(VERDICT_IN_DOUBT, "the vendor's list has other messages only");
-}
-
-static struct verdict inquiry_judge(const void *settings, const struct message *message,
-                                    const struct response *response, const struct sent_span *sent)
-{
-    (void)settings;
-    (void)sent;
-    return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
 const struct adapter nhn_adapter = {

@@ -173,23 +173,18 @@ static bool inquiry_build(const void *arg, const struct message *message, const 
 }
 
 /* Only an empty list is an answer: a listed message may be another one to the same number. */
-static struct verdict judge_list(struct json_object *body, const char *uuid)
+static struct verdict inquiry_judge(const void *settings, const struct message *message,
+                                    struct json_object *body, const struct sent_span *sent)
 {
-    (void)uuid;
+    (void)settings;
+    (void)message;
+    (void)sent;
     struct json_object *list = json_get(body, "messages");
     if (!json_object_is_type(list, json_type_array))
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: no messages");
     if (json_object_array_length(list) > 0)
         return verdict_make(VERDICT_IN_DOUBT, "the vendor took a message to this number at that time");
     return verdict_make(VERDICT_UNSENT, "the vendor took nothing to this number at that time");
-}
-
-static struct verdict inquiry_judge(const void *settings, const struct message *message,
-                                    const struct response *response, const struct sent_span *sent)
-{
-    (void)settings;
-    (void)sent;
-    return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
 const struct adapter sens_adapter = {

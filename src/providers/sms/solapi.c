@@ -209,8 +209,11 @@ static bool is_ours(struct json_object *item, const char *uuid)
 /* The list is an object by message id. Each attempt has an entry of its own; one that was taken is enough.
  * Codes of 1xxx mean that the vendor did not accept what it lists; what failed later may be an earlier
  * attempt. */
-static struct verdict judge_list(struct json_object *body, const char *uuid)
+static struct verdict inquiry_judge(const void *settings, const struct message *message,
+                                    struct json_object *body, const struct sent_span *sent)
 {
+    (void)settings;
+    (void)sent;
     struct json_object *list = json_get(body, "messageList");
     if (!json_object_is_type(list, json_type_object))
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: no messageList");
@@ -219,7 +222,7 @@ static struct verdict judge_list(struct json_object *body, const char *uuid)
     struct json_object_iter item;
     json_object_object_foreachC(list, item)
     {
-        if (!is_ours(item.val, uuid))
+        if (!is_ours(item.val, message->uuid))
             continue;
         kr_sms_code(item.val, "statusCode", code, sizeof code);
         if (find_status(code) == KR_TAKEN) {
@@ -238,14 +241,6 @@ static struct verdict judge_list(struct json_object *body, const char *uuid)
         return verdict_make(VERDICT_IN_DOUBT, "the vendor's list is longer than one page");
     return refusal[0] != '\0' ? verdict_make(VERDICT_UNSENT, "the vendor lists it as refused: %s", refusal)
                               : verdict_make(VERDICT_UNSENT, "the vendor's list does not have it");
-}
-
-static struct verdict inquiry_judge(const void *settings, const struct message *message,
-                                    const struct response *response, const struct sent_span *sent)
-{
-    (void)settings;
-    (void)sent;
-    return kr_sms_judge_inquiry(response, message->uuid, judge_list);
 }
 
 const struct adapter solapi_adapter = {

@@ -23,7 +23,7 @@ struct verdict twilio_judge(const void *settings, const struct message *message,
 bool twilio_inquiry_build(const void *settings, const struct message *message, const struct sent_span *sent,
                           int64_t now_ms, struct arena *arena, struct request *request);
 struct verdict twilio_inquiry_judge(const void *settings, const struct message *message,
-                                    const struct response *response, const struct sent_span *sent);
+                                    struct json_object *body, const struct sent_span *sent);
 
 /* The verdict for a message that Twilio holds. */
 struct verdict twilio_taken(struct json_object *body);

@@ -4,7 +4,6 @@
 
 #include "formats/form.h"
 #include "formats/phone.h"
-#include "providers/judge.h"
 #include "providers/sms/twilio.h"
 
 /* Twilio dates a message by its own clock, when it takes it: when it was sent, or later by the time a request
@@ -101,8 +100,11 @@ static struct findings look_through(struct json_object *messages, const char *te
     return found;
 }
 
-static struct verdict judge_list(struct json_object *body, const char *text, const struct sent_span *sent)
+struct verdict twilio_inquiry_judge(const void *settings, const struct message *message,
+                                    struct json_object *body, const struct sent_span *sent)
 {
+    (void)settings;
+    const char *text = json_get_text(message->payload, "text");
     struct json_object *messages = json_get(body, "messages");
     if (text == NULL || !json_object_is_type(messages, json_type_array))
         return verdict_make(VERDICT_IN_DOUBT, "the list of messages is not Twilio's");
@@ -119,17 +121,4 @@ static struct verdict judge_list(struct json_object *body, const char *text, con
     if (json_get(body, "next_page_uri") != NULL && !found.reaches_back)
         return verdict_make(VERDICT_IN_DOUBT, "the list of messages does not reach back that far");
     return verdict_make(VERDICT_UNSENT, "not in the list of messages");
-}
-
-struct verdict twilio_inquiry_judge(const void *settings, const struct message *message,
-                                    const struct response *response, const struct sent_span *sent)
-{
-    (void)settings;
-    if (response->state != SEND_ANSWERED || response->status != 200)
-        return verdict_make(VERDICT_IN_DOUBT, "the list of messages was not answered (HTTP %d)",
-                            response->status);
-    struct json_object *body = judge_json(response);
-    struct verdict verdict = judge_list(body, json_get_text(message->payload, "text"), sent);
-    json_object_put(body);
-    return verdict;
 }
