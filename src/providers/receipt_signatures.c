@@ -82,8 +82,8 @@ static const char *query_value(const char *url, const char *name)
     return NULL;
 }
 
-bool twilio_signature_valid(const char *auth_token, const char *url, const struct receipt_field *fields,
-                            size_t count, const void *body, size_t body_size, const char *signature)
+bool receipt_signature_twilio_ok(const char *auth_token, const char *url, const struct receipt_field *fields,
+                                 size_t count, const void *body, size_t body_size, const char *signature)
 {
     const char *hash = query_value(url, "bodySHA256");
     if (hash != NULL && !body_hash_matches(hash, body, body_size))
@@ -158,8 +158,8 @@ static bool is_fresh(const char *timestamp, int64_t now_ms)
     return age_ms >= -STALE_MS && age_ms <= STALE_MS;
 }
 
-bool vonage_signature_valid(const char *method, const char *secret, const struct receipt_field *fields,
-                            size_t count, int64_t now_ms)
+bool receipt_signature_vonage_ok(const char *method, const char *secret, const struct receipt_field *fields,
+                                 size_t count, int64_t now_ms)
 {
     const char *sig = field_value(fields, count, "sig");
     if (sig == NULL || secret[0] == '\0' || !is_fresh(field_value(fields, count, "timestamp"), now_ms))

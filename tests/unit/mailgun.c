@@ -186,17 +186,17 @@ START_TEST(test_webhook_signature)
     const char *timestamp = test_text(vectors, "mailgun/timestamp");
     const char *token = test_text(vectors, "mailgun/token");
     const char *signature = test_text(vectors, "mailgun/signature_hex");
-    ck_assert(mailgun_signature_ok(key, timestamp, token, signature));
-    ck_assert(!mailgun_signature_ok("key-x", timestamp, token, signature));
-    ck_assert(!mailgun_signature_ok(key, "1529006855", token, signature));
-    ck_assert(!mailgun_signature_ok(key, timestamp, "", signature));
-    ck_assert(!mailgun_signature_ok(key, timestamp, token, ""));
-    ck_assert(!mailgun_signature_ok(key, timestamp, token, signature + 1));
-    ck_assert(!mailgun_signature_ok(key, "", "", signature));
+    ck_assert(mail_signature_mailgun_ok(key, timestamp, token, signature));
+    ck_assert(!mail_signature_mailgun_ok("key-x", timestamp, token, signature));
+    ck_assert(!mail_signature_mailgun_ok(key, "1529006855", token, signature));
+    ck_assert(!mail_signature_mailgun_ok(key, timestamp, "", signature));
+    ck_assert(!mail_signature_mailgun_ok(key, timestamp, token, ""));
+    ck_assert(!mail_signature_mailgun_ok(key, timestamp, token, signature + 1));
+    ck_assert(!mail_signature_mailgun_ok(key, "", "", signature));
     char longer[2000];
     memset(longer, 'a', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
-    ck_assert(!mailgun_signature_ok(key, timestamp, longer, signature));
+    ck_assert(!mail_signature_mailgun_ok(key, timestamp, longer, signature));
     json_object_put(vectors);
 }
 END_TEST

@@ -46,22 +46,23 @@ START_TEST(test_twilio_vectors)
         const char *url = test_text(entry, "url"), *signature = test_text(entry, "signature");
         const char *body = json_get_text(entry, "body") != NULL ? json_get_text(entry, "body") : "";
         size_t size = strlen(body);
-        ck_assert_msg(twilio_signature_valid(token, url, fields, count, body, size, signature), "case %zu",
-                      i);
-        ck_assert(!twilio_signature_valid("12346", url, fields, count, body, size, signature));
-        ck_assert(!twilio_signature_valid(token, "https://h.example/", fields, count, body, size, signature));
-        ck_assert(!twilio_signature_valid(token, url, fields, count, body, size, ""));
+        ck_assert_msg(receipt_signature_twilio_ok(token, url, fields, count, body, size, signature),
+                      "case %zu", i);
+        ck_assert(!receipt_signature_twilio_ok("12346", url, fields, count, body, size, signature));
+        ck_assert(
+            !receipt_signature_twilio_ok(token, "https://h.example/", fields, count, body, size, signature));
+        ck_assert(!receipt_signature_twilio_ok(token, url, fields, count, body, size, ""));
         char longer[64];
         snprintf(longer, sizeof longer, "%sx", signature);
-        ck_assert(!twilio_signature_valid(token, url, fields, count, body, size, longer));
-        ck_assert(
-            !twilio_signature_valid(token, url, fields, count, body, size, "0/KCTR6DLpKmkAf8muzZqo1nDgR="));
+        ck_assert(!receipt_signature_twilio_ok(token, url, fields, count, body, size, longer));
+        ck_assert(!receipt_signature_twilio_ok(token, url, fields, count, body, size,
+                                               "0/KCTR6DLpKmkAf8muzZqo1nDgR="));
         if (count > 0) {
-            ck_assert(!twilio_signature_valid(token, url, fields, count - 1, body, size, signature));
+            ck_assert(!receipt_signature_twilio_ok(token, url, fields, count - 1, body, size, signature));
             fields[0].value = "x";
-            ck_assert(!twilio_signature_valid(token, url, fields, count, body, size, signature));
+            ck_assert(!receipt_signature_twilio_ok(token, url, fields, count, body, size, signature));
         } else {
-            ck_assert(!twilio_signature_valid(token, url, fields, 0, "{\"a\":2}", 7, signature));
+            ck_assert(!receipt_signature_twilio_ok(token, url, fields, 0, "{\"a\":2}", 7, signature));
         }
     }
 }
@@ -85,8 +86,8 @@ START_TEST(test_twilio_ports)
     struct receipt_field fields[FIELDS];
     size_t count = read_fields(test_at(vectors, "twilio/cases/0/params"), fields);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ck_assert_msg(twilio_signature_valid("12345", rows[i].url, fields, count, "", 0,
-                                             "0/KCTR6DLpKmkAf8muzZqo1nDgQ=") == rows[i].valid,
+        ck_assert_msg(receipt_signature_twilio_ok("12345", rows[i].url, fields, count, "", 0,
+                                                  "0/KCTR6DLpKmkAf8muzZqo1nDgQ=") == rows[i].valid,
                       "%s", rows[i].url);
 }
 END_TEST
@@ -100,11 +101,11 @@ START_TEST(test_twilio_order)
     fields[0] = fields[count - 1];
     fields[count - 1] = first;
     fields[count] = fields[2];
-    ck_assert(twilio_signature_valid("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", fields,
-                                     count + 1, "", 0, "0/KCTR6DLpKmkAf8muzZqo1nDgQ="));
+    ck_assert(receipt_signature_twilio_ok("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", fields,
+                                          count + 1, "", 0, "0/KCTR6DLpKmkAf8muzZqo1nDgQ="));
     fields[count].value = "other";
-    ck_assert(!twilio_signature_valid("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", fields,
-                                      count + 1, "", 0, "0/KCTR6DLpKmkAf8muzZqo1nDgQ="));
+    ck_assert(!receipt_signature_twilio_ok("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", fields,
+                                           count + 1, "", 0, "0/KCTR6DLpKmkAf8muzZqo1nDgQ="));
 }
 END_TEST
 
@@ -118,8 +119,8 @@ static const char *twilio_accepts(struct json_object *entry, struct arena *arena
         fields[i] = (struct receipt_field){test_text(pair, "0"), test_text(pair, "1")};
     }
     const char *body = test_text(entry, "body");
-    bool valid = twilio_signature_valid(test_text(entry, "token"), test_text(entry, "url"), fields, count,
-                                        body, strlen(body), test_text(entry, "signature"));
+    bool valid = receipt_signature_twilio_ok(test_text(entry, "token"), test_text(entry, "url"), fields,
+                                             count, body, strlen(body), test_text(entry, "signature"));
     return valid ? "true" : "false";
 }
 
@@ -147,23 +148,23 @@ START_TEST(test_vonage_vectors)
         char upper[256] = "";
         for (size_t n = 0; sig[n] != '\0'; n++)
             upper[n] = (char)toupper((unsigned char)sig[n]);
-        ck_assert(!vonage_signature_valid(method, "secret", fields, count, now_ms));
+        ck_assert(!receipt_signature_vonage_ok(method, "secret", fields, count, now_ms));
         fields[count++] = (struct receipt_field){"sig", sig};
-        ck_assert_msg(vonage_signature_valid(method, "secret", fields, count, now_ms), "%s", method);
-        ck_assert(!vonage_signature_valid(method, "Secret", fields, count, now_ms));
-        ck_assert(!vonage_signature_valid(method, "", fields, count, now_ms));
-        ck_assert(!vonage_signature_valid("sha384", "secret", fields, count, now_ms));
-        ck_assert(vonage_signature_valid(method, "secret", fields, count, now_ms + 300000));
-        ck_assert(!vonage_signature_valid(method, "secret", fields, count, now_ms + 300001));
-        ck_assert(vonage_signature_valid(method, "secret", fields, count, now_ms - 300000));
-        ck_assert(!vonage_signature_valid(method, "secret", fields, count, now_ms - 300001));
+        ck_assert_msg(receipt_signature_vonage_ok(method, "secret", fields, count, now_ms), "%s", method);
+        ck_assert(!receipt_signature_vonage_ok(method, "Secret", fields, count, now_ms));
+        ck_assert(!receipt_signature_vonage_ok(method, "", fields, count, now_ms));
+        ck_assert(!receipt_signature_vonage_ok("sha384", "secret", fields, count, now_ms));
+        ck_assert(receipt_signature_vonage_ok(method, "secret", fields, count, now_ms + 300000));
+        ck_assert(!receipt_signature_vonage_ok(method, "secret", fields, count, now_ms + 300001));
+        ck_assert(receipt_signature_vonage_ok(method, "secret", fields, count, now_ms - 300000));
+        ck_assert(!receipt_signature_vonage_ok(method, "secret", fields, count, now_ms - 300001));
         fields[count - 1].value = upper;
-        ck_assert(vonage_signature_valid(method, "secret", fields, count, now_ms));
+        ck_assert(receipt_signature_vonage_ok(method, "secret", fields, count, now_ms));
         fields[count - 1].value = "";
-        ck_assert(!vonage_signature_valid(method, "secret", fields, count, now_ms));
+        ck_assert(!receipt_signature_vonage_ok(method, "secret", fields, count, now_ms));
         fields[count - 1].value = sig;
         fields[0].value = "2";
-        ck_assert(!vonage_signature_valid(method, "secret", fields, count, now_ms));
+        ck_assert(!receipt_signature_vonage_ok(method, "secret", fields, count, now_ms));
     }
 }
 END_TEST
@@ -177,7 +178,7 @@ START_TEST(test_vonage_separators)
         {"sig", "4e30ee80a215bf30a7d0334015846fec"},
         {"a", "1&2=3"},
     };
-    ck_assert(vonage_signature_valid("md5hash", "secret", fields, 4, INT64_C(1461605396000)));
+    ck_assert(receipt_signature_vonage_ok("md5hash", "secret", fields, 4, INT64_C(1461605396000)));
 }
 END_TEST
 
@@ -190,10 +191,10 @@ START_TEST(test_vonage_timestamp)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ck_assert_str_eq(fields[2].name, "timestamp");
         fields[2].value = rows[i];
-        ck_assert(!vonage_signature_valid("md5hash", "secret", fields, count, INT64_C(1461605396000)));
+        ck_assert(!receipt_signature_vonage_ok("md5hash", "secret", fields, count, INT64_C(1461605396000)));
     }
     fields[2].name = "time";
-    ck_assert(!vonage_signature_valid("md5hash", "secret", fields, count, INT64_C(1461605396000)));
+    ck_assert(!receipt_signature_vonage_ok("md5hash", "secret", fields, count, INT64_C(1461605396000)));
 }
 END_TEST
 

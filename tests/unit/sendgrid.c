@@ -238,18 +238,18 @@ START_TEST(test_event_signature)
     const char *body = test_text(vectors, "sendgrid/body");
     const char *signature = test_text(vectors, "sendgrid/signature_b64_der");
     size_t size = strlen(body);
-    ck_assert(sendgrid_signature_ok(key, timestamp, body, size, signature));
-    ck_assert(!sendgrid_signature_ok(key, timestamp, body, size - 2, signature));
-    ck_assert(!sendgrid_signature_ok(key, "1600112503", body, size, signature));
-    ck_assert(!sendgrid_signature_ok(key, timestamp, body, size, ""));
-    ck_assert(!sendgrid_signature_ok(key, timestamp, body, size, "!!"));
-    ck_assert(!sendgrid_signature_ok(key, timestamp, body, size, "AAAA"));
-    ck_assert(!sendgrid_signature_ok("", timestamp, body, size, signature));
-    ck_assert(!sendgrid_signature_ok("AAAA", timestamp, body, size, signature));
+    ck_assert(mail_signature_sendgrid_ok(key, timestamp, body, size, signature));
+    ck_assert(!mail_signature_sendgrid_ok(key, timestamp, body, size - 2, signature));
+    ck_assert(!mail_signature_sendgrid_ok(key, "1600112503", body, size, signature));
+    ck_assert(!mail_signature_sendgrid_ok(key, timestamp, body, size, ""));
+    ck_assert(!mail_signature_sendgrid_ok(key, timestamp, body, size, "!!"));
+    ck_assert(!mail_signature_sendgrid_ok(key, timestamp, body, size, "AAAA"));
+    ck_assert(!mail_signature_sendgrid_ok("", timestamp, body, size, signature));
+    ck_assert(!mail_signature_sendgrid_ok("AAAA", timestamp, body, size, signature));
     char longer[2000];
     memset(longer, 'A', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
-    ck_assert(!sendgrid_signature_ok(key, timestamp, body, size, longer));
+    ck_assert(!mail_signature_sendgrid_ok(key, timestamp, body, size, longer));
     json_object_put(vectors);
 }
 END_TEST

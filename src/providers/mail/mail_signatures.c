@@ -10,8 +10,8 @@
 /* A public key and a signature have about a hundred octets each. */
 enum { DECODED_MAX = 512, TOKEN_MAX = 512 };
 
-bool sendgrid_signature_ok(const char *public_key, const char *timestamp, const char *body, size_t size,
-                           const char *signature)
+bool mail_signature_sendgrid_ok(const char *public_key, const char *timestamp, const char *body, size_t size,
+                                const char *signature)
 {
     struct buf key, signed_text, decoded;
     buf_init(&key, DECODED_MAX);
@@ -28,8 +28,8 @@ bool sendgrid_signature_ok(const char *public_key, const char *timestamp, const 
     return ok;
 }
 
-bool mailgun_signature_ok(const char *signing_key, const char *timestamp, const char *token,
-                          const char *signature)
+bool mail_signature_mailgun_ok(const char *signing_key, const char *timestamp, const char *token,
+                               const char *signature)
 {
     struct buf signed_text;
     unsigned char digest[SHA256_SIZE];

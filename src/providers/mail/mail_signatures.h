@@ -8,11 +8,11 @@
 
 /* SendGrid's event webhook: ECDSA P-256 with SHA-256 over timestamp and raw body. public_key: base64 of the
  * SubjectPublicKeyInfo; timestamp and signature: the two headers. */
-bool sendgrid_signature_ok(const char *public_key, const char *timestamp, const char *body, size_t size,
-                           const char *signature);
+bool mail_signature_sendgrid_ok(const char *public_key, const char *timestamp, const char *body, size_t size,
+                                const char *signature);
 
 /* Mailgun's webhooks: hexadecimal HMAC-SHA-256 over timestamp and token. */
-bool mailgun_signature_ok(const char *signing_key, const char *timestamp, const char *token,
-                          const char *signature);
+bool mail_signature_mailgun_ok(const char *signing_key, const char *timestamp, const char *token,
+                               const char *signature);
 
 #endif
