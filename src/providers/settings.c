@@ -64,7 +64,7 @@ bool setting_line(struct json_object *json, const char *name, char **value, stru
     return true;
 }
 
-size_t url_origin(const char *url, const char *scheme)
+size_t setting_url_origin(const char *url, const char *scheme)
 {
     size_t start = strlen(scheme);
     if (strncmp(url, scheme, start) != 0 || strncmp(url + start, "://", 3) != 0)
@@ -83,7 +83,7 @@ char *setting_url(struct json_object *json, const char *fallback, const char *co
     if (url == NULL)
         return NULL;
     for (size_t i = 0; schemes[i] != NULL; i++) {
-        size_t origin = url_origin(url, schemes[i]);
+        size_t origin = setting_url_origin(url, schemes[i]);
         if (origin > 0 && (url[origin] == '\0' || strcmp(url + origin, "/") == 0)) {
             url[origin] = '\0';
             return url;

@@ -43,6 +43,6 @@ void server_endpoint(const void *settings, struct endpoint_options *options);
 void server_endpoint_http2(const void *settings, struct endpoint_options *options);
 
 /* Length of the "scheme://host[:port]" at the start of url, or 0 when it does not start so. */
-size_t url_origin(const char *url, const char *scheme);
+size_t setting_url_origin(const char *url, const char *scheme);
 
 #endif

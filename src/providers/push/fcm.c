@@ -46,7 +46,7 @@ static bool set_path(struct fcm_settings *settings, const char *project, struct 
 
 static bool set_token_uri(struct fcm_settings *settings, const char *uri, struct error *err)
 {
-    size_t origin = uri == NULL ? 0 : url_origin(uri, "https");
+    size_t origin = uri == NULL ? 0 : setting_url_origin(uri, "https");
     if (origin == 0 || uri[origin] != '/' || strpbrk(uri, " \t\r\n#") != NULL)
         return service_error(err, "token_uri", "must be https://host/path");
     settings->token_uri = mem_strdup(uri);

@@ -43,7 +43,7 @@ bool sms_callback_read(struct json_object *json, const char *name, char **value,
 {
     if (!setting_line(json, name, value, err))
         return false;
-    if (*value == NULL || url_origin(*value, "https") > 0 || url_origin(*value, "http") > 0)
+    if (*value == NULL || setting_url_origin(*value, "https") > 0 || setting_url_origin(*value, "http") > 0)
         return true;
     return error_set(err, "settings.%s: must be an http or https URL", name);
 }
