@@ -100,11 +100,6 @@ void vapid_free(struct vapid *vapid)
     mem_free(vapid);
 }
 
-const char *vapid_public(const struct vapid *vapid)
-{
-    return vapid->public;
-}
-
 static char *authorization_new(const struct vapid *vapid, const char *origin, int64_t expires_s)
 {
     struct buf claims, out;

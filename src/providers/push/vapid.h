@@ -17,9 +17,6 @@ struct vapid;
 struct vapid *vapid_new(const char *pem, const char *subject, struct error *err);
 void vapid_free(struct vapid *vapid); /* NULL is allowed */
 
-/* The public key as browsers want it (applicationServerKey). */
-const char *vapid_public(const struct vapid *vapid);
-
 /* The value of the header Authorization for a push service; lives until the next call. NULL when OpenSSL
  * fails. origin: "https://host[:port]" in lower case, the port only if it is not 443. */
 const char *vapid_authorization(struct vapid *vapid, const char *origin, int64_t now_ms);
