@@ -8,12 +8,8 @@ function begins_with(name, word) { return name == word || index(name, word "_") 
 
 function fault(text) { faults++; print text | "sort >&2" }
 
-# Does lint.exceptions list it? A folder that is listed as "later" is excused from everything.
-function excused(exception, file,    name) {
+function excused(exception) {
     needed[exception] = 1
-    for (name in later)
-        if (index(file, name "/") == 1)
-            return 1
     return exception in exceptions
 }
 
@@ -22,8 +18,7 @@ $1 == "layer" {
     for (i = 2; i <= NF; i++)
         may_know[$2, $i] = 1
 }
-$1 == "except" && $2 == "later" { later[$3] = 1 }
-$1 == "except" && $2 != "later" { sub(/^except /, ""); exceptions[$0] = 1 }
+$1 == "except" { sub(/^except /, ""); exceptions[$0] = 1 }
 $1 == "type" { types[folder($2)] = types[folder($2)] " " $3 }
 $1 == "include" && !is_test($2) { sub(/\/$/, "", $3); knows($2, layer_of[$3], "it includes " $3 "/") }
 $1 == "symbol" && $4 == "U" { uses++; user[uses] = $2; used[uses] = $3 }
@@ -33,7 +28,7 @@ function knows(file, to, how) {
     if (to == "" || to ~ /^gen\// || (layer(file), to) in may_know || (file, to) in told)
         return
     told[file, to] = 1
-    if (!excused("layer " file " " to, file))
+    if (!excused("layer " file " " to))
         fault("layer: " file " must not know " to ": " how)
 }
 
@@ -45,7 +40,7 @@ function defines(file, name) {
         number[file] = ++files
         file_of[files] = file
     }
-    if (name in home && !excused("clash " name, file) && !excused("clash " name, home[name]))
+    if (name in home && !excused("clash " name))
         fault("clash: " name " is in " home[name] " and in " file)
     home[name] = file
     home_in[layer(file), name] = file
@@ -62,7 +57,7 @@ function check_name(file, name,    words, count, prefix, i) {
     for (i = 1; i <= count; i++)
         if (begins_with(name, words[i]))
             return
-    if (!excused("name " name, file))
+    if (!excused("name " name))
         fault("name: " name " of " file " begins with the name of neither file nor folder nor of a type there")
 }
 function singular(word) { sub(/s$/, "", word); return word }
@@ -70,9 +65,9 @@ function singular(word) { sub(/s$/, "", word); return word }
 function check_use(file, name) {
     if (name in used_by_file)
         return
-    if (!(name in used_by_test) && !excused("unused " name, file))
+    if (!(name in used_by_test) && !excused("unused " name))
         fault("unused: only " file " itself may use " name ": make it static, or delete it")
-    else if (file !~ /^tests\// && !excused("unused " name, file))
+    else if (file !~ /^tests\// && !excused("unused " name))
         fault("unused: only tests use " name " of " file)
 }
 
@@ -113,7 +108,7 @@ function check_circle(members, count,    names, i, k) {
         names = names " " members[i]
     in_circles += count
     summary = summary (summary == "" ? ": " : ", ") count " in " layer(members[1])
-    if (excused("circle" names, members[1]))
+    if (excused("circle" names))
         return
     fault("circle: " count " files:" names)
     for (i = 1; i <= count; i++)
