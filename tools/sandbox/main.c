@@ -1,4 +1,6 @@
-/* outbox-sandbox: a local stand-in for push, mail and SMS providers. Ties the parts together. */
+/* outbox-sandbox: a local stand-in for push, mail and SMS providers. wire/ carries the octets, vendors/
+ * accepts and answers as each vendor does, store/ keeps what arrived, view/ shows it; here they are tied
+ * together. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
