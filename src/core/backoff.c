@@ -1,8 +1,5 @@
 #include "core/backoff.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 static int64_t backoff_bound(const struct backoff *policy, int attempt)
 {
     int64_t bound = policy->base_ms;
@@ -23,13 +20,4 @@ int64_t backoff_delay(const struct backoff *policy, int attempt, uint32_t random
     uint64_t range = (uint64_t)(bound - floor) + 1;
     uint64_t share = (range >> 32) * random + ((range & UINT32_MAX) * random >> 32);
     return floor + (int64_t)share;
-}
-
-uint32_t backoff_random(void)
-{
-    uint32_t value = 0;
-    /* Fails only on kernels without the call; retries in step are worse than no start at all. */
-    if (getentropy(&value, sizeof value) < 0)
-        abort();
-    return value;
 }
