@@ -29,7 +29,7 @@ sources     = $(sort $(foreach folder,$(1),$(wildcard $(folder)/*.c $(folder)/*/
 LIB_SOURCES = $(filter-out %/main.c,$(call sources,$(wildcard src/*)))
 SQL_FILES   = $(wildcard src/*/sql/*.sql tools/*/sql/*.sql)
 SQL_PARTS   = $(wildcard src/*/sql/parts/*.sql)
-TESTS       = $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/sql/*.c tests/e2e/*.c))
+TESTS       = $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/heart/*.c tests/sql/*.c tests/e2e/*.c))
 
 outbox-dispatcher_SOURCES = src/dispatcher/main.c
 outbox-scheduler_SOURCES  = src/scheduler/main.c
@@ -42,6 +42,7 @@ outbox-sandbox_LIBS = $(shell pkg-config --libs opendkim)
 
 LIB           = $(B)/libpgoutbox.a
 SUPPORT       = $(B)/libsupport.a
+FAKES         = $(patsubst %.c,$(B)/%.o,$(wildcard tests/fakes/*.c))
 LIB_OBJECTS   = $(LIB_SOURCES:%.c=$(B)/%.o) $(B)/gen/statements.o
 objects       = $($(1)_SOURCES:%.c=$(B)/%.o)
 PROGRAM_PATHS = $(PROGRAMS:%=$(B)/bin/%)
@@ -142,6 +143,11 @@ $(SUPPORT): $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
 $(B)/bin/%: $$(call objects,%) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $($*_LIBS)
+# Between fakes of the loop, the database, the network and the adapters: they come before the library, which is then
+# never asked for the real ones.
+$(B)/tests/heart/%: $(B)/tests/heart/%.o $(FAKES) $(SUPPORT) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
