@@ -117,3 +117,20 @@ bool json_append_value(struct buf *out, struct json_object *value)
         mem_exhausted();
     return buf_append(out, text, size);
 }
+
+bool json_member(struct buf *out, const char *name)
+{
+    if (out->size > 0 && out->data[out->size - 1] != '{')
+        buf_char(out, ',');
+    return json_append_string(out, name, strlen(name)) && buf_char(out, ':');
+}
+
+bool json_member_text(struct buf *out, const char *name, const char *text)
+{
+    return json_member_octets(out, name, text, text != NULL ? strlen(text) : 0);
+}
+
+bool json_member_octets(struct buf *out, const char *name, const char *text, size_t size)
+{
+    return text == NULL ? !out->overflowed : json_member(out, name) && json_append_string(out, text, size);
+}

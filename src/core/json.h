@@ -31,4 +31,10 @@ bool json_append_string(struct buf *out, const char *text, size_t size);
 /* Appends the value as compact JSON text. */
 bool json_append_value(struct buf *out, struct json_object *value);
 
+/* Writing an object member by member, behind its '{': the name of the next one, with the comma that it may
+ * need; or all of one that is a text, and nothing when text is NULL. */
+bool json_member(struct buf *out, const char *name);
+bool json_member_text(struct buf *out, const char *name, const char *text);
+bool json_member_octets(struct buf *out, const char *name, const char *text, size_t size);
+
 #endif

@@ -131,6 +131,26 @@ START_TEST(test_values)
 }
 END_TEST
 
+START_TEST(test_writing_members)
+{
+    struct buf out;
+    buf_init(&out, 100);
+    buf_char(&out, '{');
+    ck_assert(json_member_text(&out, "none", NULL));
+    ck_assert(json_member_text(&out, "a{", "x{"));
+    ck_assert(json_member(&out, "b\""));
+    buf_char(&out, '{');
+    ck_assert(json_member_octets(&out, "c", "0\0001", 3));
+    ck_assert(json_member_octets(&out, "none", NULL, 0));
+    ck_assert(json_member_text(&out, "d", ""));
+    buf_text(&out, "}}");
+    ck_assert_str_eq(buf_string(&out), "{\"a{\":\"x{\",\"b\\\"\":{\"c\":\"0\\u00001\",\"d\":\"\"}}");
+    ck_assert(!json_member_octets(&out, "e", "0123456789012345678901234567890123456789012345678901234", 55));
+    ck_assert(!json_member_text(&out, "none", NULL));
+    buf_free(&out);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json");
@@ -140,5 +160,6 @@ int main(void)
     suite_add(suite, test_members);
     suite_add(suite, test_strings);
     suite_add(suite, test_values);
+    suite_add(suite, test_writing_members);
     return suite_run(suite);
 }

@@ -133,18 +133,15 @@ static bool write_member(struct writer *writer, struct json_object *value, size_
         json_append_value(out, value);
         return true;
     }
-    const char *before = "{";
+    buf_char(out, '{');
     struct json_object_iter each;
     json_object_object_foreachC(value, each)
     {
-        buf_text(out, before);
-        json_append_string(out, each.key, strlen(each.key));
-        buf_char(out, ':');
+        json_member(out, each.key);
         if (!write_member(writer, each.val, next, out))
             return false;
-        before = ",";
     }
-    buf_text(out, before[0] == '{' ? "{}" : "}");
+    buf_char(out, '}');
     return true;
 }
 

@@ -81,12 +81,9 @@ static bool write_body(struct buf *out, const struct message *message)
 {
     char created[32];
     clock_utc(message->created_ms, "%Y-%m-%dT%H:%M:%S", created, sizeof created);
-    buf_printf(out, "{\"id\":\"%s\"", message->uuid);
-    const char *type = json_get_text(message->payload, "type");
-    if (type != NULL) {
-        buf_text(out, ",\"type\":");
-        json_append_string(out, type, strlen(type));
-    }
+    buf_char(out, '{');
+    json_member_text(out, "id", message->uuid);
+    json_member_text(out, "type", json_get_text(message->payload, "type"));
     buf_printf(out, ",\"timestamp\":\"%s.%03dZ\",\"data\":", created, (int)(message->created_ms % 1000));
     json_append_value(out, message->payload);
     return buf_char(out, '}');

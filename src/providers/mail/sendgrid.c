@@ -50,28 +50,12 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-/* The last octet; a buffer that has overflowed is empty. */
-static char last_of(const struct buf *out)
-{
-    return out->size > 0 ? out->data[out->size - 1] : '\0';
-}
-
-/* "name":"text", after a comma unless it is the first of its object. */
-static void write_text(struct buf *out, const char *name, const char *text, size_t size)
-{
-    if (last_of(out) != '{')
-        buf_char(out, ',');
-    json_append_string(out, name, strlen(name));
-    buf_char(out, ':');
-    json_append_string(out, text, size);
-}
-
 static void write_mailbox(struct buf *out, const char *name, const struct mailbox *mailbox)
 {
-    buf_printf(out, ",\"%s\":{", name);
-    write_text(out, "email", mailbox->address, strlen(mailbox->address));
-    if (mailbox->name[0] != '\0')
-        write_text(out, "name", mailbox->name, strlen(mailbox->name));
+    json_member(out, name);
+    buf_char(out, '{');
+    json_member_text(out, "email", mailbox->address);
+    json_member_text(out, "name", mailbox->name[0] != '\0' ? mailbox->name : NULL);
     buf_char(out, '}');
 }
 
@@ -79,9 +63,9 @@ static void write_part(struct buf *out, const char *type, const char *text, size
 {
     if (text == NULL)
         return;
-    buf_text(out, last_of(out) == '[' ? "{" : ",{");
-    write_text(out, "type", type, strlen(type));
-    write_text(out, "value", text, size);
+    buf_char(out, '{');
+    json_member_text(out, "type", type);
+    json_member_octets(out, "value", text, size);
     buf_char(out, '}');
 }
 
@@ -93,8 +77,8 @@ static void write_attachments(struct buf *out, const struct mail *mail)
     for (size_t i = 0; i < mail->attachment_count; i++) {
         const struct mail_attachment *attachment = &mail->attachments[i];
         buf_text(out, i == 0 ? "{" : ",{");
-        write_text(out, "filename", attachment->name, strlen(attachment->name));
-        write_text(out, "type", attachment->type, strlen(attachment->type));
+        json_member_text(out, "filename", attachment->name);
+        json_member_text(out, "type", attachment->type);
         buf_text(out, ",\"disposition\":\"attachment\",\"content\":\"");
         base64_append(out, attachment->data, attachment->size);
         buf_text(out, "\"}");
@@ -108,17 +92,17 @@ static void write_headers(struct buf *out, const struct mail *mail)
     buf_init(&unsubscribe, 3 * MAIL_UNSUBSCRIBE_MAX);
     buf_text(out, ",\"headers\":{");
     if (mail->automatic)
-        write_text(out, "Auto-Submitted", "auto-generated", strlen("auto-generated"));
+        json_member_text(out, "Auto-Submitted", "auto-generated");
     if (mail_unsubscribe(&unsubscribe, mail, ", "))
-        write_text(out, "List-Unsubscribe", unsubscribe.data, unsubscribe.size);
+        json_member_octets(out, "List-Unsubscribe", unsubscribe.data, unsubscribe.size);
     if (mail->unsubscribe_url != NULL)
-        write_text(out, "List-Unsubscribe-Post", mail_one_click, strlen(mail_one_click));
+        json_member_text(out, "List-Unsubscribe-Post", mail_one_click);
     if (mail->headers != NULL) {
         struct json_object_iter member;
         json_object_object_foreachC(mail->headers, member)
         {
-            write_text(out, member.key, json_object_get_string(member.val),
-                       (size_t)json_object_get_string_len(member.val));
+            json_member_octets(out, member.key, json_object_get_string(member.val),
+                               (size_t)json_object_get_string_len(member.val));
         }
     }
     buf_char(out, '}');
@@ -128,20 +112,22 @@ static void write_headers(struct buf *out, const struct mail *mail)
 static bool write_body(struct buf *out, const struct mail *mail)
 {
     buf_text(out, "{\"personalizations\":[{\"to\":[{");
-    write_text(out, "email", mail->to, strlen(mail->to));
+    json_member_text(out, "email", mail->to);
     buf_text(out, "}]}]");
     write_mailbox(out, "from", mail->from);
     if (mail->reply_to != NULL)
         write_mailbox(out, "reply_to", mail->reply_to);
-    write_text(out, "subject", mail->subject, mail->subject_size);
+    json_member_octets(out, "subject", mail->subject, mail->subject_size);
     buf_text(out, ",\"content\":[");
     write_part(out, "text/plain", mail->text, mail->text_size);
+    if (mail->text != NULL && mail->html != NULL)
+        buf_char(out, ',');
     write_part(out, "text/html", mail->html, mail->html_size);
     buf_char(out, ']');
     write_attachments(out, mail);
     write_headers(out, mail);
     buf_text(out, ",\"custom_args\":{");
-    write_text(out, "outbox_id", mail->uuid, strlen(mail->uuid));
+    json_member_text(out, "outbox_id", mail->uuid);
     return buf_text(out, "}}");
 }
 

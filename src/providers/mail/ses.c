@@ -48,28 +48,19 @@ static void *settings_new(struct json_object *json, const char *const *secrets, 
     return NULL;
 }
 
-static void write_member(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, "\"%s\":", name);
-    json_append_string(out, text, strlen(text));
-}
-
 static bool write_body(struct buf *out, const struct ses_settings *settings, const struct mail *envelope,
                        const struct buf *mail)
 {
     buf_char(out, '{');
-    write_member(out, "FromEmailAddress", envelope->from->address);
+    json_member_text(out, "FromEmailAddress", envelope->from->address);
     buf_text(out, ",\"Destination\":{\"ToAddresses\":[");
     json_append_string(out, envelope->to, strlen(envelope->to));
     buf_text(out, "]},\"Content\":{\"Raw\":{\"Data\":\"");
     base64_append(out, mail->data, mail->size);
-    buf_text(out, "\"}},\"EmailTags\":[{\"Name\":\"outbox_id\",");
-    write_member(out, "Value", envelope->uuid);
+    buf_text(out, "\"}},\"EmailTags\":[{\"Name\":\"outbox_id\"");
+    json_member_text(out, "Value", envelope->uuid);
     buf_text(out, "}]");
-    if (settings->configuration_set != NULL) {
-        buf_char(out, ',');
-        write_member(out, "ConfigurationSetName", settings->configuration_set);
-    }
+    json_member_text(out, "ConfigurationSetName", settings->configuration_set);
     return buf_char(out, '}');
 }
 

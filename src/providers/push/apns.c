@@ -119,11 +119,11 @@ static const char *bearer_for(const struct apns_settings *settings, int64_t now_
     buf_init(&header, TOKEN_MAX);
     buf_init(&claims, TOKEN_MAX);
     buf_init(&token, 2 * TOKEN_MAX);
-    buf_text(&header, "{\"alg\":\"ES256\",\"kid\":");
-    json_append_string(&header, settings->key_id, strlen(settings->key_id));
-    buf_text(&header, "}");
-    buf_text(&claims, "{\"iss\":");
-    json_append_string(&claims, settings->team_id, strlen(settings->team_id));
+    buf_text(&header, "{\"alg\":\"ES256\"");
+    json_member_text(&header, "kid", settings->key_id);
+    buf_char(&header, '}');
+    buf_char(&claims, '{');
+    json_member_text(&claims, "iss", settings->team_id);
     buf_printf(&claims, ",\"iat\":%lld}", (long long)(window * TOKEN_WINDOW_S));
     bool ok = buf_text(&token, "bearer ") &&
               jose_sign(settings->key, buf_string(&header), buf_string(&claims), &token);
@@ -163,22 +163,22 @@ static bool write_friendly(struct buf *out, const struct push_payload *push, con
     }
     buf_text(out, "{\"aps\":{");
     if (push->title.text != NULL || push->subtitle.text != NULL || push->body.text != NULL) {
-        push_member(out, "alert");
+        json_member(out, "alert");
         buf_char(out, '{');
-        push_member_text(out, "title", &push->title);
-        push_member_text(out, "subtitle", &push->subtitle);
-        push_member_text(out, "body", &push->body);
+        json_member_octets(out, "title", push->title.text, push->title.size);
+        json_member_octets(out, "subtitle", push->subtitle.text, push->subtitle.size);
+        json_member_octets(out, "body", push->body.text, push->body.size);
         buf_char(out, '}');
     }
     if (push->badge >= 0) {
-        push_member(out, "badge");
+        json_member(out, "badge");
         buf_printf(out, "%lld", (long long)push->badge);
     }
-    push_member_text(out, "sound", &push->sound);
+    json_member_octets(out, "sound", push->sound.text, push->sound.size);
     if (type == background)
         buf_text(out, "\"content-available\":1");
     buf_char(out, '}');
-    push_member_text(out, "outbox_id", &(struct push_text){uuid, strlen(uuid)});
+    json_member_text(out, "outbox_id", uuid);
     if (push->data != NULL) {
         struct json_object_iter member;
         json_object_object_foreachC(push->data, member)
@@ -188,7 +188,7 @@ static bool write_friendly(struct buf *out, const struct push_payload *push, con
                 *verdict = verdict_make(VERDICT_REJECTED, "payload.data.%s: the name is reserved", name);
                 return false;
             }
-            push_member(out, name);
+            json_member(out, name);
             json_append_value(out, member.val);
         }
     }
@@ -204,11 +204,11 @@ static void write_raw(struct buf *out, struct json_object *payload, const char *
     {
         const char *name = member.key;
         if (strcmp(name, "outbox_id") != 0) {
-            push_member(out, name);
+            json_member(out, name);
             json_append_value(out, member.val);
         }
     }
-    push_member_text(out, "outbox_id", &(struct push_text){uuid, strlen(uuid)});
+    json_member_text(out, "outbox_id", uuid);
     buf_char(out, '}');
 }
 

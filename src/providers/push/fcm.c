@@ -115,7 +115,7 @@ static bool data_key_forbidden(const char *name)
 static bool write_data(struct buf *out, struct json_object *data, const char *uuid, size_t *size,
                        struct verdict *verdict)
 {
-    push_member(out, "data");
+    json_member(out, "data");
     buf_char(out, '{');
     if (data != NULL) {
         struct json_object_iter member;
@@ -134,11 +134,11 @@ static bool write_data(struct buf *out, struct json_object *data, const char *uu
                 text.text = json_object_to_json_string_length(
                     member.val, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &text.size);
             }
-            push_member_text(out, name, &text);
+            json_member_octets(out, name, text.text, text.size);
             *size += strlen(name) + text.size;
         }
     }
-    push_member_text(out, "outbox_id", &(struct push_text){uuid, strlen(uuid)});
+    json_member_text(out, "outbox_id", uuid);
     buf_char(out, '}');
     return true;
 }
@@ -155,23 +155,23 @@ static bool write_friendly(struct buf *out, const struct message *message, int64
         return false;
     bool visible = push.title.text != NULL || push.body.text != NULL || push.image.text != NULL;
     if (visible) {
-        push_member(out, "notification");
+        json_member(out, "notification");
         buf_char(out, '{');
-        push_member_text(out, "title", &push.title);
-        push_member_text(out, "body", &push.body);
-        push_member_text(out, "image", &push.image);
+        json_member_octets(out, "title", push.title.text, push.title.size);
+        json_member_octets(out, "body", push.body.text, push.body.size);
+        json_member_octets(out, "image", push.image.text, push.image.size);
         buf_char(out, '}');
         *size += push.title.size + push.body.size + push.image.size;
     }
-    push_member(out, "android");
+    json_member(out, "android");
     buf_printf(out, "{\"priority\":\"%s\",\"ttl\":\"%llds\"", push.normal_priority ? "NORMAL" : "HIGH",
                (long long)push_ttl(&push, message, now_ms));
     if (visible) {
-        struct push_text uuid = {message->uuid, strlen(message->uuid)};
-        push_member(out, "notification");
+        json_member(out, "notification");
         buf_char(out, '{');
-        push_member_text(out, "tag", push.collapse_id.text != NULL ? &push.collapse_id : &uuid);
-        push_member_text(out, "sound", &push.sound);
+        const char *id = push.collapse_id.text;
+        json_member_text(out, "tag", id != NULL ? id : message->uuid);
+        json_member_octets(out, "sound", push.sound.text, push.sound.size);
         buf_char(out, '}');
     }
     buf_char(out, '}');
@@ -196,7 +196,7 @@ static bool write_raw(struct buf *out, struct json_object *raw, const char *uuid
             return false;
         }
         if (strcmp(name, "data") != 0) {
-            push_member(out, name);
+            json_member(out, name);
             json_append_value(out, member.val);
         }
     }
@@ -207,7 +207,7 @@ static bool write_body(struct buf *out, const struct message *message, int64_t n
                        struct verdict *verdict)
 {
     buf_text(out, "{\"message\":{");
-    push_member_text(out, "token", &(struct push_text){message->recipient, strlen(message->recipient)});
+    json_member_text(out, "token", message->recipient);
     struct json_object *raw = json_get(message->payload, "message");
     size_t size = 0;
     bool ok = json_object_is_type(raw, json_type_object)

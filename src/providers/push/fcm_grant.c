@@ -17,19 +17,16 @@ static const char scope[] = "https://www.googleapis.com/auth/firebase.messaging"
 static void write_header(struct buf *out, const struct fcm_settings *settings)
 {
     buf_text(out, "{\"alg\":\"RS256\",\"typ\":\"JWT\"");
-    if (settings->key_id != NULL) {
-        buf_text(out, ",\"kid\":");
-        json_append_string(out, settings->key_id, strlen(settings->key_id));
-    }
+    json_member_text(out, "kid", settings->key_id);
     buf_char(out, '}');
 }
 
 static void write_claims(struct buf *out, const struct fcm_settings *settings, int64_t now_s)
 {
-    buf_text(out, "{\"iss\":");
-    json_append_string(out, settings->client_email, strlen(settings->client_email));
-    buf_printf(out, ",\"scope\":\"%s\",\"aud\":", scope);
-    json_append_string(out, settings->token_uri, strlen(settings->token_uri));
+    buf_char(out, '{');
+    json_member_text(out, "iss", settings->client_email);
+    json_member_text(out, "scope", scope);
+    json_member_text(out, "aud", settings->token_uri);
     buf_printf(out, ",\"iat\":%lld,\"exp\":%lld}", (long long)now_s, (long long)(now_s + ASSERTION_LIFE_S));
 }
 

@@ -118,19 +118,3 @@ int64_t push_ttl(const struct push_payload *push, const struct message *message,
     }
     return ttl;
 }
-
-void push_member(struct buf *out, const char *name)
-{
-    if (out->size > 0 && out->data[out->size - 1] != '{')
-        buf_char(out, ',');
-    json_append_string(out, name, strlen(name));
-    buf_char(out, ':');
-}
-
-void push_member_text(struct buf *out, const char *name, const struct push_text *text)
-{
-    if (text->text == NULL)
-        return;
-    push_member(out, name);
-    json_append_string(out, text->text, text->size);
-}

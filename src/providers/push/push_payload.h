@@ -37,9 +37,4 @@ bool push_payload_read(struct json_object *payload, struct push_payload *push, s
  * beyond the message's expiry. 0 = now or never. */
 int64_t push_ttl(const struct push_payload *push, const struct message *message, int64_t now_ms);
 
-/* Appends the name of an object's next member, with the comma it may need. */
-void push_member(struct buf *out, const char *name);
-/* The same with a text; nothing when the text is absent. */
-void push_member_text(struct buf *out, const char *name, const struct push_text *text);
-
 #endif

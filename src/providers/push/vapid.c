@@ -105,10 +105,10 @@ static char *authorization_new(const struct vapid *vapid, const char *origin, in
     struct buf claims, out;
     buf_init(&claims, CLAIMS_MAX);
     buf_init(&out, AUTHORIZATION_MAX);
-    buf_text(&claims, "{\"aud\":");
-    json_append_string(&claims, origin, strlen(origin));
-    buf_printf(&claims, ",\"exp\":%lld,\"sub\":", (long long)expires_s);
-    json_append_string(&claims, vapid->subject, strlen(vapid->subject));
+    buf_char(&claims, '{');
+    json_member_text(&claims, "aud", origin);
+    buf_printf(&claims, ",\"exp\":%lld", (long long)expires_s);
+    json_member_text(&claims, "sub", vapid->subject);
     buf_char(&claims, '}');
     bool ok = !claims.overflowed && buf_text(&out, "vapid t=") &&
               jose_sign(vapid->key, "{\"typ\":\"JWT\",\"alg\":\"ES256\"}", buf_string(&claims), &out) &&

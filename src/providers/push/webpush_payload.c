@@ -70,7 +70,7 @@ static bool write_object(const struct message *message, struct buf *out, struct 
             continue;
         if ((type_of(value) & member->types) == 0)
             return refuse(verdict, member->name, member->rule);
-        push_member(out, member->name);
+        json_member(out, member->name);
         json_append_value(out, value);
         some = true;
     }
@@ -82,9 +82,9 @@ static bool write_object(const struct message *message, struct buf *out, struct 
     if (json_get(payload, "tag") == NULL) {
         const char *id = json_get_text(payload, "collapse_id");
         const char *tag = id != NULL ? id : message->uuid;
-        push_member_text(out, "tag", &(struct push_text){tag, strlen(tag)});
+        json_member_text(out, "tag", tag);
     }
-    push_member_text(out, "outbox_id", &(struct push_text){message->uuid, strlen(message->uuid)});
+    json_member_text(out, "outbox_id", message->uuid);
     buf_char(out, '}');
     return true;
 }

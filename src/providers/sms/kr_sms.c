@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "providers/push/push_payload.h"
 #include "providers/settings.h"
 
 enum { INQUIRE_AFTER_S = 60, INQUIRE_AFTER_MAX_S = 3600 };
@@ -186,11 +185,6 @@ bool kr_sms_read(const struct kr_sms *sms, const struct message *message, struct
     return choose_type(payload, octets, &out->lms, verdict) &&
            (!out->lms || read_subject(sms, payload, arena, &out->subject, verdict)) &&
            (!out->advertising || check_advertising(out->text, verdict));
-}
-
-void kr_sms_member(struct buf *out, const char *name, const char *text)
-{
-    push_member_text(out, name, &(struct push_text){text, text == NULL ? 0 : strlen(text)});
 }
 
 bool kr_sms_search_span(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms,

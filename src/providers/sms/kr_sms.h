@@ -41,9 +41,6 @@ struct kr_sms_message {
 bool kr_sms_read(const struct kr_sms *sms, const struct message *message, struct arena *arena,
                  struct kr_sms_message *out, struct verdict *verdict);
 
-/* Appends a member of an object; nothing when text is NULL. */
-void kr_sms_member(struct buf *out, const char *name, const char *text);
-
 /* The span in which the vendor is asked for a message sent then: it covers clocks that are apart as far as
  * the vendors' signatures allow, and slow requests. False: it is too early to ask. */
 bool kr_sms_search_span(const struct kr_sms *sms, const struct sent_span *sent, int64_t now_ms,

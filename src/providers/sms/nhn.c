@@ -4,7 +4,6 @@
 
 #include "core/secret.h"
 #include "providers/judge.h"
-#include "providers/push/push_payload.h"
 #include "providers/settings.h"
 #include "providers/sms/kr_sms.h"
 
@@ -51,14 +50,14 @@ static const char *title_of(const struct kr_sms_message *sms, struct arena *aren
 static void write_recipient(struct buf *out, const struct kr_number *to, const char *uuid,
                             struct arena *arena)
 {
-    push_member(out, "recipientList");
+    json_member(out, "recipientList");
     buf_text(out, "[{");
     if (strcmp(to->country, "82") == 0)
-        kr_sms_member(out, "recipientNo", to->national);
+        json_member_text(out, "recipientNo", to->national);
     else
-        kr_sms_member(out, "internationalRecipientNo",
-                      arena_printf(arena, "%s%s", to->country, to->national));
-    kr_sms_member(out, "recipientGroupingKey", uuid);
+        json_member_text(out, "internationalRecipientNo",
+                         arena_printf(arena, "%s%s", to->country, to->national));
+    json_member_text(out, "recipientGroupingKey", uuid);
     buf_text(out, "}]");
 }
 
@@ -74,10 +73,10 @@ static bool build(const void *arg, const struct message *message, const char *to
     struct buf body;
     buf_init(&body, KR_BODY_MAX);
     buf_char(&body, '{');
-    kr_sms_member(&body, "title", title_of(&sms, arena));
-    kr_sms_member(&body, "body", sms.text);
-    kr_sms_member(&body, "sendNo", sms.from);
-    kr_sms_member(&body, "senderGroupingKey", "pgoutbox");
+    json_member_text(&body, "title", title_of(&sms, arena));
+    json_member_text(&body, "body", sms.text);
+    json_member_text(&body, "sendNo", sms.from);
+    json_member_text(&body, "senderGroupingKey", "pgoutbox");
     write_recipient(&body, &sms.to, message->uuid, arena);
     buf_char(&body, '}');
     *request = (struct request){

@@ -7,7 +7,6 @@
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "providers/judge.h"
-#include "providers/push/push_payload.h"
 #include "providers/settings.h"
 #include "providers/sms/kr_sms.h"
 
@@ -91,15 +90,15 @@ static bool build(const void *arg, const struct message *message, const char *to
     struct buf body;
     buf_init(&body, KR_BODY_MAX);
     buf_char(&body, '{');
-    kr_sms_member(&body, "type", sms.lms ? "LMS" : "SMS");
-    kr_sms_member(&body, "contentType", sms.advertising ? "AD" : "COMM");
-    kr_sms_member(&body, "countryCode", sms.to.country);
-    kr_sms_member(&body, "from", sms.from);
-    kr_sms_member(&body, "subject", sms.subject);
-    kr_sms_member(&body, "content", sms.text);
-    push_member(&body, "messages");
+    json_member_text(&body, "type", sms.lms ? "LMS" : "SMS");
+    json_member_text(&body, "contentType", sms.advertising ? "AD" : "COMM");
+    json_member_text(&body, "countryCode", sms.to.country);
+    json_member_text(&body, "from", sms.from);
+    json_member_text(&body, "subject", sms.subject);
+    json_member_text(&body, "content", sms.text);
+    json_member(&body, "messages");
     buf_text(&body, "[{");
-    kr_sms_member(&body, "to", sms.to.national);
+    json_member_text(&body, "to", sms.to.national);
     buf_text(&body, "}]}");
     *request = (struct request){
         .method = "POST",

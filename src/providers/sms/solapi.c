@@ -8,7 +8,6 @@
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "providers/judge.h"
-#include "providers/push/push_payload.h"
 #include "providers/sms/kr_sms.h"
 
 struct solapi_settings {
@@ -81,15 +80,15 @@ static bool build(const void *arg, const struct message *message, const char *to
     struct buf body;
     buf_init(&body, KR_BODY_MAX);
     buf_text(&body, "{\"message\":{");
-    kr_sms_member(&body, "to", sms.to.national);
-    kr_sms_member(&body, "from", sms.from);
-    kr_sms_member(&body, "text", sms.text);
-    kr_sms_member(&body, "type", sms.lms ? "LMS" : "SMS");
-    kr_sms_member(&body, "subject", sms.subject);
-    kr_sms_member(&body, "country", sms.to.country);
-    push_member(&body, "customFields");
+    json_member_text(&body, "to", sms.to.national);
+    json_member_text(&body, "from", sms.from);
+    json_member_text(&body, "text", sms.text);
+    json_member_text(&body, "type", sms.lms ? "LMS" : "SMS");
+    json_member_text(&body, "subject", sms.subject);
+    json_member_text(&body, "country", sms.to.country);
+    json_member(&body, "customFields");
     buf_char(&body, '{');
-    kr_sms_member(&body, "outbox_id", message->uuid);
+    json_member_text(&body, "outbox_id", message->uuid);
     buf_text(&body, "},\"autoTypeDetect\":false}}");
     *request = (struct request){
         .method = "POST",
