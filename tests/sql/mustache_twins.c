@@ -1,6 +1,4 @@
-/* outbox.mustache: the specification, what it leaves open, its errors, and the same answers as
- * formats/mustache.
- */
+/* outbox.mustache and formats/mustache give the same answers. */
 #include "formats/mustache.h"
 
 #include <check.h>
@@ -11,7 +9,6 @@
 #include "support/pg.h"
 #include "support/suite.h"
 #include "support/test_adapter.h"
-#include "support/vectors.h"
 
 static const char render_sql[] = "SELECT outbox.mustache($1, $2::jsonb, $3::jsonb, $4::boolean, $5::boolean)";
 
@@ -29,154 +26,6 @@ static char *render(const char *text, const char *variables, const char *partial
     db_result_free(result);
     return rendered;
 }
-
-/* expected: the text, or "OB008 message". */
-static void check_render(const char *text, const char *variables, const char *partials, bool strict,
-                         const char *expected)
-{
-    struct error err = {0};
-    char *rendered = render(text, variables, partials, true, strict, &err);
-    const char *given = rendered != NULL ? rendered : err.text;
-    ck_assert_msg(strcmp(given, expected) == 0, "%s of %s, strict %d\n got: %s\nwant: %s", text, variables,
-                  strict, given, expected);
-    mem_free(rendered);
-}
-
-static const struct {
-    const char *file;
-    size_t cases;
-} modules[] = {{"comments", 12}, {"delimiters", 14}, {"interpolation", 42},
-               {"inverted", 22}, {"partials", 12},   {"sections", 34}};
-
-START_TEST(test_specification)
-{
-    size_t done = 0;
-    for (size_t m = 0; m < sizeof modules / sizeof *modules; m++) {
-        char path[64];
-        snprintf(path, sizeof path, "mustache/%s.json", modules[m].file);
-        struct json_object *vectors = vectors_load(path);
-        struct json_object *cases = json_get(vectors, "tests");
-        ck_assert_uint_eq(json_object_array_length(cases), modules[m].cases);
-        for (size_t i = 0; i < modules[m].cases; i++, done++) {
-            struct json_object *one = json_object_array_get_idx(cases, i);
-            struct json_object *partials = json_get(one, "partials");
-            ck_assert_ptr_nonnull(json_get_text(one, "expected"));
-            check_render(json_get_text(one, "template"), json_object_to_json_string(json_get(one, "data")),
-                         partials != NULL ? json_object_to_json_string(partials) : "{}", false,
-                         json_get_text(one, "expected"));
-        }
-        json_object_put(vectors);
-    }
-    ck_assert_uint_eq(done, 136);
-}
-END_TEST
-
-#define MISSING(name) "OB008 variable \"" name "\" is missing"
-#define WRONG(name)   "OB008 variable \"" name "\" is not a text, number or boolean"
-
-START_TEST(test_values)
-{
-    static const struct {
-        const char *text, *variables, *relaxed, *strict;
-    } rows[] = {
-        {"{{a}}", "{\"a\":null}", "", ""},
-        {"{{a}} {{b}} {{c}} {{d}}", "{\"a\":true,\"b\":false,\"c\":0,\"d\":-1.50}", "true false 0 -1.50",
-         "true false 0 -1.50"},
-        {"{{a}}", "{\"a\":{}}", WRONG("a"), WRONG("a")},
-        {"{{{a.b}}}", "{\"a\":{\"b\":[1]}}", WRONG("a.b"), WRONG("a.b")},
-        {"{{.}}", "{}", WRONG("."), WRONG(".")},
-        {"{{a}}{{{a}}}{{&a}}", "{\"a\":\"<&>\\\"'\"}", "&lt;&amp;&gt;&quot;'<&>\"'<&>\"'",
-         "&lt;&amp;&gt;&quot;'<&>\"'<&>\"'"},
-        {"x{{a}}y", "{}", "xy", MISSING("a")},
-        {"{{&a}}", "[\"a\"]", "", MISSING("a")},
-        {"{{{a}}}", "\"a\"", "", MISSING("a")},
-        {"{{a.b}}", "{\"a\":{}}", "", MISSING("a.b")},
-        {"{{a.b}}", "{\"a\":null}", "", MISSING("a.b")},
-        {"{{a.b}}", "{\"a\":\"b\"}", "", MISSING("a.b")},
-        {"{{a.0}}", "{\"a\":[1]}", "", MISSING("a.0")},
-        {"{{a.b}}", "{\"a\":{\"b\":null}}", "", ""},
-        {"{{a.b.c}}", "{\"a\":{\"b\":null}}", "", MISSING("a.b.c")},
-        {"{{a.b}}", "{\"a.b\":1}", "", MISSING("a.b")},
-        {"{{#s}}{{a.b}}{{/s}}", "{\"a\":{\"b\":1},\"s\":{\"a\":{}}}", "", MISSING("a.b")},
-        {"{{#s}}{{a}}{{/s}}", "{\"a\":1,\"s\":{\"a\":null}}", "", ""},
-        {"{{#s}}{{a}}{{/s}}", "{\"a\":1,\"s\":[0,\"x\",null,[]]}", "1111", "1111"},
-        {"{{#s}}[{{.}}]{{/s}}", "{\"s\":[1,null,\"x\",true]}", "[1][][x][true]", "[1][][x][true]"},
-        /* What is true; a section over a missing name is no error. */
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{}", "no", "no"},
-        {"{{#a.b}}yes{{/a.b}}{{^a.b}}no{{/a.b}}", "{\"a\":1}", "no", "no"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":null}", "no", "no"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":false}", "no", "no"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":[]}", "no", "no"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":\"\"}", "no", "no"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":0}", "yes", "yes"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":{}}", "yes", "yes"},
-        {"{{#a}}yes{{/a}}{{^a}}no{{/a}}", "{\"a\":[null]}", "yes", "yes"},
-        /* What a section does not render is not looked at. */
-        {"{{#a}}{{b}}{{>p}}{{/a}}", "{}", "", ""},
-        {"x{{>p}}y", "{}", "xy", "OB008 partial \"p\" is missing"},
-        {"{{ #a }}{{ & b }}{{ /a }}", "{\"a\":1,\"b\":2}", "2", "2"},
-        {"{{\n\ta\r\n}}{{ v }}", "{\"a\":1,\"v\":2}", "12", "12"},
-        {"", "{}", "", ""},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        check_render(rows[i].text, rows[i].variables, "{}", false, rows[i].relaxed);
-        check_render(rows[i].text, rows[i].variables, "{}", true, rows[i].strict);
-    }
-}
-END_TEST
-
-START_TEST(test_refused)
-{
-    static const struct {
-        const char *text, *error;
-    } rows[] = {
-        {"a\n\n{{#items}}\n{{#x}}{{/x}}", "line 3: section \"items\" is not closed"},
-        {"{{#a}}\n{{#b}}\n", "line 2: section \"b\" is not closed"},
-        {"\n{{/a}}", "line 2: section \"a\" is closed but not open"},
-        {"{{#a}}\n{{^b}}\n{{/a}}{{/b}}", "line 3: section \"a\" is closed while \"b\" is open"},
-        {"\n\n{{name} }", "line 3: tag \"{{name} }\" is not closed"},
-        {"{{{name}}", "line 1: tag \"{{{name}}\" is not closed"},
-        {"a{{", "line 1: tag \"{{\" is not closed"},
-        {"{{}}", "line 1: tag \"{{}}\" has no name"},
-        {"{{# }}", "line 1: tag \"{{# }}\" has no name"},
-        {"{{>}}", "line 1: tag \"{{>}}\" has no name"},
-        {"{{=<%=}}", "line 1: tag \"{{=<%=}}\" must hold two delimiters without \"=\""},
-        {"{{=a b c=}}", "line 1: tag \"{{=a b c=}}\" must hold two delimiters without \"=\""},
-        {"{{=<% %>=}}<%", "line 1: tag \"<%\" is not closed"},
-        {"{{>bad}}", "partial \"bad\": line 2: section \"x\" is not closed"},
-        {"{{>endless}}", "partial \"endless\" is nested more than 32 deep"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char expected[256];
-        snprintf(expected, sizeof expected, "OB008 %s", rows[i].error);
-        check_render(rows[i].text, "{}", "{\"bad\":\"\\n{{#x}}\",\"endless\":\" {{>endless}}\\n\"}", false,
-                     expected);
-    }
-}
-END_TEST
-
-START_TEST(test_limits)
-{
-    struct db_session *db = pg_case_session();
-    pg_expect(
-        db, "SELECT outbox.mustache(repeat('{{#a}}', 64) || 'deep' || repeat('{{/a}}', 64), '{\"a\":true}')",
-        "deep");
-    pg_refused(db, "SELECT outbox.mustache(repeat('{{#a}}', 65) || repeat('{{/a}}', 65), '{\"a\":true}')",
-               "OB008 line 1: section \"a\" is nested more than 64 deep");
-    /* A chain of partials: p1 to p32, then one more. */
-    static const char chain[] =
-        "SELECT outbox.mustache('{{>p1}}', '{}', jsonb_object_agg('p' || i, "
-        "CASE WHEN i < %d THEN '{{>p' || i + 1 || '}}' ELSE 'end' END)) FROM generate_series(1, %d) AS i";
-    char sql[512];
-    snprintf(sql, sizeof sql, chain, 32, 32);
-    pg_expect(db, sql, "end");
-    snprintf(sql, sizeof sql, chain, 33, 33);
-    pg_refused(db, sql, "OB008 partial \"p33\" is nested more than 32 deep");
-    pg_expect(db, "SELECT outbox.mustache(NULL, '{}')", NULL);
-}
-END_TEST
-
-/* --- The same answers as formats/mustache --- */
 
 enum { ROUNDS = 600, PARTIALS = 3, TEXT_MAX = 16384 };
 
@@ -384,11 +233,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("mustache");
-    pg_case_add(suite, "specification", test_specification);
-    pg_case_add(suite, "values", test_values);
-    pg_case_add(suite, "refused", test_refused);
-    pg_case_add(suite, "limits", test_limits);
+    Suite *suite = suite_create("mustache twins");
     pg_case_add(suite, "same as core", test_same_as_core);
     return suite_run(suite);
 }
