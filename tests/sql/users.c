@@ -1,4 +1,5 @@
-/* Users: devices, contacts, preferences, quiet hours, and what a provider's "gone" does to a device. */
+/* Devices of users, what a provider's "gone" does to them, and who may call what. preferences.sql has the
+ * rest. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,159 +191,6 @@ START_TEST(test_suppression_is_lifted)
 }
 END_TEST
 
-START_TEST(test_contact)
-{
-    struct db_session *db = pg_case_session();
-    static const struct {
-        const char *arguments, *expected;
-    } rows[] = {
-        {"email => 'kim@example.com', phone => '+821012345678'", "kim@example.com +821012345678 - -"},
-        {"locale => 'ko_KR', timezone => 'Asia/Seoul'", "kim@example.com +821012345678 ko-kr Asia/Seoul"},
-        {"email => ''", "- +821012345678 ko-kr Asia/Seoul"},
-        {"email => '', phone => '+10000000'", "- +10000000 ko-kr Asia/Seoul"},
-        {"email => 'a@b.c', phone => '', locale => '', timezone => ''", "a@b.c - - -"},
-        {"timezone => 'Etc/GMT+9'", "a@b.c - - Etc/GMT+9"},
-        {"timezone => 'America/Port-au-Prince'", "a@b.c - - America/Port-au-Prince"},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        char sql[256];
-        snprintf(sql, sizeof sql, "SELECT outbox.set_contact('u', %s)", rows[i].arguments);
-        pg_exec(db, sql);
-        pg_expect(db,
-                  "SELECT concat_ws(' ', coalesce(email, '-'), coalesce(phone, '-'), coalesce(locale, '-'), "
-                  "coalesce(timezone, '-')) FROM outbox.contact",
-                  rows[i].expected);
-    }
-    pg_exec(db, "CREATE TABLE public.before AS SELECT xmin::text AS version FROM outbox.contact;"
-                "SELECT outbox.set_contact('u', email => 'a@b.c')");
-    pg_expect(db, "SELECT c.xmin::text = b.version FROM outbox.contact AS c, public.before AS b", "t");
-#define SET(arguments) "SELECT outbox.set_contact('u', " arguments ")"
-    static const struct refusal refusals[] = {
-        {SET("email => 'kim'"), "OB007 email must be a mail address like kim@example.com"},
-        {SET("email => E'kim@example.com\\n'"), "OB007 email must be"},
-        {SET("email => 'kim@example.com,lee@example.com'"), "OB007 email must be"},
-        {SET("phone => '01012345678'"), "OB007 phone must be a number like +821012345678"},
-        {SET("phone => '+82 10 1234'"), "OB007 phone must be"},
-        {SET("locale => 'korean!'"), "OB007 locale must look like \"ko\" or \"ko-KR\""},
-        {SET("timezone => 'KST-9'"), "OB007 timezone \"KST-9\" does not exist"},
-        {SET("timezone => 'Asia/Seoul3'"), "OB007 timezone \"Asia/Seoul3\" does not exist"},
-        {SET("timezone => 'Etc/GMT+99'"), "OB007 timezone \"Etc/GMT+99\" does not exist"},
-        {SET("timezone => '+09:00'"), "OB007 timezone \"+09:00\" does not exist"},
-        {"SELECT outbox.set_contact('', email => 'a@b.c')", "OB007 user_id must have"},
-        {"UPDATE outbox.settings SET default_timezone = 'Mars/Base'", "OB007 default_timezone \"Mars/Base\""},
-    };
-    refuse_all(db, refusals, COUNT(refusals));
-}
-END_TEST
-
-START_TEST(test_preference)
-{
-    struct db_session *db = pg_case_session();
-    static const struct {
-        const char *arguments, *expected;
-    } rows[] = {
-        {"'service', false, 'email'", "service email f"},
-        {"'service', true, 'ios'", "service email f, service ios t"},
-        {"'service', NULL, 'email'", "service ios t"},
-        {"'service', false", "service * f"},
-        {"'service', true, 'sms'", "service * f, service sms t"},
-        {"'service', true", "service * t"},
-        {"'service', true, 'sms'", "service * t, service sms t"},
-        {"'service', NULL", NULL},
-        {"'marketing', false", "marketing * f"},
-        {"'marketing', true, source => 'form 7'", "marketing * t"},
-        {"'marketing', true, 'sms', 'call', true", "marketing * t, marketing sms t"},
-        {"'security', true, 'sms'", "marketing * t, marketing sms t, security sms t"},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        char sql[256];
-        snprintf(sql, sizeof sql, "SELECT outbox.set_preference('u', %s)", rows[i].arguments);
-        pg_exec(db, sql);
-        pg_expect(db,
-                  "SELECT string_agg(concat_ws(' ', category, channel, allowed), ', ' "
-                  "ORDER BY category, channel) FROM outbox.preference",
-                  rows[i].expected);
-    }
-    pg_expect(db,
-              "SELECT source || ' ' || at_night || ' ' || (changed_at <= now()) FROM outbox.preference "
-              "WHERE category = 'marketing' AND channel = 'sms'",
-              "call true true");
-#define PREFER(arguments) "SELECT outbox.set_preference('u', " arguments ")"
-    static const struct refusal refusals[] = {
-        {PREFER("'marketing', true"), "OB007 source must say how the consent was given"},
-        {PREFER("'marketing', true, source => ' '"), "OB007 source must say"},
-        {PREFER("'service', true, at_night => true"), "OB007 source must say"},
-        {PREFER("'security', false"), "OB007 category \"security\" is mandatory and cannot be refused"},
-        {PREFER("'security', false, 'ios'"), "OB007 category \"security\" is mandatory"},
-        {PREFER("'gossip', false"), "OB007 category \"gossip\" does not exist; see outbox.category"},
-        {PREFER("'service', false, 'pigeon'"), "OB007 channel \"pigeon\" does not exist; see outbox.channel"},
-        {"SELECT outbox.set_preference(NULL, 'service', false)", "OB007 user_id must have"},
-    };
-    refuse_all(db, refusals, COUNT(refusals));
-}
-END_TEST
-
-START_TEST(test_stop)
-{
-    struct db_session *db = pg_case_session();
-    pg_exec(db, "SELECT outbox.stop_user('u')");
-    pg_exec(db, "CREATE TABLE public.first AS SELECT stopped_at AS at FROM outbox.contact");
-    pg_exec(db, "SELECT outbox.stop_user('u'), outbox.set_contact('u', email => 'a@b.c')");
-    pg_expect(db, "SELECT stopped_at = at FROM outbox.contact, public.first", "t");
-    pg_exec(db, "SELECT outbox.resume_user('u'), outbox.resume_user('nobody')");
-    pg_expect(db, "SELECT stopped_at IS NULL AND email = 'a@b.c' FROM outbox.contact", "t");
-    pg_exec(db, "SELECT outbox.set_quiet_hours('u', '22:00', '07:00')");
-    pg_expect(db, "SELECT quiet_from || ' ' || quiet_until FROM outbox.contact", "22:00:00 07:00:00");
-    pg_refused(db, "SELECT outbox.set_quiet_hours('u', '22:00', NULL)", "23514 ");
-    pg_exec(db, "SELECT outbox.set_quiet_hours('u', NULL, NULL)");
-    pg_expect(db, "SELECT quiet_from IS NULL AND quiet_until IS NULL FROM outbox.contact", "t");
-    pg_refused(db, "SELECT outbox.stop_user(NULL)", "OB007 user_id must have");
-}
-END_TEST
-
-/* Worked out by hand from the offsets of the zones: Seoul +9, Kathmandu +5:45, Berlin +1/+2 (2026-03-29,
- * 2026-10-25), New York -5/-4 (2026-03-08, 2026-11-01), Lord Howe +10:30/+11 (2026-10-04, 2026-04-05). */
-START_TEST(test_quiet_end)
-{
-    struct db_session *db = pg_case_session();
-    static const struct {
-        const char *zone, *from, *until, *at, *expected; /* UTC; NULL = not quiet */
-    } rows[] = {
-        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 11:59:59", NULL},
-        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 12:00", "2026-01-10 23:00:00"},
-        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 15:30", "2026-01-10 23:00:00"},
-        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 22:59:59", "2026-01-10 23:00:00"},
-        {"Asia/Seoul", "21:00", "08:00", "2026-01-10 23:00", NULL},
-        {"Asia/Seoul", "12:00", "13:00", "2026-01-10 02:59", NULL},
-        {"Asia/Seoul", "12:00", "13:00", "2026-01-10 03:30", "2026-01-10 04:00:00"},
-        {"Asia/Seoul", "12:00", "13:00", "2026-01-10 04:00", NULL},
-        {"Asia/Kathmandu", "21:00", "08:00", "2026-06-01 15:14", NULL},
-        {"Asia/Kathmandu", "21:00", "08:00", "2026-06-01 15:15", "2026-06-02 02:15:00"},
-        {"Europe/Berlin", "22:00", "07:00", "2026-03-28 21:30", "2026-03-29 05:00:00"},
-        {"Europe/Berlin", "22:00", "07:00", "2026-03-29 04:30", "2026-03-29 05:00:00"},
-        {"Europe/Berlin", "22:00", "07:00", "2026-10-24 20:30", "2026-10-25 06:00:00"},
-        {"Europe/Berlin", "22:00", "02:30", "2026-03-29 00:30", "2026-03-29 01:30:00"},
-        {"Europe/Berlin", "22:00", "02:30", "2026-03-29 01:00", NULL},
-        {"Europe/Berlin", "22:00", "02:30", "2026-10-25 00:15", "2026-10-25 01:30:00"},
-        {"Europe/Berlin", "22:00", "02:30", "2026-10-25 01:15", "2026-10-25 01:30:00"},
-        {"Europe/Berlin", "22:00", "02:30", "2026-10-25 01:30", NULL},
-        {"America/New_York", "21:00", "08:00", "2026-03-08 03:00", "2026-03-08 12:00:00"},
-        {"America/New_York", "21:00", "08:00", "2026-11-01 01:30", "2026-11-01 13:00:00"},
-        {"Australia/Lord_Howe", "21:00", "08:00", "2026-04-04 10:00", "2026-04-04 21:30:00"},
-        {"Australia/Lord_Howe", "21:00", "08:00", "2026-10-03 10:30", "2026-10-03 21:00:00"},
-        {"UTC", "00:00", "24:00", "2026-01-10 12:00", "2026-01-11 00:00:00"},
-        {"UTC", "08:00", "08:00", "2026-01-10 08:00", NULL},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        char sql[256];
-        snprintf(sql, sizeof sql, "SELECT outbox.quiet_end('%s+00', '%s', '%s', '%s') AT TIME ZONE 'UTC'",
-                 rows[i].at, rows[i].zone, rows[i].from, rows[i].until);
-        pg_expect(db, sql, rows[i].expected);
-    }
-    pg_expect(db, "SELECT outbox.quiet_end(now(), 'UTC', NULL, NULL)", NULL);
-}
-END_TEST
-
 #define SETTLE_GONE(ids, gone)                                                                               \
     "SELECT outbox.settle('ios', 1, '" ids "', '{address_gone}', '{p}', '{NULL}', '{Unregistered}', "        \
     "ARRAY[now()], '{NULL}', ARRAY[" gone "]::timestamptz[])"
@@ -528,10 +376,6 @@ int main(void)
     pg_case_add(suite, "one subscription", test_one_subscription);
     pg_case_add(suite, "rotation", test_rotation);
     pg_case_add(suite, "suppression is lifted", test_suppression_is_lifted);
-    pg_case_add(suite, "contact", test_contact);
-    pg_case_add(suite, "preference", test_preference);
-    pg_case_add(suite, "stop", test_stop);
-    pg_case_add(suite, "quiet end", test_quiet_end);
     pg_case_add(suite, "address gone", test_address_gone);
     pg_case_add(suite, "gone while registering", test_gone_while_registering);
     pg_case_add(suite, "message without user", test_message_without_user);
