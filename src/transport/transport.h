@@ -97,7 +97,7 @@ void transport_free(struct transport *transport); /* endpoints must be gone; NUL
 struct loop *transport_loop(const struct transport *transport);
 const char *transport_ca_file(const struct transport *transport);
 
-/* One provider account: its own connections, never shared with another endpoint. Strings are copied. */
+/* Connections to one host, never shared with another endpoint. Strings are copied. */
 struct endpoint_options {
     const char
         *url;   /* "https://host[:port]", "smtp://host[:port]" (STARTTLS demanded) or "smtps://host[:port]" */
@@ -140,7 +140,7 @@ void endpoint_send(struct endpoint *endpoint, const struct request *request, res
 void endpoint_renew(struct endpoint *endpoint);
 
 /* Ends every request in the air (SEND_UNSENT or SEND_IN_DOUBT, callbacks run before this returns), then
- * frees. */
+ * frees. Of this endpoint such a callback may only use endpoint_send, whose request ends the same way. */
 void endpoint_free(struct endpoint *endpoint); /* NULL is allowed */
 
 #endif
