@@ -282,8 +282,8 @@ static bool write_signature(struct buf *out, const char *mail, size_t size, enum
     return ok;
 }
 
-bool dkim_sign(struct buf *out, const char *mail, size_t size, enum dkim_form form,
-               const struct dkim_signer *signers, size_t count, int64_t now_ms)
+bool dkim_add_signatures(struct buf *out, const char *mail, size_t size, enum dkim_form form,
+                         const struct dkim_signer *signers, size_t count, int64_t now_ms)
 {
     if (count == 0)
         return buf_append(out, mail, size);

@@ -44,7 +44,7 @@ struct dkim_signer {
 /* Appends one DKIM-Signature field per signer and then the mail. Signed are the fields a reader sees and
  * those of lists; From, To and Subject once more than they occur, so that none can be added. False when out
  * is full or OpenSSL fails. */
-bool dkim_sign(struct buf *out, const char *mail, size_t size, enum dkim_form form,
-               const struct dkim_signer *signers, size_t count, int64_t now_ms);
+bool dkim_add_signatures(struct buf *out, const char *mail, size_t size, enum dkim_form form,
+                         const struct dkim_signer *signers, size_t count, int64_t now_ms);
 
 #endif

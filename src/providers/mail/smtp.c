@@ -155,7 +155,8 @@ static bool sign(const struct smtp_settings *settings, const struct buf *mail, i
         signers[i] = (struct dkim_signer){.domain = settings->dkim_domain,
                                           .selector = settings->dkim[i].selector,
                                           .key = settings->dkim[i].key};
-    return dkim_sign(out, mail->data, mail->size, settings->dkim_form, signers, settings->dkim_count, now_ms);
+    return dkim_add_signatures(out, mail->data, mail->size, settings->dkim_form, signers,
+                               settings->dkim_count, now_ms);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
