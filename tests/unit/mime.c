@@ -321,11 +321,6 @@ START_TEST(test_refused_subjects)
     mail.subject = "a\0b";
     mail.subject_size = 3;
     check_refused(&mail, "payload.subject: must not contain control characters");
-    char subject[MAIL_SUBJECT_MAX + 2];
-    memset(subject, 'x', sizeof subject);
-    mail.subject = subject;
-    mail.subject_size = MAIL_SUBJECT_MAX + 1;
-    check_refused(&mail, "payload.subject: is longer than 2000 octets");
 }
 END_TEST
 
@@ -553,7 +548,6 @@ START_TEST(test_attachments_read)
         {"[{\"name\":\"a\",\"data\":\"x\"}]", "payload.attachments.0.file: is required"},
         {"[{\"name\":\"a\",\"file\":\"f\"}]", "payload.attachments.0.file: was not read"},
         {"[{\"name\":\"a\",\"file\":\"f\",\"data\":\"x\"},{}]", "payload.attachments.1.name: must be"},
-        {"[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "payload.attachments: has more than 20 files"},
     };
     struct mail_attachment list[MAIL_ATTACHMENTS_MAX];
     size_t count = 1;
