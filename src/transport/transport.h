@@ -24,7 +24,8 @@ struct header {
 
 enum { REQUEST_MAX_HEADERS = 16, RESPONSE_MAX_HEADERS = 16, RESPONSE_MAX_BODY = 65536 };
 
-/* One HTTP request or one SMTP transaction. Everything is borrowed and must live until the callback. */
+/* One HTTP request or one SMTP transaction. It is copied; what it points to is borrowed and must live until
+ * the callback. */
 struct request {
     /* HTTP */
     const char *method; /* "POST" */

@@ -20,7 +20,7 @@ struct endpoint {
 struct exchange {
     struct exchange *next;
     struct endpoint *endpoint;
-    const struct request *request;
+    struct request request; /* what it points to is the sender's */
     response_fn *callback;
     void *arg;
     struct timer *deadline;
@@ -127,7 +127,8 @@ static void on_deadline(void *arg)
 void endpoint_send(struct endpoint *endpoint, const struct request *request, response_fn *callback, void *arg)
 {
     struct exchange *exchange = mem_alloc(sizeof *exchange), **place = &in_the_air;
-    *exchange = (struct exchange){.endpoint = endpoint, .request = request, .callback = callback, .arg = arg};
+    *exchange =
+        (struct exchange){.endpoint = endpoint, .request = *request, .callback = callback, .arg = arg};
     exchange->deadline = timer_new(endpoint->loop, on_deadline, exchange);
     timer_set(exchange->deadline,
               request->timeout_ms > 0 ? request->timeout_ms : endpoint->options.timeout_ms);
@@ -145,7 +146,7 @@ void endpoint_send(struct endpoint *endpoint, const struct request *request, res
 static struct exchange **find(const char *path)
 {
     struct exchange **place = &in_the_air;
-    while (*place && strcmp((*place)->request->path, path) != 0)
+    while (*place && strcmp((*place)->request.path, path) != 0)
         place = &(*place)->next;
     if (!*place)
         ck_abort_msg("no request %s is in the air", path);
@@ -170,7 +171,7 @@ void fake_endpoints_end_as(enum send_state state)
 
 const struct request *fake_endpoint_request(const char *path)
 {
-    return (*find(path))->request;
+    return &(*find(path))->request;
 }
 
 size_t fake_endpoints_requests(void)
