@@ -145,7 +145,7 @@ $(B)/bin/%: $$(call objects,%) $(LIB)
 	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $($*_LIBS)
 # Between fakes of the loop, the database, the network and the adapters: they come before the library, which is then
 # never asked for the real ones.
-$(B)/tests/heart/%: $(B)/tests/heart/%.o $(FAKES) $(SUPPORT) $(LIB)
+$(filter $(B)/tests/heart/%,$(TEST_PATHS)): %: %.o $(FAKES) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY_LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIB)
