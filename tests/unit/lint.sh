@@ -173,6 +173,13 @@ write sql/migrations/R01_c.sql 'CREATE TABLE b ();'
 expect lint 'place: function f of sql/migrations/0002_b.sql:1 belongs into a file RNN_subject.sql
 place: table b of sql/migrations/R01_c.sql:1 belongs into a file NNNN_subject.sql'
 
+plant 'a test that the table does not name'
+write tests/README.md "| buffers | \`unit/buf.c\`, \`text.c\` |"
+write tests/unit/buf.c 'int buf;'
+write tests/heart/text.c 'int text;'
+write tests/sql/xbuf.c 'int xbuf;'
+expect lint 'tests/README.md does not name tests/sql/xbuf.c'
+
 plant 'a bad script'
 write .ci/run $'#!/bin/sh\nrm $1'
 expect lint '.ci/run:2:4: note: Double quote to prevent globbing and word splitting. [SC2086]'
