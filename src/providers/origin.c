@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "formats/text.h"
 #include "transport/url.h"
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 };
@@ -135,11 +136,8 @@ const char *const *origin_trusted(const struct origin_rules *rules)
 /* Only what RFC 3986 allows in a URL, and no fragment: it is not for the server. */
 static bool characters_ok(const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c <= ' ' || *c >= 0x7F || strchr("\"#<>\\^`{|}", *c) != NULL)
-            return false;
-    }
-    return true;
+    size_t size = strlen(text);
+    return size == 0 || (text_is_visible(text, size) && strcspn(text, "\"#<>\\^`{|}") == size);
 }
 
 static bool is_trusted(const struct origin_rules *rules, const struct url *url)

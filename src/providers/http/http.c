@@ -8,6 +8,7 @@
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
+#include "formats/text.h"
 
 static void settings_free(void *arg)
 {
@@ -99,10 +100,8 @@ static bool write_header(struct writer *writer, const char *name, const struct m
     char *value = write_text(writer, text, HTTP_PLACE_HEADER, where, name, HTTP_HEADER_MAX);
     if (value == NULL)
         return false;
-    for (const char *c = value; *c != '\0'; c++) {
-        if (*c < ' ' || *c >= 0x7F)
-            return error_set(&writer->err, "settings.%s%s: must be printable ASCII", where, name);
-    }
+    if (!text_is_printable(value, strlen(value)))
+        return error_set(&writer->err, "settings.%s%s: must be printable ASCII", where, name);
     add_header(writer->request, name, value);
     return true;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text.h"
 #include "providers/http/http.h"
 #include "providers/judge.h"
 
@@ -84,15 +85,6 @@ static bool rule_holds(const struct http_rule *rule, int status, struct json_obj
     return holds;
 }
 
-static bool is_decimal(const char *text)
-{
-    static const char digits[] = "0123456789";
-    size_t whole = strspn(text, digits), part = 0;
-    if (text[whole] == '.')
-        part = 1 + strspn(text + whole + 1, digits);
-    return whole > 0 && part != 1 && text[whole + part] == '\0';
-}
-
 static struct verdict sent(const struct http_settings *settings, struct json_object *body)
 {
     struct verdict verdict = {.kind = VERDICT_SENT};
@@ -102,7 +94,7 @@ static struct verdict sent(const struct http_settings *settings, struct json_obj
         currency = path_text(body, currency);
     if (id != NULL && strlen(id) < sizeof verdict.provider_id)
         snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id);
-    if (cost != NULL && strlen(cost) < sizeof verdict.cost && is_decimal(cost))
+    if (cost != NULL && strlen(cost) < sizeof verdict.cost && text_is_decimal(cost))
         snprintf(verdict.cost, sizeof verdict.cost, "%s", cost);
     if (verdict.cost[0] != '\0' && currency != NULL && strlen(currency) < sizeof verdict.currency)
         snprintf(verdict.currency, sizeof verdict.currency, "%s", currency);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "formats/basic.h"
+#include "formats/text.h"
 #include "providers/http/http.h"
 #include "providers/http/http_keys.h"
 #include "providers/settings.h"
@@ -219,15 +220,6 @@ static bool read_basic(struct http_settings *settings, struct json_object *auth,
     return settings->auth_header != NULL;
 }
 
-static bool printable(const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c < ' ' || *c >= 0x7F)
-            return false;
-    }
-    return true;
-}
-
 static bool read_bearer(struct http_settings *settings, struct json_object *auth, const char *secret,
                         struct error *err)
 {
@@ -239,9 +231,9 @@ static bool read_bearer(struct http_settings *settings, struct json_object *auth
         return false;
     if (prefix == NULL)
         prefix = "Bearer ";
-    if (!printable(prefix))
+    if (!text_is_printable(prefix, strlen(prefix)))
         return fault(err, "settings.auth.prefix", "must be printable ASCII");
-    if (!printable(secret))
+    if (!text_is_printable(secret, strlen(secret)))
         return error_set(err, "secret secret: must be one line of printable ASCII");
     size_t size = strlen(prefix) + strlen(secret) + 1;
     settings->credential = mem_alloc(size);

@@ -138,11 +138,8 @@ static bool check_headers(const struct mail *mail, struct error *err)
 /* What may stand between angle brackets: nothing that ends or begins another URI. */
 static bool is_uri_text(const char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (*text <= ' ' || *text >= 0x7F || strchr("<>\"\\", *text) != NULL)
-            return false;
-    }
-    return true;
+    size_t size = strlen(text);
+    return text_is_visible(text, size) && strcspn(text, "<>\"\\") == size;
 }
 
 static bool check_unsubscribe(const struct mail *mail, struct error *err)

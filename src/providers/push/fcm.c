@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "formats/text.h"
 #include "providers/push/push_payload.h"
 #include "providers/settings.h"
 
@@ -227,10 +228,8 @@ static bool write_body(struct buf *out, const struct message *message, int64_t n
 
 static bool recipient_ok(const char *recipient)
 {
-    size_t size = 0;
-    while (recipient[size] > ' ' && recipient[size] < 0x7F)
-        size++;
-    return recipient[size] == '\0' && size > 0 && size <= TOKEN_MAX;
+    size_t size = strlen(recipient);
+    return size <= TOKEN_MAX && text_is_visible(recipient, size);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,

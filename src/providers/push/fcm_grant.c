@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/push/fcm.h"
 
@@ -66,13 +67,7 @@ bool fcm_grant_build(const void *arg, int64_t now_ms, struct arena *arena, struc
 /* It goes into a header field. */
 static bool access_token_ok(const char *token)
 {
-    if (token == NULL || token[0] == '\0' || strlen(token) > ACCESS_TOKEN_MAX)
-        return false;
-    for (const char *c = token; *c != '\0'; c++) {
-        if (*c <= ' ' || *c >= 0x7F)
-            return false;
-    }
-    return true;
+    return token != NULL && strlen(token) <= ACCESS_TOKEN_MAX && text_is_visible(token, strlen(token));
 }
 
 static struct verdict accept(struct json_object *body, int64_t now_ms, struct credential *credential)

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "formats/text.h"
+
 enum { BADGE_MAX = INT32_MAX };
 
 static const struct {
@@ -79,15 +81,7 @@ static bool read_data(struct json_object *payload, struct push_payload *push, st
 /* It becomes an HTTP header field. */
 static bool collapse_id_ok(const struct push_text *id)
 {
-    if (id->text == NULL)
-        return true;
-    if (id->size == 0 || id->size > PUSH_COLLAPSE_MAX)
-        return false;
-    for (size_t i = 0; i < id->size; i++) {
-        if (id->text[i] <= ' ' || id->text[i] >= 0x7F)
-            return false;
-    }
-    return true;
+    return id->text == NULL || (id->size <= PUSH_COLLAPSE_MAX && text_is_visible(id->text, id->size));
 }
 
 bool push_payload_read(struct json_object *payload, struct push_payload *push, struct verdict *verdict)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "formats/text.h"
 #include "providers/settings.h"
 
 enum { INQUIRE_AFTER_S = 60, INQUIRE_AFTER_MAX_S = 3600 };
@@ -54,14 +55,10 @@ void kr_sms_free(struct kr_sms *sms)
 
 char *kr_sms_secret(const char *name, const char *value, struct error *err)
 {
-    size_t size = 0;
-    while (value[size] > ' ' && value[size] < 0x7F)
-        size++;
-    if (size == 0 || value[size] != '\0') {
-        error_set(err, "secret %s: must be visible ASCII characters without spaces", name);
-        return NULL;
-    }
-    return mem_strdup(value);
+    if (text_is_visible(value, strlen(value)))
+        return mem_strdup(value);
+    error_set(err, "secret %s: must be visible ASCII characters without spaces", name);
+    return NULL;
 }
 
 /* A text of the payload in characters that Korean phones can show; *out is NULL when it is absent. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/sms/kr_sms.h"
 
@@ -26,9 +27,7 @@ void kr_sms_code(struct json_object *object, const char *name, char *out, size_t
     struct json_object *value = json_get(object, name);
     const char *text = json_object_is_type(value, json_type_int) ? json_object_get_string(value)
                                                                  : json_get_text(object, name);
-    bool fits = text != NULL && strlen(text) < size;
-    for (const char *at = text; fits && *at != '\0'; at++)
-        fits = *at > ' ' && *at < 0x7F;
+    bool fits = text != NULL && strlen(text) < size && text_is_visible(text, strlen(text));
     snprintf(out, size, "%s", fits ? text : "");
 }
 

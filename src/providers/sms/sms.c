@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "formats/phone.h"
+#include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/settings.h"
 
@@ -116,14 +117,12 @@ void sms_reason(char *out, size_t size, const char *text, const struct message *
 
 void sms_cost(struct verdict *verdict, const char *price, const char *currency)
 {
-    static const char digits[] = "0123456789", letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     if (price == NULL || currency == NULL || strspn(currency, letters) != 3 || strlen(currency) != 3)
         return;
     if (price[0] == '-')
         price++;
-    size_t whole = strspn(price, digits);
-    size_t part = price[whole] == '.' ? 1 + strspn(price + whole + 1, digits) : 0;
-    if (whole == 0 || part == 1 || price[whole + part] != '\0' || whole + part >= sizeof verdict->cost)
+    if (!text_is_decimal(price) || strlen(price) >= sizeof verdict->cost)
         return;
     snprintf(verdict->cost, sizeof verdict->cost, "%s", price);
     snprintf(verdict->currency, sizeof verdict->currency, "%s", currency);

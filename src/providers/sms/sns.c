@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "formats/form.h"
+#include "formats/text.h"
 #include "providers/aws.h"
 #include "providers/settings.h"
 #include "providers/sms/sms.h"
@@ -41,14 +42,8 @@ static bool read_max_price(struct sns_settings *settings, struct json_object *js
 {
     if (!setting_line(json, "max_price", &settings->max_price, err))
         return false;
-    const char *price = settings->max_price;
-    if (price == NULL)
-        return true;
-    size_t whole = strspn(price, "0123456789");
-    size_t part = price[whole] == '.' ? 1 + strspn(price + whole + 1, "0123456789") : 0;
-    if (whole == 0 || part == 1 || price[whole + part] != '\0')
-        return error_set(err, "settings.max_price: must be US dollars as a decimal number, such as \"0.50\"");
-    return true;
+    return settings->max_price == NULL || text_is_decimal(settings->max_price) ||
+           error_set(err, "settings.max_price: must be US dollars as a decimal number, such as \"0.50\"");
 }
 
 static void *settings_new(struct json_object *json, const char *const *secrets, struct error *err)
