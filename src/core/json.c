@@ -76,6 +76,16 @@ bool json_get_bool(struct json_object *object, const char *name, bool fallback)
     return json_object_is_type(value, json_type_boolean) ? json_object_get_boolean(value) != 0 : fallback;
 }
 
+size_t json_list_size(struct json_object *list)
+{
+    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+struct json_object *json_list_item(struct json_object *list, size_t index)
+{
+    return index < json_list_size(list) ? json_object_array_get_idx(list, index) : NULL;
+}
+
 static bool append_escaped(struct buf *out, unsigned char c)
 {
     switch (c) {

@@ -26,6 +26,10 @@ const char *json_get_text(struct json_object *object, const char *name);
 int64_t json_get_int(struct json_object *object, const char *name, int64_t fallback);
 bool json_get_bool(struct json_object *object, const char *name, bool fallback);
 
+/* Elements of a list; there is none when `list` is something else, or NULL. */
+size_t json_list_size(struct json_object *list);
+struct json_object *json_list_item(struct json_object *list, size_t index);
+
 /* Appends a quoted, escaped JSON string (RFC 8259, 7); text is UTF-8 of the given size. */
 bool json_append_string(struct buf *out, const char *text, size_t size);
 /* Appends the value as compact JSON text. */

@@ -85,6 +85,21 @@ START_TEST(test_members)
 }
 END_TEST
 
+START_TEST(test_lists)
+{
+    struct json_object *o = parse("{\"none\":[],\"two\":[1,\"b\"],\"other\":{\"0\":1}}");
+    ck_assert_uint_eq(json_list_size(json_get(o, "two")), 2);
+    ck_assert_str_eq(json_object_get_string(json_list_item(json_get(o, "two"), 1)), "b");
+    ck_assert_ptr_null(json_list_item(json_get(o, "two"), 2));
+    static const char *const names[] = {"none", "other", "absent"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        ck_assert_uint_eq(json_list_size(json_get(o, names[i])), 0);
+        ck_assert_ptr_null(json_list_item(json_get(o, names[i]), 0));
+    }
+    json_object_put(o);
+}
+END_TEST
+
 START_TEST(test_strings)
 {
     static const struct {
@@ -158,6 +173,7 @@ int main(void)
     suite_add(suite, test_refused);
     suite_add(suite, test_size);
     suite_add(suite, test_members);
+    suite_add(suite, test_lists);
     suite_add(suite, test_strings);
     suite_add(suite, test_values);
     suite_add(suite, test_writing_members);

@@ -189,10 +189,7 @@ static void set_wait(struct verdict *verdict, const struct response *response, i
 static struct verdict judge_error(const struct response *response, const char *recipient, int64_t now_ms)
 {
     struct json_object *body = judge_json(response);
-    struct json_object *errors = json_get(body, "errors");
-    const char *said = NULL;
-    if (json_object_is_type(errors, json_type_array))
-        said = json_get_text(json_object_array_get_idx(errors, 0), "message");
+    const char *said = json_get_text(json_list_item(json_get(body, "errors"), 0), "message");
     char text[JUDGE_TEXT];
     judge_text(text, sizeof text, said, recipient);
     json_object_put(body);

@@ -55,11 +55,9 @@ static const struct row *row_find(const struct row *rows, size_t count, const ch
 static struct json_object *detail_find(struct json_object *error, const char *type)
 {
     struct json_object *details = json_get(error, "details");
-    if (!json_object_is_type(details, json_type_array))
-        return NULL;
-    size_t count = json_object_array_length(details), type_size = strlen(type);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *detail = json_object_array_get_idx(details, i);
+    size_t type_size = strlen(type);
+    for (size_t i = 0; i < json_list_size(details); i++) {
+        struct json_object *detail = json_list_item(details, i);
         const char *name = json_get_text(detail, "@type");
         size_t size = name == NULL ? 0 : strlen(name);
         if (size > type_size && strcmp(name + size - type_size, type) == 0 &&
@@ -78,10 +76,8 @@ static bool contains(const char *text, const char *part)
 static bool token_is_invalid(struct json_object *error)
 {
     struct json_object *violations = json_get(detail_find(error, "google.rpc.BadRequest"), "fieldViolations");
-    size_t count =
-        json_object_is_type(violations, json_type_array) ? json_object_array_length(violations) : 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *field = json_get_text(json_object_array_get_idx(violations, i), "field");
+    for (size_t i = 0; i < json_list_size(violations); i++) {
+        const char *field = json_get_text(json_list_item(violations, i), "field");
         if (field != NULL && strcmp(field, "message.token") == 0)
             return true;
     }
@@ -92,10 +88,8 @@ static bool token_is_invalid(struct json_object *error)
 static bool quota_is_of_target(struct json_object *error)
 {
     struct json_object *violations = json_get(detail_find(error, "google.rpc.QuotaFailure"), "violations");
-    size_t count =
-        json_object_is_type(violations, json_type_array) ? json_object_array_length(violations) : 0;
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *violation = json_object_array_get_idx(violations, i);
+    for (size_t i = 0; i < json_list_size(violations); i++) {
+        struct json_object *violation = json_list_item(violations, i);
         const char *subject = json_get_text(violation, "subject");
         const char *description = json_get_text(violation, "description");
         if (contains(subject, "device") || contains(subject, "topic") || contains(description, "device") ||

@@ -138,8 +138,8 @@ static struct verdict judge_body(struct json_object *body, const struct message 
     struct verdict verdict = judge_code(code, json_get_text(header, "resultMessage"), message, now_ms);
     if (verdict.kind != VERDICT_SENT)
         return verdict;
-    if (json_object_is_type(results, json_type_array) && json_object_array_length(results) > 0) {
-        struct json_object *result = json_object_array_get_idx(results, 0);
+    if (json_list_size(results) > 0) {
+        struct json_object *result = json_list_item(results, 0);
         kr_sms_code(result, "resultCode", code, sizeof code);
         verdict = judge_code(code, json_get_text(result, "resultMessage"), message, now_ms);
         if (verdict.kind != VERDICT_SENT)

@@ -39,7 +39,7 @@ static void add_cost(struct verdict *verdict, struct json_object *parts)
     double total = 0;
     size_t count = json_object_array_length(parts);
     for (size_t i = 0; i < count; i++) {
-        const char *price = json_get_text(json_object_array_get_idx(parts, i), "message-price");
+        const char *price = json_get_text(json_list_item(parts, i), "message-price");
         char *end;
         if (price == NULL || price[0] == '\0' || price[strspn(price, "0123456789.")] != '\0')
             return;
@@ -73,11 +73,11 @@ static struct verdict judge_refusal(int status, struct json_object *part, const 
 static struct verdict judge_parts(struct json_object *parts, const struct message *message,
                                   const struct response *response, int64_t now_ms)
 {
-    size_t count = json_object_is_type(parts, json_type_array) ? json_object_array_length(parts) : 0;
+    size_t count = json_list_size(parts);
     size_t accepted = 0;
     struct json_object *refused = NULL;
     for (size_t i = 0; i < count; i++) {
-        struct json_object *part = json_object_array_get_idx(parts, i);
+        struct json_object *part = json_list_item(parts, i);
         int status = part_status(part);
         if (status < 0)
             count = 0;
@@ -94,7 +94,7 @@ static struct verdict judge_parts(struct json_object *parts, const struct messag
         return verdict_make(VERDICT_IN_DOUBT, "%zu of %zu parts accepted, another has status %d", accepted,
                             count, part_status(refused));
     struct verdict verdict = {.kind = VERDICT_SENT};
-    const char *id = json_get_text(json_object_array_get_idx(parts, 0), "message-id");
+    const char *id = json_get_text(json_list_item(parts, 0), "message-id");
     snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id != NULL ? id : "");
     add_cost(&verdict, parts);
     return verdict;

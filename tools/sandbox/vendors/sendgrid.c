@@ -134,17 +134,17 @@ static struct fault members_fault(struct json_object *request)
 static struct fault recipients_fault(struct json_object *request)
 {
     struct json_object *list = json_get(request, "personalizations");
-    if (vendor_list_size(list) == 0 || vendor_list_size(list) > PERSONALIZATIONS_MAX)
+    if (json_list_size(list) == 0 || json_list_size(list) > PERSONALIZATIONS_MAX)
         return (struct fault){"The personalizations field is required and must have at least one "
                               "personalization.",
                               "personalizations"};
-    for (size_t i = 0; i < vendor_list_size(list); i++) {
+    for (size_t i = 0; i < json_list_size(list); i++) {
         struct json_object *to = json_get(json_object_array_get_idx(list, i), "to");
-        if (vendor_list_size(to) == 0)
+        if (json_list_size(to) == 0)
             return (struct fault){"The to array is required for all personalization objects, and must have "
                                   "at least one email object with a valid email address.",
                                   "personalizations.to"};
-        for (size_t j = 0; j < vendor_list_size(to); j++)
+        for (size_t j = 0; j < json_list_size(to); j++)
             if (!is_mailbox(json_object_array_get_idx(to, j)))
                 return (struct fault){"Does not contain a valid address.", "personalizations.to.email"};
     }
@@ -156,11 +156,11 @@ static struct fault content_fault(struct json_object *request)
 {
     struct json_object *list = json_get(request, "content");
     bool html = false;
-    if (vendor_list_size(list) == 0)
+    if (json_list_size(list) == 0)
         return (struct fault){"Unless a valid template_id is provided, the content parameter is required. "
                               "There must be at least one defined content block.",
                               "content"};
-    for (size_t i = 0; i < vendor_list_size(list); i++) {
+    for (size_t i = 0; i < json_list_size(list); i++) {
         struct json_object *part = json_object_array_get_idx(list, i);
         const char *type = filled_text(part, "type");
         if (!type || !filled_text(part, "value"))
@@ -180,9 +180,9 @@ static struct fault attachments_fault(struct json_object *request, struct buf *n
 {
     struct json_object *list = json_get(request, "attachments");
     struct fault fault = {0};
-    if (list && vendor_list_size(list) == 0)
+    if (list && json_list_size(list) == 0)
         return (struct fault){"The attachments parameter must be a list.", "attachments"};
-    for (size_t i = 0; i < vendor_list_size(list) && !fault.message; i++) {
+    for (size_t i = 0; i < json_list_size(list) && !fault.message; i++) {
         struct json_object *file = json_object_array_get_idx(list, i);
         const char *name = filled_text(file, "filename"), *content = filled_text(file, "content");
         struct buf data;
@@ -264,7 +264,7 @@ static struct fault request_fault(struct json_object *request, struct buf *files
         (!is_text_map(args) || (args && strlen(json_object_to_json_string(args)) > ARGS_MAX)))
         fault =
             (struct fault){"The custom_args must be strings of together at most 10000 bytes.", "custom_args"};
-    if (!fault.message && vendor_list_size(json_get(request, "categories")) > CATEGORIES_MAX)
+    if (!fault.message && json_list_size(json_get(request, "categories")) > CATEGORIES_MAX)
         fault = (struct fault){"There are too many categories.", "categories"};
     return fault;
 }

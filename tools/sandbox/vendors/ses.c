@@ -69,7 +69,7 @@ static bool count_recipients(struct json_object *destination, size_t *count)
     *count = 0;
     for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
         struct json_object *list = json_get(destination, lists[i]);
-        for (size_t j = 0; j < vendor_list_size(list); j++, ++*count)
+        for (size_t j = 0; j < json_list_size(list); j++, ++*count)
             if (!json_object_is_type(json_object_array_get_idx(list, j), json_type_string))
                 return false;
         if (list && !json_object_is_type(list, json_type_array))
@@ -89,9 +89,9 @@ static bool is_tag_text(const char *text)
 static const char *tags_fault(struct json_object *request, const char **id)
 {
     struct json_object *tags = json_get(request, "EmailTags");
-    if (tags && (!json_object_is_type(tags, json_type_array) || vendor_list_size(tags) > TAGS_MAX))
+    if (tags && (!json_object_is_type(tags, json_type_array) || json_list_size(tags) > TAGS_MAX))
         return "EmailTags must be a list of at most 50 tags.";
-    for (size_t i = 0; i < vendor_list_size(tags); i++) {
+    for (size_t i = 0; i < json_list_size(tags); i++) {
         struct json_object *tag = json_object_array_get_idx(tags, i);
         const char *name = json_get_text(tag, "Name"), *value = json_get_text(tag, "Value");
         if (!is_tag_text(name) || !is_tag_text(value))
@@ -115,7 +115,7 @@ static const char *request_fault(struct json_object *request, const char **raw)
         return "FromEmailAddress must be a mail address.";
     if (!count_recipients(json_get(request, "Destination"), &recipients) || recipients == 0 ||
         recipients > RECIPIENTS_MAX ||
-        vendor_list_size(json_get(json_get(request, "Destination"), "ToAddresses")) == 0)
+        json_list_size(json_get(json_get(request, "Destination"), "ToAddresses")) == 0)
         return "Destination must have 1 to 50 addresses.";
     *raw = json_get_text(json_get(content, "Raw"), "Data");
     if (!*raw || json_object_object_length(content) != 1)

@@ -113,8 +113,3 @@ bool vendor_has_type(const struct exchange *x, const char *type)
     return given && strncasecmp(given, type, size) == 0 &&
            (given[size] == '\0' || given[size] == ';' || given[size] == ' ');
 }
-
-size_t vendor_list_size(struct json_object *list)
-{
-    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-}

@@ -82,7 +82,4 @@ bool vendor_has_basic(const struct exchange *x, const char *user, const char *pa
 /* Whether the content type is this one, whatever its parameters and letters. */
 bool vendor_has_type(const struct exchange *x, const char *type);
 
-/* Elements of a JSON array; 0 for anything else. */
-size_t vendor_list_size(struct json_object *list);
-
 #endif
