@@ -24,6 +24,13 @@ enum blame verdict_blame(enum verdict_kind kind)
     return kind == VERDICT_REJECTED ? BLAME_MESSAGE : BLAME_NOBODY;
 }
 
+struct verdict verdict_sent(const char *id)
+{
+    struct verdict verdict = {.kind = VERDICT_SENT};
+    snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id != NULL ? id : "");
+    return verdict;
+}
+
 struct verdict verdict_make(enum verdict_kind kind, const char *format, ...)
 {
     struct verdict verdict = {.kind = kind};

@@ -52,6 +52,9 @@ struct verdict verdict_of_failure(const struct response *response);
 /* What the kind alone says about a provider that works. */
 enum blame verdict_blame(enum verdict_kind kind);
 
+/* SENT; id: the provider's, cut where it is longer than its room; NULL = it gave none. */
+struct verdict verdict_sent(const char *id);
+
 /* A verdict with a formatted reason. */
 struct verdict verdict_make(enum verdict_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);
 

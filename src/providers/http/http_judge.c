@@ -87,7 +87,7 @@ static bool rule_holds(const struct http_rule *rule, int status, struct json_obj
 
 static struct verdict sent(const struct http_settings *settings, struct json_object *body)
 {
-    struct verdict verdict = {.kind = VERDICT_SENT};
+    struct verdict verdict = verdict_sent(NULL);
     const char *id = path_text(body, settings->id), *cost = path_text(body, settings->cost);
     const char *currency = settings->currency;
     if (currency != NULL && currency[0] == '$')

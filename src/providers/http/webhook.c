@@ -183,7 +183,7 @@ static struct verdict judge(const void *settings, const struct message *message,
     while (response->status < rows[row].low || response->status > rows[row].high)
         row++;
     if (rows[row].kind == VERDICT_SENT)
-        return (struct verdict){.kind = VERDICT_SENT};
+        return verdict_sent(NULL);
     struct verdict verdict = verdict_make(rows[row].kind, "HTTP %d%s", response->status, rows[row].text);
     verdict.blame = BLAME_RECIPIENT;
     if (verdict.kind == VERDICT_RETRY)

@@ -156,7 +156,7 @@ static struct verdict judge_ok(struct json_object *body)
     const char *id = json_get_text(body, "id");
     if (id == NULL || id[0] == '\0')
         return verdict_make(VERDICT_IN_DOUBT, "HTTP 200 with a body that is not Mailgun's");
-    struct verdict verdict = {.kind = VERDICT_SENT};
+    struct verdict verdict = verdict_sent(NULL);
     id += id[0] == '<';
     snprintf(verdict.provider_id, sizeof verdict.provider_id, "%.*s", (int)strcspn(id, ">"), id);
     return verdict;

@@ -213,10 +213,7 @@ static struct verdict judge(const void *arg, const struct message *message, cons
     /* 200 is the answer of the vendor's own sandbox mode. */
     if (response->status != 202 && response->status != 200)
         return judge_error(response, message->recipient, now_ms);
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    const char *id = response_header(response, "x-message-id");
-    snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id != NULL ? id : "");
-    return verdict;
+    return verdict_sent(response_header(response, "x-message-id"));
 }
 
 const struct adapter sendgrid_adapter = {

@@ -101,9 +101,7 @@ static struct verdict judge_ok(struct json_object *body)
     const char *id = json_get_text(body, "MessageId");
     if (id == NULL || id[0] == '\0')
         return verdict_make(VERDICT_IN_DOUBT, "HTTP 200 with a body that is not SES's");
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id);
-    return verdict;
+    return verdict_sent(id);
 }
 
 struct verdict ses_judge(const void *settings, const struct message *message, const struct response *response,

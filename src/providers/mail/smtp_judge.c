@@ -206,7 +206,7 @@ struct verdict smtp_judge_reply(const struct response *response, const char *rec
                              : response->phase == SMTP_END_OF_DATA ? VERDICT_IN_DOUBT
                                                                    : VERDICT_RETRY;
     if (kind == VERDICT_SENT)
-        return (struct verdict){.kind = VERDICT_SENT};
+        return verdict_sent(NULL);
     struct verdict verdict =
         verdict_make(kind, "%d%s at %s: %s", response->status, number, phases[response->phase], text);
     if (rule != NULL && rule->wait_ms > 0)

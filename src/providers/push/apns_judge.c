@@ -1,5 +1,4 @@
 /* What APNs' answers mean. */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -84,10 +83,8 @@ struct verdict apns_judge(const void *settings, const struct message *message,
 {
     (void)settings;
     if (response->status == 200) {
-        struct verdict verdict = {.kind = VERDICT_SENT};
         const char *id = response_header(response, "apns-id");
-        snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id != NULL ? id : message->uuid);
-        return verdict;
+        return verdict_sent(id != NULL ? id : message->uuid);
     }
     struct json_object *body = judge_json(response);
     struct verdict verdict;

@@ -82,7 +82,7 @@ static struct verdict accept(struct json_object *body, int64_t now_ms, struct cr
     int64_t use = life > 2 * REFRESH_EARLY_S ? life - REFRESH_EARLY_S : life / 2;
     credential->token = mem_strdup(token);
     credential->expires_ms = now_ms + use * 1000;
-    return (struct verdict){.kind = VERDICT_SENT};
+    return verdict_sent(NULL);
 }
 
 static struct verdict refuse(struct json_object *body, const struct response *response, int64_t now_ms)

@@ -141,9 +141,7 @@ static struct verdict judge_ok(struct json_object *body)
     const char *name = json_get_text(body, "name");
     if (name == NULL || name[0] == '\0')
         return verdict_make(VERDICT_IN_DOUBT, "HTTP 200 with a body that is not FCM's");
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", name);
-    return verdict;
+    return verdict_sent(name);
 }
 
 struct verdict fcm_judge(const void *settings, const struct message *message, const struct response *response,

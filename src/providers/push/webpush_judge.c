@@ -77,7 +77,7 @@ static struct verdict judge_ok(const struct response *response, int64_t now_ms)
         return verdict;
     }
     static const char *const names[] = {"apns-id", "x-wns-msg-id", "location"};
-    struct verdict verdict = {.kind = VERDICT_SENT};
+    struct verdict verdict = verdict_sent(NULL);
     const char *id = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && id == NULL; i++)
         id = response_header(response, names[i]);

@@ -73,6 +73,9 @@ enum kr_meaning kr_codes_find(const struct kr_codes *rows, size_t count, const c
 /* A text or whole number member as text; "" when it is absent, of another type or longer than out. */
 void kr_sms_code(struct json_object *object, const char *name, char *out, size_t size);
 
+/* SENT with the vendor's id from a member of an answer, if it is there. */
+struct verdict kr_sms_taken(struct json_object *object, const char *name);
+
 /* The verdict of a meaning; SENT comes without a provider id. text: the vendor's own words, may be NULL. */
 struct verdict kr_sms_verdict(enum kr_meaning meaning, const struct message *message, const char *code,
                               const char *text, int64_t now_ms);

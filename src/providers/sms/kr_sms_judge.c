@@ -31,6 +31,13 @@ void kr_sms_code(struct json_object *object, const char *name, char *out, size_t
     snprintf(out, size, "%s", fits ? text : "");
 }
 
+struct verdict kr_sms_taken(struct json_object *object, const char *name)
+{
+    struct verdict verdict = verdict_sent(NULL);
+    kr_sms_code(object, name, verdict.provider_id, sizeof verdict.provider_id);
+    return verdict;
+}
+
 /* The vendor's words for people. Vendors write numbers in national form, alone or inside words. */
 static void copy_text(char *out, size_t size, const char *text, const struct message *message)
 {
@@ -62,7 +69,7 @@ struct verdict kr_sms_verdict(enum kr_meaning meaning, const struct message *mes
     };
     enum verdict_kind kind = kinds[meaning];
     if (kind == VERDICT_SENT)
-        return (struct verdict){.kind = VERDICT_SENT};
+        return verdict_sent(NULL);
     bool own_sender = json_get(message->payload, "from") != NULL;
     bool abroad = strncmp(message->recipient, "+82", 3) != 0;
     if ((meaning == KR_SENDER && own_sender) || (meaning == KR_COUNTRY && abroad) ||

@@ -145,7 +145,7 @@ static struct verdict judge_body(struct json_object *body, const struct message 
         if (verdict.kind != VERDICT_SENT)
             return verdict;
     }
-    kr_sms_code(data, "requestId", verdict.provider_id, sizeof verdict.provider_id);
+    verdict = kr_sms_taken(data, "requestId");
     kr_sms_code(data, "statusCode", code, sizeof code);
     if (strcmp(code, "3") == 0)
         return verdict_make(VERDICT_REJECTED, "statusCode 3: the vendor failed to send it");
@@ -237,11 +237,8 @@ static struct verdict inquiry_judge(const void *settings, const struct message *
         if (key == NULL || strcmp(key, message->uuid) != 0)
             continue;
         const struct state *state = find_state(item);
-        if (state != NULL && state->taken) {
-            struct verdict verdict = {.kind = VERDICT_SENT};
-            kr_sms_code(item, "requestId", verdict.provider_id, sizeof verdict.provider_id);
-            return verdict;
-        }
+        if (state != NULL && state->taken)
+            return kr_sms_taken(item, "requestId");
         failure = state != NULL ? state->name : "in no known state";
     }
     if (failure != NULL)

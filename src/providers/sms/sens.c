@@ -117,9 +117,8 @@ static struct verdict judge_taken(struct json_object *body, const struct message
 {
     const char *name = json_get_text(body, "statusName");
     char code[16];
-    struct verdict verdict = {.kind = VERDICT_SENT};
+    struct verdict verdict = kr_sms_taken(body, "requestId");
     kr_sms_code(body, "statusCode", code, sizeof code);
-    kr_sms_code(body, "requestId", verdict.provider_id, sizeof verdict.provider_id);
     if (name != NULL && strcmp(name, "fail") == 0)
         return kr_sms_verdict(KR_REJECT, message, code[0] != '\0' ? code : "fail",
                               json_get_text(body, "statusMessage"), now_ms);

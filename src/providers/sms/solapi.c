@@ -156,9 +156,7 @@ static struct verdict judge_taken(struct json_object *body, const struct message
                             code[0] != '\0' ? ": " : "", code);
     if (meaning != KR_TAKEN)
         return kr_sms_verdict(meaning, message, code, json_get_text(body, "statusMessage"), now_ms);
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    kr_sms_code(body, "messageId", verdict.provider_id, sizeof verdict.provider_id);
-    return verdict;
+    return kr_sms_taken(body, "messageId");
 }
 
 static struct verdict judge(const void *settings, const struct message *message,
@@ -224,11 +222,8 @@ static struct verdict inquiry_judge(const void *settings, const struct message *
         if (!is_ours(item.val, message->uuid))
             continue;
         kr_sms_code(item.val, "statusCode", code, sizeof code);
-        if (find_status(code) == KR_TAKEN) {
-            struct verdict verdict = {.kind = VERDICT_SENT};
-            kr_sms_code(item.val, "messageId", verdict.provider_id, sizeof verdict.provider_id);
-            return verdict;
-        }
+        if (find_status(code) == KR_TAKEN)
+            return kr_sms_taken(item.val, "messageId");
         if (code[0] == '1')
             snprintf(refusal, sizeof refusal, "%s", code);
         else

@@ -101,8 +101,7 @@ static struct verdict judge_error(int64_t code, const char *said, const struct m
 
 struct verdict twilio_taken(struct json_object *body)
 {
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", json_get_text(body, "sid"));
+    struct verdict verdict = verdict_sent(json_get_text(body, "sid"));
     sms_cost(&verdict, json_get_text(body, "price"), json_get_text(body, "price_unit"));
     return verdict;
 }

@@ -93,9 +93,7 @@ static struct verdict judge_parts(struct json_object *parts, const struct messag
     if (refused != NULL)
         return verdict_make(VERDICT_IN_DOUBT, "%zu of %zu parts accepted, another has status %d", accepted,
                             count, part_status(refused));
-    struct verdict verdict = {.kind = VERDICT_SENT};
-    const char *id = json_get_text(json_list_item(parts, 0), "message-id");
-    snprintf(verdict.provider_id, sizeof verdict.provider_id, "%s", id != NULL ? id : "");
+    struct verdict verdict = verdict_sent(json_get_text(json_list_item(parts, 0), "message-id"));
     add_cost(&verdict, parts);
     return verdict;
 }
