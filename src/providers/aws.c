@@ -4,6 +4,7 @@
 
 #include "core/secret.h"
 #include "formats/text.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { REGION_MAX = 32 };
@@ -65,6 +66,6 @@ bool aws_sign(const struct sigv4 *signer, int64_t now_ms, struct arena *arena, s
     if (count == 0 || request->header_count + count > REQUEST_MAX_HEADERS)
         return false;
     for (size_t i = 0; i < count; i++)
-        request->headers[request->header_count++] = (struct header){added[i].name, added[i].value};
+        request_add_header(request, added[i].name, added[i].value);
     return true;
 }

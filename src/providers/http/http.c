@@ -9,6 +9,7 @@
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "formats/text.h"
+#include "providers/request.h"
 
 static void settings_free(void *arg)
 {
@@ -89,11 +90,6 @@ static bool write_path(struct writer *writer)
     return true;
 }
 
-static void add_header(struct request *request, const char *name, const char *value)
-{
-    request->headers[request->header_count++] = (struct header){name, value};
-}
-
 static bool write_header(struct writer *writer, const char *name, const struct mustache *text,
                          const char *where)
 {
@@ -102,7 +98,7 @@ static bool write_header(struct writer *writer, const char *name, const struct m
         return false;
     if (!text_is_printable(value, strlen(value)))
         return error_set(&writer->err, "settings.%s%s: must be printable ASCII", where, name);
-    add_header(writer->request, name, value);
+    request_add_header(writer->request, name, value);
     return true;
 }
 
@@ -175,7 +171,7 @@ static bool write_body(struct writer *writer)
     if (ok && out.overflowed)
         ok = error_set(&writer->err, "settings.body: becomes longer than %d octets", HTTP_BODY_MAX);
     if (ok) {
-        add_header(request, "content-type", writer->settings->content_type);
+        request_add_header(request, "content-type", writer->settings->content_type);
         request->body = arena_strndup(writer->arena, buf_string(&out), out.size);
         request->body_size = out.size;
     }
@@ -229,7 +225,8 @@ static bool write_request(struct writer *writer)
     if (settings->auth == HTTP_AUTH_HMAC)
         return write_signature(writer);
     if (settings->auth == HTTP_AUTH_FIXED)
-        add_header(writer->request, settings->auth_header, arena_strdup(writer->arena, settings->credential));
+        request_add_header(writer->request, settings->auth_header,
+                           arena_strdup(writer->arena, settings->credential));
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "providers/judge.h"
 #include "providers/origin.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 /* The specification's sizes of a key. */
@@ -128,19 +129,12 @@ static bool build(const void *arg, const struct message *message, const char *to
     bool ok = write_body(&body, message);
     if (ok) {
         int64_t now_s = now_ms / 1000;
-        *request = (struct request){
-            .method = "POST",
-            .origin = target.origin,
-            .path = target.path,
-            .headers = {{"content-type", "application/json"},
-                        {"user-agent", "pgoutbox/" PGOUTBOX_VERSION},
-                        {"webhook-id", message->uuid},
-                        {"webhook-timestamp", arena_printf(arena, "%lld", (long long)now_s)},
-                        {"webhook-signature", sign(settings, message->uuid, now_s, &body, arena)}},
-            .header_count = 5,
-            .body = arena_strndup(arena, body.data, body.size),
-            .body_size = body.size,
-        };
+        request_post(request, target.path, "application/json", &body, arena);
+        request->origin = target.origin;
+        request_add_header(request, "user-agent", "pgoutbox/" PGOUTBOX_VERSION);
+        request_add_header(request, "webhook-id", message->uuid);
+        request_add_header(request, "webhook-timestamp", arena_printf(arena, "%lld", (long long)now_s));
+        request_add_header(request, "webhook-signature", sign(settings, message->uuid, now_s, &body, arena));
     } else {
         *verdict = verdict_make(VERDICT_REJECTED, "payload: makes a body of more than %d octets", BODY_MAX);
     }

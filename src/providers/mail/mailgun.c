@@ -11,6 +11,7 @@
 #include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/mail/mail_content.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { FORM_ROOM = 4096, THROTTLE_WAIT_MS = 60000, BOUNDARY_OCTETS = 16 };
@@ -105,13 +106,8 @@ static bool build(const void *arg, const struct message *message, const char *to
     if (ok) {
         const char *boundary = write_form(&form, message, &mail, arena);
         const char *type = arena_printf(arena, "multipart/form-data; boundary=%s", boundary);
-        *request =
-            (struct request){.method = "POST",
-                             .path = settings->path,
-                             .headers = {{"authorization", settings->authorization}, {"content-type", type}},
-                             .header_count = 2,
-                             .body = arena_strndup(arena, form.data, form.size),
-                             .body_size = form.size};
+        request_post(request, settings->path, type, &form, arena);
+        request_add_header(request, "authorization", settings->authorization);
     }
     buf_free(&mail);
     buf_free(&form);

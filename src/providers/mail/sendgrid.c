@@ -10,6 +10,7 @@
 #include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/mail/mail_content.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { BODY_MAX = 30 << 20, THROTTLE_WAIT_MS = 60000 };
@@ -144,16 +145,12 @@ static bool build(const void *arg, const struct message *message, const char *to
               mail_check(&content.mail, &err) &&
               (write_body(&body, &content.mail) ||
                error_set(&err, "payload: the mail is larger than %d octets", BODY_MAX));
-    if (ok)
-        *request = (struct request){
-            .method = "POST",
-            .path = "/v3/mail/send",
-            .headers = {{"authorization", settings->authorization}, {"content-type", "application/json"}},
-            .header_count = 2,
-            .body = arena_strndup(arena, body.data, body.size),
-            .body_size = body.size};
-    else
+    if (ok) {
+        request_post(request, "/v3/mail/send", "application/json", &body, arena);
+        request_add_header(request, "authorization", settings->authorization);
+    } else {
         *verdict = verdict_make(VERDICT_REJECTED, "%s", err.text);
+    }
     buf_free(&body);
     return ok;
 }

@@ -8,6 +8,7 @@
 #include "crypto/base64.h"
 #include "providers/aws.h"
 #include "providers/mail/mail_content.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { BODY_MAX = MAIL_MAX / 3 * 4 + 4096 };
@@ -74,15 +75,11 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_init(&mail, MAIL_MAX);
     buf_init(&body, BODY_MAX);
     bool ok = mail_content_build(&content, &settings->rules, message, now_ms, &mail, verdict);
-    if (ok && write_body(&body, settings, &content.mail, &mail)) {
-        *request = (struct request){.method = "POST",
-                                    .path = "/v2/email/outbound-emails",
-                                    .headers = {{"content-type", "application/json"}},
-                                    .header_count = 1,
-                                    .body = arena_strndup(arena, body.data, body.size),
-                                    .body_size = body.size};
+    if (ok) {
         struct sigv4 signer = aws_signer(&settings->login, "ses", settings->server.url);
-        ok = aws_sign(&signer, now_ms, arena, request);
+        ok = write_body(&body, settings, &content.mail, &mail);
+        request_post(request, "/v2/email/outbound-emails", "application/json", &body, arena);
+        ok = ok && aws_sign(&signer, now_ms, arena, request);
         if (!ok)
             *verdict = verdict_make(VERDICT_REJECTED, "the request cannot be signed");
     }

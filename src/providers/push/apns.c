@@ -6,6 +6,7 @@
 
 #include "crypto/jose.h"
 #include "providers/push/push_payload.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum {
@@ -251,11 +252,6 @@ static bool write_body(const struct push_payload *push, const struct push_type *
     return ok;
 }
 
-static void add_header(struct request *request, const char *name, const char *value)
-{
-    request->headers[request->header_count++] = (struct header){name, value};
-}
-
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -287,15 +283,15 @@ static bool build(const void *arg, const struct message *message, const char *to
     int64_t ttl = push_ttl(&push, message, now_ms);
     request->changing = changing;
     request->path = arena_printf(arena, "/3/device/%s", message->recipient);
-    add_header(request, "authorization", arena_strdup(arena, bearer));
-    add_header(request, "apns-topic", settings->topic);
-    add_header(request, "apns-push-type", type->name);
-    add_header(request, "apns-id", message->uuid);
-    add_header(request, "apns-priority", push.normal_priority || type == background ? "5" : "10");
-    add_header(request, "apns-expiration",
-               ttl == 0 ? "0" : arena_printf(arena, "%lld", (long long)(now_ms / 1000 + ttl)));
-    add_header(request, "apns-collapse-id",
-               push.collapse_id.text != NULL ? push.collapse_id.text : message->uuid);
+    request_add_header(request, "authorization", arena_strdup(arena, bearer));
+    request_add_header(request, "apns-topic", settings->topic);
+    request_add_header(request, "apns-push-type", type->name);
+    request_add_header(request, "apns-id", message->uuid);
+    request_add_header(request, "apns-priority", push.normal_priority || type == background ? "5" : "10");
+    request_add_header(request, "apns-expiration",
+                       ttl == 0 ? "0" : arena_printf(arena, "%lld", (long long)(now_ms / 1000 + ttl)));
+    request_add_header(request, "apns-collapse-id",
+                       push.collapse_id.text != NULL ? push.collapse_id.text : message->uuid);
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "formats/text.h"
 #include "providers/push/push_payload.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { TOKEN_MAX = 4096, PAYLOAD_MAX = 4096, BODY_MAX = 65536 };
@@ -248,15 +249,8 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_init(&body, BODY_MAX);
     bool ok = write_body(&body, message, now_ms, verdict);
     if (ok) {
-        *request = (struct request){
-            .method = "POST",
-            .path = settings->path,
-            .headers = {{"authorization", arena_printf(arena, "Bearer %s", token)},
-                        {"content-type", "application/json"}},
-            .header_count = 2,
-            .body = arena_strndup(arena, body.data, body.size),
-            .body_size = body.size,
-        };
+        request_post(request, settings->path, "application/json", &body, arena);
+        request_add_header(request, "authorization", arena_printf(arena, "Bearer %s", token));
     }
     buf_free(&body);
     return ok;

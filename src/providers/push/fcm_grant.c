@@ -3,6 +3,7 @@
 #include "formats/text.h"
 #include "providers/judge.h"
 #include "providers/push/fcm.h"
+#include "providers/request.h"
 
 enum {
     ASSERTION_LIFE_S = 3600, /* the longest Google takes */
@@ -47,14 +48,7 @@ bool fcm_grant_build(const void *arg, int64_t now_ms, struct arena *arena, struc
         options->url = settings->token_origin;
         options->http2 = false;
         options->ca_file = settings->server.ca_file;
-        *request = (struct request){
-            .method = "POST",
-            .path = settings->token_path,
-            .headers = {{"content-type", "application/x-www-form-urlencoded"}},
-            .header_count = 1,
-            .body = arena_strndup(arena, body.data, body.size),
-            .body_size = body.size,
-        };
+        request_post(request, settings->token_path, "application/x-www-form-urlencoded", &body, arena);
     } else {
         error_set(err, "the assertion for an access token could not be signed");
     }

@@ -5,6 +5,7 @@
 
 #include "crypto/digest.h"
 #include "providers/push/push_payload.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { TEXT_MAX = 65536 /* more than the limit, so that a refusal can say how much was given */ };
@@ -101,11 +102,6 @@ static bool write_body(const struct webpush_settings *settings, const struct mes
     return ok;
 }
 
-static void add_header(struct request *request, const char *name, const char *value)
-{
-    request->headers[request->header_count++] = (struct header){name, value};
-}
-
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -133,13 +129,14 @@ static bool build(const void *arg, const struct message *message, const char *to
     push.ttl_s = options.ttl_s;
     request->origin = subscription.target.origin;
     request->path = subscription.target.path;
-    add_header(request, "authorization", arena_strdup(arena, authorization));
-    add_header(request, "ttl", arena_printf(arena, "%lld", (long long)push_ttl(&push, message, now_ms)));
-    add_header(request, "urgency", options.urgency);
-    add_header(request, "content-type", "application/octet-stream");
-    add_header(request, "content-encoding", "aes128gcm");
+    request_add_header(request, "authorization", arena_strdup(arena, authorization));
+    request_add_header(request, "ttl",
+                       arena_printf(arena, "%lld", (long long)push_ttl(&push, message, now_ms)));
+    request_add_header(request, "urgency", options.urgency);
+    request_add_header(request, "content-type", "application/octet-stream");
+    request_add_header(request, "content-encoding", "aes128gcm");
     if (options.topic != NULL)
-        add_header(request, "topic", arena_strdup(arena, options.topic));
+        request_add_header(request, "topic", arena_strdup(arena, options.topic));
     return true;
 }
 

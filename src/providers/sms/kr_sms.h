@@ -10,6 +10,7 @@
 #include "providers/settings.h"
 
 enum { KR_BODY_MAX = 32768 };
+#define KR_BODY_TYPE "application/json; charset=utf-8"
 
 struct kr_sms {
     struct server server;

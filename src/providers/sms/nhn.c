@@ -4,6 +4,7 @@
 
 #include "core/secret.h"
 #include "providers/judge.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 #include "providers/sms/kr_sms.h"
 
@@ -79,16 +80,10 @@ static bool build(const void *arg, const struct message *message, const char *to
     json_member_text(&body, "senderGroupingKey", "pgoutbox");
     write_recipient(&body, &sms.to, message->uuid, arena);
     buf_char(&body, '}');
-    *request = (struct request){
-        .method = "POST",
-        .path = arena_printf(arena, "/sms/v3.0/appKeys/%s/sender/%s%s", settings->app_key,
-                             sms.advertising ? "ad-" : "", sms.lms ? "mms" : "sms"),
-        .headers = {{"content-type", "application/json; charset=utf-8"},
-                    {"x-secret-key", settings->secret_key}},
-        .header_count = 2,
-        .body = arena_strndup(arena, buf_string(&body), body.size),
-        .body_size = body.size,
-    };
+    const char *path = arena_printf(arena, "/sms/v3.0/appKeys/%s/sender/%s%s", settings->app_key,
+                                    sms.advertising ? "ad-" : "", sms.lms ? "mms" : "sms");
+    request_post(request, path, KR_BODY_TYPE, &body, arena);
+    request_add_header(request, "x-secret-key", settings->secret_key);
     buf_free(&body);
     return true;
 }

@@ -7,6 +7,7 @@
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "providers/judge.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 #include "providers/sms/kr_sms.h"
 
@@ -69,14 +70,10 @@ static void sign(const struct sens_settings *settings, int64_t now_ms, struct ar
     struct buf signature;
     buf_init(&signature, 64);
     base64_append(&signature, digest, sizeof digest);
-    const struct header headers[] = {
-        {"x-ncp-apigw-timestamp", timestamp},
-        {"x-ncp-iam-access-key", settings->access_key},
-        {"x-ncp-apigw-signature-v2", arena_strdup(arena, buf_string(&signature))},
-    };
+    request_add_header(request, "x-ncp-apigw-timestamp", timestamp);
+    request_add_header(request, "x-ncp-iam-access-key", settings->access_key);
+    request_add_header(request, "x-ncp-apigw-signature-v2", arena_strdup(arena, buf_string(&signature)));
     buf_free(&signature);
-    memcpy(request->headers + request->header_count, headers, sizeof headers);
-    request->header_count += sizeof headers / sizeof headers[0];
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
@@ -100,14 +97,7 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_text(&body, "[{");
     json_member_text(&body, "to", sms.to.national);
     buf_text(&body, "}]}");
-    *request = (struct request){
-        .method = "POST",
-        .path = settings->path,
-        .headers = {{"content-type", "application/json; charset=utf-8"}},
-        .header_count = 1,
-        .body = arena_strndup(arena, buf_string(&body), body.size),
-        .body_size = body.size,
-    };
+    request_post(request, settings->path, KR_BODY_TYPE, &body, arena);
     sign(settings, now_ms, arena, request);
     buf_free(&body);
     return true;

@@ -6,6 +6,7 @@
 #include "formats/phone.h"
 #include "formats/text.h"
 #include "providers/judge.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { DEFAULT_SEGMENTS = 10, MOST_SEGMENTS = 100 };
@@ -93,18 +94,10 @@ bool sms_post_form(struct request *request, const char *path, struct buf *form, 
                    struct verdict *verdict)
 {
     bool fits = !form->overflowed;
-    if (fits) {
-        *request = (struct request){
-            .method = "POST",
-            .path = path,
-            .headers = {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"}},
-            .header_count = 1,
-            .body = arena_strndup(arena, form->data, form->size),
-            .body_size = form->size,
-        };
-    } else {
+    if (fits)
+        request_post(request, path, "application/x-www-form-urlencoded; charset=utf-8", form, arena);
+    else
         reject(verdict, "payload: is too large");
-    }
     buf_free(form);
     return fits;
 }

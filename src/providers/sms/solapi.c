@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "providers/judge.h"
+#include "providers/request.h"
 #include "providers/sms/kr_sms.h"
 
 struct solapi_settings {
@@ -90,15 +91,8 @@ static bool build(const void *arg, const struct message *message, const char *to
     buf_char(&body, '{');
     json_member_text(&body, "outbox_id", message->uuid);
     buf_text(&body, "},\"autoTypeDetect\":false}}");
-    *request = (struct request){
-        .method = "POST",
-        .path = "/messages/v4/send",
-        .headers = {{"authorization", authorize(settings, message, "send", now_ms, arena)},
-                    {"content-type", "application/json; charset=utf-8"}},
-        .header_count = 2,
-        .body = arena_strndup(arena, buf_string(&body), body.size),
-        .body_size = body.size,
-    };
+    request_post(request, "/messages/v4/send", KR_BODY_TYPE, &body, arena);
+    request_add_header(request, "authorization", authorize(settings, message, "send", now_ms, arena));
     buf_free(&body);
     return true;
 }

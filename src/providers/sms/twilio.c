@@ -7,6 +7,7 @@
 #include "core/secret.h"
 #include "formats/basic.h"
 #include "formats/form.h"
+#include "providers/request.h"
 #include "providers/settings.h"
 
 enum { SID_DIGITS = 32, SECRET_SIZE_MAX = 256, VALIDITY_MAX_S = 36000 };
@@ -115,7 +116,7 @@ static bool build(const void *arg, const struct message *message, const char *to
         form_field(&form, "StatusCallback", settings->status_callback);
     if (!sms_post_form(request, settings->path, &form, arena, verdict))
         return false;
-    request->headers[request->header_count++] = (struct header){"authorization", settings->authorization};
+    request_add_header(request, "authorization", settings->authorization);
     return true;
 }
 
