@@ -182,8 +182,8 @@ void provider_retire(struct provider *provider)
         provider->events.health(provider->events.arg, provider->name, "closed", NULL);
     provider->retired = true;
     timer_clear(provider->unblock);
+    provider_give_back(provider); /* before its successor, with the same budget, asks for what follows */
     provider_hand_back(provider, NULL);
-    provider_give_back(provider);
     credential_close(provider->credential); /* a token that is being fetched is of no use */
     provider_maybe_free_retired(provider);
 }

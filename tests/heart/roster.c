@@ -257,6 +257,41 @@ START_TEST(test_a_message_waits_a_second_for_a_lease)
 }
 END_TEST
 
+START_TEST(test_a_lease_finds_who_has_the_name_now)
+{
+    struct provider_row row = limited();
+    read_row(row);
+    stage_fly(stage_rows("1"));
+    fake_time_pass(0);
+    row.rules.priority = 7;
+    read_row(row);
+    fake_time_pass(0);
+    journal_expect("lease_budget lease_budget lease_budget"); /* the second one gives back */
+    lease_gives("1|9|");
+    journal_expect("apple:1");
+}
+END_TEST
+
+/* What it hands to its successor is asked for, though it gives back itself what it had. */
+START_TEST(test_a_message_that_waits_for_a_lease_is_not_forgotten_by_an_edit)
+{
+    struct provider_row row = limited();
+    read_row(row);
+    stage_fly(stage_rows("1 2"));
+    fake_time_pass(0);
+    lease_gives("1|9|");
+    journal_expect("lease_budget apple:1");
+    row.rules.priority = 7;
+    read_row(row);
+    fake_time_pass(0);
+    journal_expect("lease_budget lease_budget");
+    fake_db_answer(stage.db, &sql_lease_budget, "0|9|");
+    lease_gives("1|9|");
+    journal_expect("apple:2");
+    answer("1", 200);
+}
+END_TEST
+
 START_TEST(test_a_lease_that_finds_nobody)
 {
     read_row(limited());
@@ -326,6 +361,8 @@ int main(void)
     tcase_add_test(tcase, test_dead_addresses_of_a_provider_that_is_gone_are_believed);
     tcase_add_test(tcase, test_a_lease_is_asked_of_the_database);
     tcase_add_test(tcase, test_a_message_waits_a_second_for_a_lease);
+    tcase_add_test(tcase, test_a_lease_finds_who_has_the_name_now);
+    tcase_add_test(tcase, test_a_message_that_waits_for_a_lease_is_not_forgotten_by_an_edit);
     tcase_add_test(tcase, test_a_lease_that_finds_nobody);
     tcase_add_test(tcase, test_without_a_control_connection_nothing_is_leased);
     tcase_add_test(tcase, test_health_is_told_to_the_database);
