@@ -1,0 +1,147 @@
+/* The lists of what is in the air: opened, noted, dropped, recovered. */
+#include <check.h>
+
+#include "dispatcher/job.h"
+#include "fakes/stage.h"
+#include "support/suite.h"
+
+static void on_opened(void *arg, bool ok, const int64_t *taken, size_t count)
+{
+    (void)arg;
+    journal_add(ok ? "opened" : "refused");
+    for (size_t i = 0; i < count; i++)
+        journal_add("taken(%d)", (int)taken[i]);
+}
+
+static int64_t open_flight(void)
+{
+    return flights_open(stage.flights, "ios", (const int64_t[]){7, 8, 9}, 3, 30000, on_opened, NULL);
+}
+
+static const char *value(const struct db_statement *statement, int number)
+{
+    return fake_db_value(stage.db, statement, number);
+}
+
+START_TEST(test_a_flight_names_its_messages)
+{
+    ck_assert_int_eq(open_flight(), 1);
+    static const char *const values[] = {"5", "1", "ios", "{7,8,9}", "30000", "{}", "{}"};
+    for (int i = 0; i < 7; i++)
+        ck_assert_str_eq(value(&sql_open_flight, i + 1), values[i]);
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    journal_expect("open_flight opened");
+    ck_assert_int_eq(open_flight(), 2); /* in the order of their commits */
+    fake_db_answer(stage.db, &sql_open_flight, "7\n9");
+    journal_expect("open_flight opened taken(7) taken(9)");
+}
+END_TEST
+
+static void expect_dropped_but(const char *open)
+{
+    flights_drop_others(stage.flights);
+    ck_assert_str_eq(value(&sql_drop_other_flights, 1), "5");
+    ck_assert_str_eq(value(&sql_drop_other_flights, 2), open);
+    fake_db_answer(stage.db, &sql_drop_other_flights, NULL);
+}
+
+START_TEST(test_flights_that_were_not_confirmed_are_dropped_after_a_reconnect)
+{
+    open_flight();
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    open_flight();
+    fake_db_fail(stage.db, &sql_open_flight, "53100");
+    open_flight();
+    stage_lose_control();
+    stage_regain_control();
+    journal_expect(
+        "open_flight opened open_flight refused open_flight refused lost listen_wake+listen_config "
+        "reattach_dispatcher attached-again");
+    expect_dropped_but("{1}");
+    open_flight();
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    flights_ended(stage.flights, 1);
+    expect_dropped_but("{4}");
+}
+END_TEST
+
+START_TEST(test_a_flight_that_is_given_up)
+{
+    open_flight();
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    flights_drop(stage.flights, 1);
+    ck_assert_str_eq(value(&sql_drop_flight, 2), "1");
+    journal_expect("open_flight opened drop_flight");
+    expect_dropped_but("{}");
+    stage_lose_control();
+    flights_drop(stage.flights, 2); /* it goes after the reconnect, with all that are not open */
+    fake_time_pass(0);
+    journal_expect("drop_other_flights lost");
+}
+END_TEST
+
+START_TEST(test_a_note)
+{
+    struct job job = {.state = JOB_JUDGED,
+                      .message = {.id = 7},
+                      .provider_name = "apple",
+                      .judged_ms = 70,
+                      .verdict = {.kind = VERDICT_SENT, .provider_id = "x\xFF", .cost = "0.01"}};
+    flights_note(stage.flights, 4, 2, (struct job *const[]){&job}, 1);
+    static const char *const values[] = {"5",        "4",      "2",    "{7}",    "{\"sent\"}", "{\"apple\"}",
+                                         "{\"x?\"}", "{NULL}", "{70}", "{NULL}", "{NULL}"};
+    for (int i = 0; i < 11; i++)
+        ck_assert_str_eq(value(&sql_note_verdicts, i + 1), values[i]);
+    journal_expect("note_verdicts");
+    stage_lose_control();
+    flights_note(stage.flights, 4, 3, (struct job *const[]){&job}, 1);
+    fake_time_pass(0);
+    journal_expect("lost");
+}
+END_TEST
+
+START_TEST(test_marks_say_where_to_look_for_open_flights)
+{
+    flights_read_marks(stage.flights);
+    ck_assert_str_eq(value(&sql_read_marks, 1), "{}");
+    fake_db_answer(stage.db, &sql_read_marks, "5|10\n6|20");
+    open_flight();
+    ck_assert_str_eq(value(&sql_open_flight, 6), "{5,6}");
+    ck_assert_str_eq(value(&sql_open_flight, 7), "{10,20}");
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    flights_read_marks(stage.flights);
+    ck_assert_str_eq(value(&sql_read_marks, 2), "{10,20}");
+    fake_db_fail(stage.db, &sql_read_marks, "57014"); /* old ones are as good, and only slower */
+    flights_read_marks(stage.flights);
+    fake_db_answer(stage.db, &sql_read_marks, "6|30");
+    open_flight();
+    ck_assert_str_eq(value(&sql_open_flight, 6), "{6}");
+    ck_assert_str_eq(value(&sql_open_flight, 7), "{30}");
+}
+END_TEST
+
+START_TEST(test_recovery)
+{
+    flights_recover(stage.flights);
+    ck_assert_str_eq(value(&sql_recover_flights, 1), "5");
+    fake_db_answer(stage.db, &sql_recover_flights, "1|2|3");
+    flights_recover(stage.flights);
+    fake_db_fail(stage.db, &sql_recover_flights, "57014");
+    journal_expect("recover_flights recover_flights");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("flights");
+    TCase *tcase = tcase_create("flights");
+    tcase_add_checked_fixture(tcase, stage_setup, stage_teardown);
+    tcase_add_test(tcase, test_a_flight_names_its_messages);
+    tcase_add_test(tcase, test_flights_that_were_not_confirmed_are_dropped_after_a_reconnect);
+    tcase_add_test(tcase, test_a_flight_that_is_given_up);
+    tcase_add_test(tcase, test_a_note);
+    tcase_add_test(tcase, test_marks_say_where_to_look_for_open_flights);
+    tcase_add_test(tcase, test_recovery);
+    suite_add_tcase(suite, tcase);
+    return suite_run(suite);
+}
