@@ -69,6 +69,14 @@ bool address_check(const char *text, size_t size, const char *field, struct erro
     return check_local(text, local, field, err) && check_domain(at + 1, size - local - 1, field, err);
 }
 
+bool address_check_domain(const char *domain, const char *field, struct error *err)
+{
+    size_t size = strlen(domain);
+    if (size > ADDRESS_DOMAIN_MAX)
+        return error_set(err, "%s: is longer than %d octets", field, ADDRESS_DOMAIN_MAX);
+    return check_domain(domain, size, field, err);
+}
+
 const char *address_domain(const char *address)
 {
     return strrchr(address, '@') + 1;

@@ -11,7 +11,13 @@
 #include "core/error.h"
 
 /* Octets. */
-enum { ADDRESS_MAX = 254, ADDRESS_LOCAL_MAX = 64, ADDRESS_LABEL_MAX = 63, MAILBOX_NAME_MAX = 255 };
+enum {
+    ADDRESS_MAX = 254,
+    ADDRESS_LOCAL_MAX = 64,
+    ADDRESS_DOMAIN_MAX = ADDRESS_MAX - 2, /* one character and the '@' before it */
+    ADDRESS_LABEL_MAX = 63,
+    MAILBOX_NAME_MAX = 255
+};
 
 struct mailbox {
     char name[MAILBOX_NAME_MAX + 1]; /* UTF-8 without control characters; "" = none */
@@ -21,6 +27,9 @@ struct mailbox {
 /* Checks an addr-spec: a dot-atom local part in ASCII and a domain of letters, digits, hyphens and dots,
  * which includes punycode. field names the value in err. */
 bool address_check(const char *text, size_t size, const char *field, struct error *err);
+
+/* Checks what stands behind the '@' by itself. */
+bool address_check_domain(const char *domain, const char *field, struct error *err);
 
 /* Reads `a@b`, `<a@b>`, `Name <a@b>` or `"Name" <a@b>`. */
 bool mailbox_parse(const char *text, size_t size, const char *field, struct mailbox *mailbox,

@@ -36,12 +36,10 @@ static void settings_free(void *arg)
 
 static bool set_path(struct mailgun_settings *settings, struct json_object *json, struct error *err)
 {
-    char *domain = setting_word(json, "domain", NULL, err), address[300], path[300];
+    char *domain = setting_word(json, "domain", NULL, err), path[300];
     if (domain == NULL)
         return false;
-    /* The check wants an address. */
-    snprintf(address, sizeof address, "x@%s", domain);
-    bool ok = address_check(address, strlen(address), "settings.domain", err);
+    bool ok = address_check_domain(domain, "settings.domain", err);
     snprintf(path, sizeof path, "/v3/%s/messages.mime", domain);
     settings->path = mem_strdup(path);
     mem_free(domain);

@@ -65,14 +65,6 @@ static bool check_login(const struct smtp_settings *settings, struct error *err)
            error_set(err, "secret password: must not contain control characters");
 }
 
-/* Domains and selectors are made of the same labels; the check wants an address. */
-static bool check_labels(const char *labels, const char *field, struct error *err)
-{
-    char address[300];
-    snprintf(address, sizeof address, "x@%s", labels);
-    return address_check(address, strlen(address), field, err);
-}
-
 static bool set_dkim_pair(struct json_object *json, const char *name, const char *secret_name,
                           const char *secret, struct dkim_pair *pair, struct error *err)
 {
@@ -84,7 +76,8 @@ static bool set_dkim_pair(struct json_object *json, const char *name, const char
         return error_set(err, "%s: %s", field, secret != NULL ? "is required with a key" : "needs a key too");
     if (secret == NULL)
         return true;
-    if (!check_labels(pair->selector, field, err))
+    /* A selector is made of the same labels as a domain. */
+    if (!address_check_domain(pair->selector, field, err))
         return false;
     pair->key = dkim_key_new(secret, err);
     return pair->key != NULL || error_prefix(err, "secret %s", secret_name);
@@ -108,7 +101,8 @@ static bool set_dkim(struct smtp_settings *settings, struct json_object *json, c
     struct dkim_pair *first = &settings->dkim[0], *second = &settings->dkim[1];
     settings->dkim_domain =
         setting_word(json, "dkim_domain", address_domain(settings->rules.from.address), err);
-    if (settings->dkim_domain == NULL || !check_labels(settings->dkim_domain, "settings.dkim_domain", err) ||
+    if (settings->dkim_domain == NULL ||
+        !address_check_domain(settings->dkim_domain, "settings.dkim_domain", err) ||
         !set_dkim_form(json, &settings->dkim_form, err) ||
         !set_dkim_pair(json, "dkim_selector", "dkim_key", secrets[SECRET_DKIM_KEY], first, err) ||
         !set_dkim_pair(json, "dkim_selector2", "dkim_key2", secrets[SECRET_DKIM_KEY2], second, err))
