@@ -76,6 +76,21 @@ bool json_get_bool(struct json_object *object, const char *name, bool fallback)
     return json_object_is_type(value, json_type_boolean) ? json_object_get_boolean(value) != 0 : fallback;
 }
 
+bool json_read_text(struct json_object *object, const char *where, const char *name, const char **text,
+                    size_t *size, struct error *err)
+{
+    struct json_object *value = json_get(object, name);
+    *text = NULL;
+    *size = 0;
+    if (value == NULL)
+        return true;
+    if (!json_object_is_type(value, json_type_string))
+        return error_set(err, "%s.%s: must be a string", where, name);
+    *text = json_object_get_string(value);
+    *size = (size_t)json_object_get_string_len(value);
+    return true;
+}
+
 size_t json_list_size(struct json_object *list)
 {
     return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;

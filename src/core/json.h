@@ -26,6 +26,11 @@ const char *json_get_text(struct json_object *object, const char *name);
 int64_t json_get_int(struct json_object *object, const char *name, int64_t fallback);
 bool json_get_bool(struct json_object *object, const char *name, bool fallback);
 
+/* A member that is a text, of whatever octets, or absent: *text is then NULL. False: it is something else;
+ * err begins with "where.name". */
+bool json_read_text(struct json_object *object, const char *where, const char *name, const char **text,
+                    size_t *size, struct error *err) MUST_CHECK;
+
 /* Elements of a list; there is none when `list` is something else, or NULL. */
 size_t json_list_size(struct json_object *list);
 struct json_object *json_list_item(struct json_object *list, size_t index);

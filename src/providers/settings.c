@@ -10,23 +10,19 @@
 static bool setting_read(struct json_object *json, const char *name, int least, const char **text,
                          struct error *err)
 {
-    struct json_object *value = json_get(json, name);
-    *text = NULL;
-    if (value == NULL)
+    size_t size;
+    if (!json_read_text(json, "settings", name, text, &size, err))
+        return false;
+    if (*text == NULL)
         return true;
-    if (!json_object_is_type(value, json_type_string))
-        return error_set(err, "settings.%s: must be a string", name);
-    const char *string = json_object_get_string(value);
-    size_t size = (size_t)json_object_get_string_len(value);
     if (size == 0)
         return error_set(err, "settings.%s: must not be empty", name);
     for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)string[i];
+        unsigned char c = (unsigned char)(*text)[i];
         if (c < least || c == 0x7F)
             return error_set(err, "settings.%s: must not contain %s", name,
                              least > ' ' ? "spaces or control characters" : "control characters");
     }
-    *text = string;
     return true;
 }
 
@@ -61,6 +57,15 @@ bool setting_line(struct json_object *json, const char *name, char **value, stru
     if (!setting_read(json, name, ' ', &text, err))
         return false;
     *value = mem_strdup(text);
+    return true;
+}
+
+bool setting_flag(struct json_object *json, const char *name, bool fallback, bool *value, struct error *err)
+{
+    struct json_object *found = json_get(json, name);
+    if (found != NULL && !json_object_is_type(found, json_type_boolean))
+        return error_set(err, "settings.%s: must be true or false", name);
+    *value = json_get_bool(json, name, fallback);
     return true;
 }
 

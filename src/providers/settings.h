@@ -22,6 +22,9 @@ char *setting_word_of(struct json_object *json, const char *name, const char *al
 /* An optional line of text; *value is NULL when it is absent. */
 bool setting_line(struct json_object *json, const char *name, char **value, struct error *err);
 
+/* True or false, or the fallback when it is absent. */
+bool setting_flag(struct json_object *json, const char *name, bool fallback, bool *value, struct error *err);
+
 /* settings.url: scheme, host and perhaps a port. schemes ends with NULL; each as "https". */
 char *setting_url(struct json_object *json, const char *fallback, const char *const *schemes,
                   struct error *err);

@@ -1,6 +1,7 @@
 #include "providers/mail/mail_attachment.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,22 +12,6 @@
 enum { TYPE_MAX = 127, NAME_PIECE = 54 };
 
 static const char default_type[] = "application/octet-stream";
-
-/* A member's text; *text is NULL when it is absent. */
-static bool read_member(struct json_object *item, size_t index, const char *name, const char **text,
-                        size_t *size, struct error *err)
-{
-    struct json_object *value = json_get(item, name);
-    *text = NULL;
-    *size = 0;
-    if (value == NULL)
-        return true;
-    if (!json_object_is_type(value, json_type_string))
-        return error_set(err, "payload.attachments.%zu.%s: must be a string", index, name);
-    *text = json_object_get_string(value);
-    *size = (size_t)json_object_get_string_len(value);
-    return true;
-}
 
 static bool name_ok(const char *name, size_t size)
 {
@@ -49,32 +34,30 @@ static bool type_ok(const char *type, size_t size)
     return strncasecmp(type, "multipart/", 10) != 0 && strncasecmp(type, "message/", 8) != 0;
 }
 
-static bool read_item(struct json_object *item, size_t index, struct mail_attachment *attachment,
+static bool read_item(struct json_object *item, const char *where, struct mail_attachment *attachment,
                       struct error *err)
 {
     const char *file;
     size_t size;
     if (!json_object_is_type(item, json_type_object))
-        return error_set(err, "payload.attachments.%zu: must be an object", index);
-    if (!read_member(item, index, "name", &attachment->name, &size, err))
+        return error_set(err, "%s: must be an object", where);
+    if (!json_read_text(item, where, "name", &attachment->name, &size, err))
         return false;
     if (attachment->name == NULL || !name_ok(attachment->name, size))
-        return error_set(err, "payload.attachments.%zu.name: must be a file name of at most %d octets", index,
-                         MAIL_FILE_NAME_MAX);
-    if (!read_member(item, index, "type", &attachment->type, &size, err))
+        return error_set(err, "%s.name: must be a file name of at most %d octets", where, MAIL_FILE_NAME_MAX);
+    if (!json_read_text(item, where, "type", &attachment->type, &size, err))
         return false;
     if (attachment->type == NULL)
         attachment->type = default_type;
     else if (!type_ok(attachment->type, size))
-        return error_set(err, "payload.attachments.%zu.type: must be a media type such as application/pdf",
-                         index);
-    if (!read_member(item, index, "file", &file, &size, err))
+        return error_set(err, "%s.type: must be a media type such as application/pdf", where);
+    if (!json_read_text(item, where, "file", &file, &size, err))
         return false;
     if (file == NULL)
-        return error_set(err, "payload.attachments.%zu.file: is required", index);
-    if (!read_member(item, index, "data", &attachment->data, &attachment->size, err))
+        return error_set(err, "%s.file: is required", where);
+    if (!json_read_text(item, where, "data", &attachment->data, &attachment->size, err))
         return false;
-    return attachment->data != NULL || error_set(err, "payload.attachments.%zu.file: was not read", index);
+    return attachment->data != NULL || error_set(err, "%s.file: was not read", where);
 }
 
 bool mail_attachments_read(struct json_object *payload, struct mail_attachment list[MAIL_ATTACHMENTS_MAX],
@@ -90,7 +73,9 @@ bool mail_attachments_read(struct json_object *payload, struct mail_attachment l
     if (length > MAIL_ATTACHMENTS_MAX)
         return error_set(err, "payload.attachments: has more than %d files", MAIL_ATTACHMENTS_MAX);
     for (size_t i = 0; i < length; i++) {
-        if (!read_item(json_object_array_get_idx(items, i), i, &list[i], err))
+        char where[48];
+        snprintf(where, sizeof where, "payload.attachments.%zu", i);
+        if (!read_item(json_object_array_get_idx(items, i), where, &list[i], err))
             return false;
         total += list[i].size;
     }

@@ -34,37 +34,19 @@ static bool set_attachments(struct json_object *json, bool *attachments, struct 
 bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct error *err)
 {
     *rules = (struct mail_rules){0};
-    struct json_object *require = json_get(json, "require_unsubscribe");
-    if (require != NULL && !json_object_is_type(require, json_type_boolean))
-        return error_set(err, "settings.require_unsubscribe: must be true or false");
-    rules->require_unsubscribe = require == NULL || json_object_get_boolean(require);
-    if (!set_mailbox(json, "from", &rules->from, err) ||
+    if (!setting_flag(json, "require_unsubscribe", true, &rules->require_unsubscribe, err) ||
+        !set_mailbox(json, "from", &rules->from, err) ||
         !set_mailbox(json, "reply_to", &rules->reply_to, err) ||
         !set_attachments(json, &rules->attachments, err))
         return false;
     return rules->from.address[0] != '\0' || error_set(err, "settings.from: is required");
 }
 
-/* A text of the payload; *text is NULL when it is absent. */
-static bool read_text(struct json_object *payload, const char *name, const char **text, size_t *size,
-                      struct error *err)
-{
-    struct json_object *value = json_get(payload, name);
-    *text = NULL;
-    if (value == NULL)
-        return true;
-    if (!json_object_is_type(value, json_type_string))
-        return error_set(err, "payload.%s: must be a string", name);
-    *text = json_object_get_string(value);
-    *size = (size_t)json_object_get_string_len(value);
-    return true;
-}
-
 /* A text without zero octets, so that its size is its length. */
 static bool read_word(struct json_object *payload, const char *name, const char **text, struct error *err)
 {
     size_t size = 0;
-    return read_text(payload, name, text, &size, err) &&
+    return json_read_text(payload, "payload", name, text, &size, err) &&
            (*text == NULL || text_is_one_line(*text, size) ||
             error_set(err, "payload.%s: must not contain control characters", name));
 }
@@ -77,7 +59,7 @@ static bool read_mailbox(struct json_object *payload, const char *name, const st
     const char *text;
     size_t size = 0;
     snprintf(field, sizeof field, "payload.%s", name);
-    if (!read_text(payload, name, &text, &size, err))
+    if (!json_read_text(payload, "payload", name, &text, &size, err))
         return false;
     if (text != NULL)
         return mailbox_parse(text, size, field, mailbox, err);
@@ -116,9 +98,9 @@ bool mail_content_read(struct mail_content *content, const struct mail_rules *ru
     if (!address_check(message->recipient, strlen(message->recipient), "recipient", err) ||
         !read_mailbox(payload, "from", &rules->from, &content->from, err) ||
         !read_mailbox(payload, "reply_to", &rules->reply_to, &content->reply_to, err) ||
-        !read_text(payload, "subject", &mail->subject, &mail->subject_size, err) ||
-        !read_text(payload, "text", &mail->text, &mail->text_size, err) ||
-        !read_text(payload, "html", &mail->html, &mail->html_size, err) ||
+        !json_read_text(payload, "payload", "subject", &mail->subject, &mail->subject_size, err) ||
+        !json_read_text(payload, "payload", "text", &mail->text, &mail->text_size, err) ||
+        !json_read_text(payload, "payload", "html", &mail->html, &mail->html_size, err) ||
         !read_word(payload, "unsubscribe_url", &mail->unsubscribe_url, err) ||
         !read_word(payload, "unsubscribe_mailto", &mail->unsubscribe_mailto, err))
         return false;

@@ -10,15 +10,6 @@
 enum { INQUIRE_AFTER_S = 60, INQUIRE_AFTER_MAX_S = 3600 };
 enum { CLOCKS_APART_MS = 5 * 60 * 1000, SLOWEST_MS = 55 * 60 * 1000 };
 
-static bool read_bool(struct json_object *json, const char *name, bool *value, struct error *err)
-{
-    struct json_object *found = json_get(json, name);
-    if (found != NULL && !json_object_is_type(found, json_type_boolean))
-        return error_set(err, "settings.%s: must be true or false", name);
-    *value = json_get_bool(json, name, false);
-    return true;
-}
-
 static bool read_inquire_after(struct json_object *json, int64_t *value_ms, struct error *err)
 {
     struct json_object *found = json_get(json, "inquire_after");
@@ -42,9 +33,9 @@ static bool read_from(struct json_object *json, char out[16], struct error *err)
 bool kr_sms_read_settings(struct kr_sms *sms, struct json_object *json, const char *url, struct error *err)
 {
     return setting_server(json, url, &sms->server, err) && read_from(json, sms->from, err) &&
-           read_bool(json, "replace_unknown", &sms->replace_unknown, err) &&
-           read_bool(json, "advertising", &sms->advertising, err) &&
-           read_bool(json, "abroad", &sms->abroad, err) &&
+           setting_flag(json, "replace_unknown", false, &sms->replace_unknown, err) &&
+           setting_flag(json, "advertising", false, &sms->advertising, err) &&
+           setting_flag(json, "abroad", false, &sms->abroad, err) &&
            read_inquire_after(json, &sms->inquire_after_ms, err) && kr_text_ready(err);
 }
 
