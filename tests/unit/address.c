@@ -96,6 +96,30 @@ static const struct {
     {"", NULL, NULL, "from: is not a mail address"},
 };
 
+START_TEST(test_domains)
+{
+    static const char *const good[] = {"example.com", "localhost", "xn--bcher-kva.example", "a.b-c.9"};
+    static const char *const bad[] = {
+        "", ".", "a..b", "a.", "-a.b", "a-.b", "a_b.c", "a@b", "a b", "b\xc3\xbc.example", "a\n"};
+    struct error err;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ck_assert_msg(address_check_domain(good[i], "settings.domain", &err), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_msg(!address_check_domain(bad[i], "settings.domain", &err), "%s", bad[i]);
+        ck_assert(strncmp(err.text, "settings.domain: ", 17) == 0);
+    }
+    char longest[ADDRESS_DOMAIN_MAX + 2];
+    memset(longest, 'a', sizeof longest);
+    for (size_t i = 63; i < sizeof longest; i += 64)
+        longest[i] = '.';
+    longest[ADDRESS_DOMAIN_MAX] = '\0';
+    ck_assert(address_check_domain(longest, "x", &err));
+    longest[ADDRESS_DOMAIN_MAX] = 'a';
+    longest[ADDRESS_DOMAIN_MAX + 1] = '\0';
+    ck_assert(!address_check_domain(longest, "x", &err));
+}
+END_TEST
+
 START_TEST(test_mailboxes)
 {
     for (size_t i = 0; i < sizeof mailboxes / sizeof *mailboxes; i++) {
@@ -118,6 +142,7 @@ int main(void)
 {
     Suite *suite = suite_create("address");
     suite_add(suite, test_addresses);
+    suite_add(suite, test_domains);
     suite_add(suite, test_mailboxes);
     return suite_run(suite);
 }
