@@ -4,7 +4,6 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/mem.h"
 #include "dispatcher/provider_internal.h"
 
 enum {

@@ -9,7 +9,6 @@
 #include "dispatcher/provider.h"
 
 struct provider {
-    struct loop *loop;
     struct transport *transport;
     const struct adapter *adapter;
     struct provider_events events;

@@ -151,7 +151,6 @@ struct provider *provider_new(struct loop *loop, struct transport *transport, co
     if (!settings)
         return NULL;
     struct provider *provider = mem_alloc(sizeof *provider);
-    provider->loop = loop;
     provider->transport = transport;
     provider->adapter = adapter;
     provider->events = *events;

@@ -1,6 +1,5 @@
 #include "providers/judge.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 
+#include "core/buf.h"
 #include "transport/transport.h"
 
 enum { EXCHANGE_HEADER_TEXT = 2048 };

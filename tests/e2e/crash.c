@@ -12,7 +12,6 @@
 
 #include "core/buf.h"
 #include "core/json.h"
-#include "core/mem.h"
 #include "support/engine.h"
 #include "support/pg.h"
 #include "support/suite.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/mem.h"
 #include "support/engine.h"
 #include "support/peer.h"
 #include "support/pg.h"

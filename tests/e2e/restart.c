@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/mem.h"
 #include "support/engine.h"
 #include "support/pg.h"
 #include "support/suite.h"

@@ -3,7 +3,6 @@
 #include <check.h>
 #include <inttypes.h>
 
-#include "core/clock.h"
 #include "dispatcher/send.h"
 #include "dispatcher/settle.h"
 

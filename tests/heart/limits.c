@@ -1,7 +1,6 @@
 /* A provider with limits over all dispatchers: what it sends with a lease, and without. */
 #include <check.h>
 
-#include "core/clock.h"
 #include "dispatcher/send.h"
 #include "fakes/lone.h"
 #include "support/suite.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/mem.h"
 #include "formats/country.h"
 #include "support/pg.h"
 #include "support/suite.h"

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/mem.h"
 #include "support/pg.h"
 #include "support/suite.h"
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/mem.h"
 #include "formats/mustache.h"
 #include "support/test_adapter.h"
 #include "support/vectors.h"

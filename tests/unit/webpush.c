@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "crypto/base64.h"
-#include "crypto/digest.h"
 #include "providers/push/webpush.h"
 #include "support/test_adapter.h"
 #include "support/vectors.h"

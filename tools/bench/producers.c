@@ -6,7 +6,6 @@
 #include "bench/parts.h"
 #include "bench/report.h"
 #include "bench/session.h"
-#include "core/mem.h"
 #include "statements.h"
 
 /* Without the trigger a sleeping dispatcher looks once a second; then it is as busy as with it. */

@@ -14,7 +14,6 @@
 #include "bench/report.h"
 #include "bench/session.h"
 #include "bench/view.h"
-#include "core/mem.h"
 
 enum {
     SINGLES = 500,

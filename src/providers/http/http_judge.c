@@ -1,5 +1,4 @@
 /* What the answers of a vendor mean, by the rules of its provider row. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,4 @@
 /* Texts of the settings: which values they may name, and how a value is kept within its place. */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"

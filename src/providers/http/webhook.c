@@ -1,6 +1,5 @@
 #include "providers/http/webhook.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"

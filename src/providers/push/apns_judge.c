@@ -1,7 +1,6 @@
 /* What APNs' answers mean. */
 #include <string.h>
 
-#include "core/clock.h"
 #include "providers/judge.h"
 #include "providers/push/apns.h"
 

@@ -2,7 +2,6 @@
 #ifndef PGOUTBOX_PROVIDERS_PUSH_PUSH_PAYLOAD_H
 #define PGOUTBOX_PROVIDERS_PUSH_PUSH_PAYLOAD_H
 
-#include "core/buf.h"
 #include "providers/adapter.h"
 
 enum {

@@ -1,6 +1,5 @@
 #include "providers/sms/kr_sms.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "core/mem.h"
 #include "transport/guard.h"
 
 enum { URL_MAX = 8192, HEADER_LINE_MAX = 8192 };

@@ -5,6 +5,7 @@
 #ifndef PGOUTBOX_TRANSPORT_SMTP_DIALOGUE_H
 #define PGOUTBOX_TRANSPORT_SMTP_DIALOGUE_H
 
+#include "core/buf.h"
 #include "transport/transport.h"
 
 struct smtp_login {

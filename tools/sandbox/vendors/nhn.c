@@ -4,7 +4,6 @@
 
 #include "core/clock.h"
 #include "crypto/digest.h"
-#include "formats/phone.h"
 #include "sandbox/vendors/sms.h"
 #include "sandbox/vendors/sms_parts.h"
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "core/mem.h"
 #include "sandbox/store/sms_log.h"
 #include "sandbox/vendors/web.h"
 #include "sandbox/wire/form.h"
