@@ -1,4 +1,4 @@
-/* Settings of the http adapter that must be refused, and how: by account_new and by the database alike. */
+/* Settings of the http adapter that must be refused, and how: by settings_new and by the database alike. */
 #ifndef PGOUTBOX_TESTS_HTTP_SETTINGS_H
 #define PGOUTBOX_TESTS_HTTP_SETTINGS_H
 
