@@ -30,7 +30,7 @@ struct dispatcher *dispatcher_new(struct loop *loop, struct transport *transport
                                   const struct dispatcher_events *events, struct error *err);
 /* Claims no more, settles what is in the air, leaves. */
 void dispatcher_stop(struct dispatcher *dispatcher);
-/* NULL is allowed. */
+/* Once it has stopped, or was unusable; NULL is allowed. */
 void dispatcher_free(struct dispatcher *dispatcher);
 
 #endif
