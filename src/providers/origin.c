@@ -196,8 +196,9 @@ bool origin_read(const struct origin_rules *rules, const char *text, struct aren
                  struct origin_target *target, struct error *err)
 {
     struct url url;
+    enum origin_trust trust;
     char origin[URL_ORIGIN_MAX + 1];
-    if (!check(rules, text, &url, &target->trust, err))
+    if (!check(rules, text, &url, &trust, err))
         return false;
     write_origin(&url, origin);
     target->origin = arena_strdup(arena, origin);

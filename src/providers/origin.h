@@ -30,6 +30,15 @@ void origin_rules_free(struct origin_rules *rules); /* NULL is allowed */
  * rules. */
 const char *const *origin_trusted(const struct origin_rules *rules);
 
+struct origin_target {
+    const char *origin; /* "https://host[:port]", lower case, without the port 443 */
+    const char *path;   /* "/…", with query */
+};
+
+/* Takes a URL apart; the strings come from arena. False: err names the rule that it breaks, never the URL. */
+bool origin_read(const struct origin_rules *rules, const char *url, struct arena *arena,
+                 struct origin_target *target, struct error *err) MUST_CHECK;
+
 /* How far a host may speak for more than its own recipients. They chose it, so one that nobody vouches for
  * must not be able to stop the provider by a bad certificate or a 403. */
 enum origin_trust {
@@ -38,17 +47,7 @@ enum origin_trust {
     ORIGIN_NAMED
 };
 
-struct origin_target {
-    const char *origin; /* "https://host[:port]", lower case, without the port 443 */
-    const char *path;   /* "/…", with query */
-    enum origin_trust trust;
-};
-
-/* Takes a URL apart; the strings come from arena. False: err names the rule that it breaks, never the URL. */
-bool origin_read(const struct origin_rules *rules, const char *url, struct arena *arena,
-                 struct origin_target *target, struct error *err) MUST_CHECK;
-
-/* The trust alone; ORIGIN_STRANGER too when the URL breaks a rule. */
+/* ORIGIN_STRANGER too when the URL breaks a rule. */
 enum origin_trust origin_trust(const struct origin_rules *rules, const char *url);
 
 #endif
