@@ -27,7 +27,7 @@ struct exchange {
 };
 
 static struct exchange *in_the_air;
-static size_t endpoints;
+static size_t endpoints, limit;
 static enum send_state end_as;
 
 struct transport *transport_new(struct loop *loop, const struct transport_options *options, struct error *err)
@@ -37,6 +37,7 @@ struct transport *transport_new(struct loop *loop, const struct transport_option
     struct transport *transport = mem_alloc(sizeof *transport);
     transport->loop = loop;
     end_as = SEND_IN_DOUBT;
+    limit = SIZE_MAX;
     return transport;
 }
 
@@ -108,6 +109,7 @@ size_t endpoint_capacity(const struct endpoint *endpoint)
 size_t endpoint_free_slots(const struct endpoint *endpoint)
 {
     size_t all = endpoint_capacity(endpoint);
+    all = limit < all ? limit : all;
     return endpoint->requests < all ? all - endpoint->requests : 0;
 }
 
@@ -167,6 +169,11 @@ void fake_endpoint_fail(const char *path, enum send_state state, enum send_fault
 void fake_endpoints_end_as(enum send_state state)
 {
     end_as = state;
+}
+
+void fake_endpoints_take(size_t requests)
+{
+    limit = requests;
 }
 
 const struct request *fake_endpoint_request(const char *path)

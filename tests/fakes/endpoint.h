@@ -16,6 +16,10 @@ void fake_endpoint_fail(const char *path, enum send_state state, enum send_fault
 /* What becomes of requests whose endpoint is freed; SEND_IN_DOUBT until it is said. */
 void fake_endpoints_end_as(enum send_state state);
 
+/* So many requests at once does each endpoint take, as a server's settings may say; without limit at first.
+ */
+void fake_endpoints_take(size_t requests);
+
 /* What is in the air under this path; it must be. */
 const struct request *fake_endpoint_request(const char *path);
 size_t fake_endpoints_requests(void); /* how many are in the air */

@@ -152,6 +152,21 @@ START_TEST(test_nothing_waits_for_a_token_at_a_closed_provider)
 }
 END_TEST
 
+START_TEST(test_a_retired_provider_needs_no_token)
+{
+    sent_with_t1();
+    lone_submit(2);
+    answer("2", 401);
+    journal_expect("apple:2(t1) login:token capacity");
+    provider_retire(lone.provider);
+    lone.provider = NULL;
+    journal_expect("2=back");
+    ck_assert_uint_eq(fake_endpoints_requests(), 1); /* the first message's */
+    answer("1", 200);
+    fake_time_pass(0);
+}
+END_TEST
+
 START_TEST(test_a_provider_goes_while_its_token_is_fetched)
 {
     lone_submit(1);
@@ -183,6 +198,7 @@ int main(void)
     tcase_add_test(tcase, test_a_refused_login_stops_the_provider);
     tcase_add_test(tcase, test_a_withdrawn_flight_waits_for_no_token);
     tcase_add_test(tcase, test_nothing_waits_for_a_token_at_a_closed_provider);
+    tcase_add_test(tcase, test_a_retired_provider_needs_no_token);
     tcase_add_test(tcase, test_a_provider_goes_while_its_token_is_fetched);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

@@ -71,11 +71,30 @@ START_TEST(test_what_is_not_its_fault)
         send_some(3, statuses[i]);
     }
     ck_assert(provider_is_open(lone.provider));
+}
+END_TEST
+
+START_TEST(test_a_stream_that_was_refused_is_no_news)
+{
+    send_some(4, 500);
     lone_submit(1);
     journal_read();
-    fake_endpoint_fail("1", SEND_UNSENT, FAULT_REFUSED); /* a stream that was refused is no news */
     fake_endpoint_fail("1", SEND_UNSENT, FAULT_REFUSED);
-    journal_expect("apple:1 apple:1");
+    fake_endpoint_fail("1", SEND_UNSENT, FAULT_REFUSED);
+    journal_expect("apple:1 apple:1"); /* not a fifth fault, */
+    fake_endpoint_answer("1", 500, "busy");
+    journal_expect("open(500 busy) 1=back"); /* nor an answer between them */
+}
+END_TEST
+
+START_TEST(test_faults_of_a_stopped_provider_do_not_count)
+{
+    send_some(4, 500);
+    lone_submit(1);
+    provider_set_stopped(lone.provider, 60000);
+    journal_read();
+    fake_endpoint_answer("1", 500, "busy");
+    journal_expect("1=back");
 }
 END_TEST
 
@@ -90,10 +109,12 @@ START_TEST(test_it_is_tried_with_one_message)
     lone.flight.deadline = clock_mono() + LONE_FLIGHT_MS;
     lone_submit(1);
     ck_assert(!provider_is_open(lone.provider));
-    ck_assert(!provider_opens_soon(lone.provider) || provider_room(lone.provider) == 0);
+    ck_assert(!provider_opens_soon(lone.provider));
+    lone_submit(2);
+    journal_expect("apple:1");
     fake_endpoint_answer("1", 200, "");
-    ck_assert_uint_eq(provider_room(lone.provider), 2);
-    journal_expect("apple:1 1=sent");
+    journal_expect("1=sent apple:2");
+    ck_assert_uint_eq(provider_room(lone.provider), 1);
 }
 END_TEST
 
@@ -207,6 +228,8 @@ int main(void)
     tcase_add_test(tcase, test_five_faults_in_a_row_close_it);
     tcase_add_test(tcase, test_no_answer_is_its_fault);
     tcase_add_test(tcase, test_what_is_not_its_fault);
+    tcase_add_test(tcase, test_a_stream_that_was_refused_is_no_news);
+    tcase_add_test(tcase, test_faults_of_a_stopped_provider_do_not_count);
     tcase_add_test(tcase, test_it_is_tried_with_one_message);
     tcase_add_test(tcase, test_twenty_good_answers_open_it);
     tcase_add_test(tcase, test_a_bad_probe_closes_it_for_longer);

@@ -44,6 +44,8 @@ START_TEST(test_what_the_lease_leaves_out_goes_elsewhere)
     ck_assert(!provider_is_open(lone.provider));
     ck_assert_int_eq(provider_closed_for(lone.provider), 100); /* until the next lease */
     ck_assert(provider_opens_soon(lone.provider));
+    lone_submit(4);
+    ck_assert(!provider_opens_soon(lone.provider)); /* one may wait */
 }
 END_TEST
 

@@ -181,6 +181,24 @@ static int64_t not_before(void)
     return roster_not_before(stage.roster, &job) - FAKE_TIME_MS;
 }
 
+START_TEST(test_the_next_provider_has_a_token_of_its_own)
+{
+    struct provider_row rows[] = {stage_row("apple", "token"), stage_row("pear", "token")};
+    rows[1].rules.priority = 2;
+    stage_read(rows, 2);
+    stage_fly(stage_rows("1"));
+    fake_endpoint_answer("token", 200, "t1");
+    answer("1", 401);
+    fake_endpoint_answer("token", 200, "t2");
+    answer("1", 500);
+    fake_endpoint_answer("token", 200, "p1");
+    journal_expect("apple:1(t1) login:token apple:1(t2) login:token pear:1(p1)");
+    answer("1", 401); /* the first refusal there: it is not stopped for it */
+    fake_endpoint_answer("token", 200, "p2");
+    journal_expect("login:token pear:1(p2)");
+}
+END_TEST
+
 START_TEST(test_when_a_message_comes_again)
 {
     struct provider_row row = stage_row("apple", "plain");
@@ -357,6 +375,7 @@ int main(void)
     tcase_add_test(tcase, test_sixty_four_are_enough);
     tcase_add_test(tcase, test_rules_decide);
     tcase_add_test(tcase, test_four_are_tried_at_most);
+    tcase_add_test(tcase, test_the_next_provider_has_a_token_of_its_own);
     tcase_add_test(tcase, test_when_a_message_comes_again);
     tcase_add_test(tcase, test_dead_addresses_of_a_provider_that_is_gone_are_believed);
     tcase_add_test(tcase, test_a_lease_is_asked_of_the_database);

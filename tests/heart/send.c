@@ -49,6 +49,19 @@ START_TEST(test_what_has_no_slot_waits)
 }
 END_TEST
 
+START_TEST(test_a_server_may_take_less_at_once)
+{
+    lone_make("plain");
+    fake_endpoints_take(1);
+    lone_submit(1);
+    lone_submit(2);
+    journal_expect("apple:1");
+    fake_endpoints_take(2);
+    send_on_slots(lone.provider);
+    journal_expect("apple:2 capacity");
+}
+END_TEST
+
 START_TEST(test_a_provider_has_room_for_as_much_again)
 {
     struct provider *provider = lone_make("plain");
@@ -163,6 +176,16 @@ START_TEST(test_a_throttled_provider_rests)
 }
 END_TEST
 
+START_TEST(test_a_longer_rest_stands)
+{
+    lone_make("plain");
+    lone_submit(1);
+    provider_set_stopped(lone.provider, 60000);
+    answer("1", 429);
+    ck_assert_int_eq(provider_closed_for(lone.provider), 60000);
+}
+END_TEST
+
 START_TEST(test_a_stop_is_reported_once_for_all_that_were_in_the_air)
 {
     struct provider *provider = lone_make("plain");
@@ -269,6 +292,30 @@ START_TEST(test_recipients_with_hosts_of_their_own)
 }
 END_TEST
 
+static const char *host(int number)
+{
+    return arena_printf(lone.flight.arena, "host%d", number);
+}
+
+START_TEST(test_hosts_of_recipients_make_way_for_others)
+{
+    lone_make("own");
+    for (int id = 1; id <= 65; id++) {
+        lone_submit_to(id, host(id));
+        answer(arena_printf(lone.flight.arena, "%d", id), 200);
+    }
+    fake_time_pass(0);
+    ck_assert_uint_eq(fake_endpoints(), 64);
+    journal_read();
+    for (int id = 101; id <= 164; id++)
+        lone_submit_to(id, host(id));
+    journal_read();
+    struct job *job = lone_submit_to(165, host(165));
+    journal_expect("165=unsent");
+    ck_assert_str_eq(job->verdict.reason, "too many hosts at once");
+}
+END_TEST
+
 START_TEST(test_a_slot_that_was_awaited_is_reported)
 {
     lone_make("plain");
@@ -328,6 +375,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, lone_setup, lone_teardown);
     tcase_add_test(tcase, test_a_message_is_sent);
     tcase_add_test(tcase, test_what_has_no_slot_waits);
+    tcase_add_test(tcase, test_a_server_may_take_less_at_once);
     tcase_add_test(tcase, test_a_provider_has_room_for_as_much_again);
     tcase_add_test(tcase, test_what_becomes_of_an_answer);
     tcase_add_test(tcase, test_what_may_have_been_processed_is_not_repeated);
@@ -335,6 +383,7 @@ int main(void)
     tcase_add_test(tcase, test_nothing_is_repeated_for_a_withdrawn_flight);
     tcase_add_test(tcase, test_what_is_queued_is_handed_back_and_what_is_in_the_air_is_not);
     tcase_add_test(tcase, test_a_throttled_provider_rests);
+    tcase_add_test(tcase, test_a_longer_rest_stands);
     tcase_add_test(tcase, test_a_stop_is_reported_once_for_all_that_were_in_the_air);
     tcase_add_test(tcase, test_a_request_has_its_own_time_or_what_is_left);
     tcase_add_test(tcase, test_what_would_not_get_its_time_is_not_begun);
@@ -342,6 +391,7 @@ int main(void)
     tcase_add_test(tcase, test_what_cannot_be_built_is_not_sent);
     tcase_add_test(tcase, test_connections_are_renewed_once_for_many_answers);
     tcase_add_test(tcase, test_recipients_with_hosts_of_their_own);
+    tcase_add_test(tcase, test_hosts_of_recipients_make_way_for_others);
     tcase_add_test(tcase, test_a_slot_that_was_awaited_is_reported);
     tcase_add_test(tcase, test_a_provider_that_is_freed_ends_what_it_has);
     tcase_add_test(tcase, test_a_retired_provider_goes_when_its_air_is_empty);
