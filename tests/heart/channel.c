@@ -135,7 +135,7 @@ START_TEST(test_nothing_is_claimed_without_the_control_connection)
     asleep();
     stage_lose_control();
     channel_control_lost(channel);
-    fake_time_pass(5000);
+    fake_time_pass(500);
     journal_expect("lost");
     stage_regain_control();
     channel_attached(channel);
@@ -260,6 +260,14 @@ START_TEST(test_bulk_has_its_share_of_single_rows)
 }
 END_TEST
 
+START_TEST(test_bulk_does_not_take_all)
+{
+    stage.row.bulk_share = 100;
+    read_rows();
+    expect_claim(first, "100", "1", "10");
+}
+END_TEST
+
 START_TEST(test_room_is_asked_for_where_limits_leave_none)
 {
     apple.limited = true;
@@ -270,7 +278,8 @@ START_TEST(test_room_is_asked_for_where_limits_leave_none)
     fake_time_pass(0);
     fake_db_answer(stage.db, &sql_lease_budget, "1|9|");
     journal_expect("session begin+claim open_flight hold lease_budget apple:1");
-    fake_time_pass(100);
+    channel_notified(channel);
+    fake_time_pass(0);
     fake_db_answer(stage.db, &sql_lease_budget, "5|9|");
     journal_expect("lease_budget session begin+claim");
     ck_assert_str_eq(fake_db_value(second, &sql_claim, 5), "5");
@@ -444,6 +453,16 @@ START_TEST(test_low_water_rises_when_nothing_is_pending)
 }
 END_TEST
 
+START_TEST(test_a_look_that_stopped_early_goes_on_at_once)
+{
+    covered();
+    fake_time_pass(500);
+    look_gives("||||||||||||||||0|||120");
+    journal_expect("begin+reclaim rollback begin+reclaim");
+    expect_look("transactional", "120", "150");
+}
+END_TEST
+
 START_TEST(test_what_a_look_takes_is_sent)
 {
     covered();
@@ -589,6 +608,7 @@ int main(void)
     tcase_add_test(tcase, test_without_room_nothing_is_claimed);
     tcase_add_test(tcase, test_bulk_has_its_share_of_small_claims_too);
     tcase_add_test(tcase, test_bulk_has_its_share_of_single_rows);
+    tcase_add_test(tcase, test_bulk_does_not_take_all);
     tcase_add_test(tcase, test_room_is_asked_for_where_limits_leave_none);
     tcase_add_test(tcase, test_a_full_claim_is_followed_by_the_next);
     tcase_add_test(tcase, test_it_looks_often_while_there_was_something_lately);
@@ -600,6 +620,7 @@ int main(void)
     tcase_add_test(tcase, test_what_it_held_is_gone_with_the_control_connection);
     tcase_add_test(tcase, test_what_a_scan_has_passed_is_looked_at_later);
     tcase_add_test(tcase, test_low_water_rises_when_nothing_is_pending);
+    tcase_add_test(tcase, test_a_look_that_stopped_early_goes_on_at_once);
     tcase_add_test(tcase, test_what_a_look_takes_is_sent);
     tcase_add_test(tcase, test_a_look_that_failed_comes_again);
     tcase_add_test(tcase, test_rows_that_others_have_left_are_looked_at_now);

@@ -225,8 +225,9 @@ START_TEST(test_dead_addresses_of_a_provider_that_is_gone_are_believed)
             stage_land();
     }
     struct provider *apple = roster_find(stage.roster, "apple");
-    struct job job = {.provider = apple};
+    struct job job = {.provider = apple}, another_providers = {.provider = NULL};
     ck_assert(roster_distrusts_gone(stage.roster, &job, reason, sizeof reason));
+    ck_assert(!roster_distrusts_gone(stage.roster, &another_providers, reason, sizeof reason));
     read_row(stage_row("pear", "plain"));
     ck_assert(!roster_distrusts_gone(stage.roster, &job, reason, sizeof reason));
 }
@@ -303,7 +304,8 @@ START_TEST(test_a_message_that_waits_for_a_lease_is_not_forgotten_by_an_edit)
     read_row(row);
     fake_time_pass(0);
     journal_expect("lease_budget lease_budget");
-    fake_db_answer(stage.db, &sql_lease_budget, "0|9|");
+    lease_gives("0|9|");
+    ck_assert_str_eq(fake_db_value(stage.db, &sql_lease_budget, 5), "1"); /* what is in the air counts */
     lease_gives("1|9|");
     journal_expect("apple:2");
     answer("1", 200);
@@ -319,6 +321,20 @@ START_TEST(test_a_lease_that_finds_nobody)
     fake_time_pass(0);
     lease_gives("1|9|");
     journal_expect("lease_budget lease_budget");
+}
+END_TEST
+
+START_TEST(test_limits_may_be_others_when_the_rows_are_read)
+{
+    read_row(limited());
+    roster_demand(stage.roster);
+    fake_time_pass(0);
+    lease_gives("0|9|50000");
+    fake_time_pass(10000);
+    journal_expect("lease_budget");
+    read_row(limited());
+    fake_time_pass(0);
+    journal_expect("lease_budget");
 }
 END_TEST
 
@@ -383,6 +399,7 @@ int main(void)
     tcase_add_test(tcase, test_a_lease_finds_who_has_the_name_now);
     tcase_add_test(tcase, test_a_message_that_waits_for_a_lease_is_not_forgotten_by_an_edit);
     tcase_add_test(tcase, test_a_lease_that_finds_nobody);
+    tcase_add_test(tcase, test_limits_may_be_others_when_the_rows_are_read);
     tcase_add_test(tcase, test_without_a_control_connection_nothing_is_leased);
     tcase_add_test(tcase, test_health_is_told_to_the_database);
     suite_add_tcase(suite, tcase);
