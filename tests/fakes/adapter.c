@@ -50,9 +50,14 @@ static bool build(const void *settings, const struct message *message, const cha
         *verdict = verdict_make(VERDICT_REJECTED, "the recipient is nowhere");
         return false;
     }
-    *request = (struct request){.method = "POST",
-                                .path = arena_printf(arena, "%" PRId64, message->id),
-                                .origin = arena_printf(arena, "https://%s", message->recipient)};
+    *request = (struct request){
+        .method = "POST",
+        .path = arena_printf(arena, "%" PRId64, message->id),
+        .origin = arena_printf(arena, "https://%s", message->recipient),
+        .body =
+            arena_printf(arena, "%s %s %s %" PRId64 " %" PRId64 " %s %d", message->uuid, message->recipient,
+                         json_object_to_json_string(message->payload), message->created_ms,
+                         message->expires_ms, message->bulk ? "bulk" : "transactional", message->attempt)};
     if (token)
         request->headers[request->header_count++] =
             (struct header){"authorization", arena_strdup(arena, token)};

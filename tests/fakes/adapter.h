@@ -1,6 +1,7 @@
 /*
  * Vendors whose answers mean what their HTTP status says: in place of the registry of adapters. Settings of a
- * row: {"url": "https://apple"}. The request of message 7 has the path "7".
+ * row: {"url": "https://apple"}. The request of message 7 has the path "7", and what the message holds as its
+ * body: UUID, recipient, payload, made, expires, lane, attempt.
  *
  *   plain   nothing else
  *   token   fetches a token from https://login, path "token"; the body of a 200 is the token

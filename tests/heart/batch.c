@@ -47,6 +47,13 @@ START_TEST(test_nothing_is_sent_before_the_flight_is_committed_and_the_claim_was
 }
 END_TEST
 
+START_TEST(test_a_message_is_what_its_row_says)
+{
+    stage_fly("7|107|t|2|1000|9000|f|||f|an-uuid|shop|production|kim||{\"title\": \"Hi\"}");
+    ck_assert_str_eq(fake_endpoint_request("7")->body, "an-uuid kim { \"title\": \"Hi\" } 1000 9000 bulk 3");
+}
+END_TEST
+
 START_TEST(test_a_claim_says_what_it_found)
 {
     stage_claim_gives(
@@ -399,6 +406,7 @@ int main(void)
     TCase *tcase = tcase_create("batch");
     tcase_add_checked_fixture(tcase, setup, stage_teardown);
     tcase_add_test(tcase, test_nothing_is_sent_before_the_flight_is_committed_and_the_claim_was_held);
+    tcase_add_test(tcase, test_a_message_is_what_its_row_says);
     tcase_add_test(tcase, test_a_claim_says_what_it_found);
     tcase_add_test(tcase, test_a_claim_of_nothing_ends_at_once);
     tcase_add_test(tcase, test_a_look_says_what_is_pending_and_sends_what_it_took);

@@ -55,6 +55,18 @@ START_TEST(test_a_refused_registration_is_tried_again)
 }
 END_TEST
 
+START_TEST(test_a_new_connection_is_not_left_for_the_old_ones_refusal)
+{
+    fake_db_fail(stage.db, &sql_register_dispatcher, "42883");
+    fake_time_pass(500);
+    fake_db_lose(stage.db);
+    come_back();
+    registered();
+    fake_time_pass(5000);
+    journal_expect("");
+}
+END_TEST
+
 START_TEST(test_a_lost_registration_is_tried_again)
 {
     fake_db_lose(stage.db);
@@ -273,6 +285,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, stage_teardown);
     tcase_add_test(tcase, test_it_listens_and_registers);
     tcase_add_test(tcase, test_a_refused_registration_is_tried_again);
+    tcase_add_test(tcase, test_a_new_connection_is_not_left_for_the_old_ones_refusal);
     tcase_add_test(tcase, test_a_lost_registration_is_tried_again);
     tcase_add_test(tcase, test_it_comes_back_under_its_id);
     tcase_add_test(tcase, test_who_was_given_up_registers_anew);

@@ -211,7 +211,7 @@ START_TEST(test_a_lost_control_connection)
 {
     serve();
     fake_db_lose(control);
-    fake_time_pass(5000);
+    fake_time_pass(500);
     journal_expect("");
     fake_db_up(control);
     fake_db_answer(control, &sql_reattach_dispatcher, "t");
@@ -220,6 +220,28 @@ START_TEST(test_a_lost_control_connection)
                    "read_channels+read_providers read_position read_snapshot read_marks");
     configuration_is(TWO_CHANNELS, TWO_PROVIDERS);
     journal_expect("begin+claim begin+claim");
+}
+END_TEST
+
+START_TEST(test_what_was_missed_of_a_providers_health_is_told)
+{
+    serve();
+    fake_db_notify(control, "outbox_wake", "ios");
+    fake_db_answer(ios, &sql_claim,
+                   "1|101|f|0|1||f|||f|uuid|||kim||{}\n2|102|f|0|1||f|||f|uuid|||kim||{}\n"
+                   "3|103|f|0|1||f|||f|uuid|||kim||{}\n4|104|f|0|1||f|||f|uuid|||kim||{}\n"
+                   "5|105|f|0|1||f|||f|uuid|||kim||{}");
+    fake_db_answer(control, &sql_open_flight, NULL);
+    fake_db_answer(ios, &sql_hold, "1");
+    fake_db_lose(control);
+    static const char *const paths[] = {"1", "2", "3", "4", "5"};
+    for (int i = 0; i < 5; i++)
+        fake_endpoint_answer(paths[i], 500, "busy");
+    fake_time_pass(0);
+    fake_db_up(control);
+    journal_read();
+    fake_db_answer(control, &sql_reattach_dispatcher, "t");
+    journal_expect("drop_other_flights report_provider read_channels+read_providers");
 }
 END_TEST
 
@@ -297,6 +319,7 @@ int main(void)
     tcase_add_test(tcase, test_low_water_is_published_for_each_channel_and_lane);
     tcase_add_test(tcase, test_a_dispatcher_that_has_gone_left_rows);
     tcase_add_test(tcase, test_a_lost_control_connection);
+    tcase_add_test(tcase, test_what_was_missed_of_a_providers_health_is_told);
     tcase_add_test(tcase, test_who_was_given_up_has_no_flights);
     tcase_add_test(tcase, test_stopped_without_work);
     tcase_add_test(tcase, test_stopped_with_messages_in_the_air);

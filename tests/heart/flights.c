@@ -74,9 +74,9 @@ START_TEST(test_a_flight_that_is_given_up)
     journal_expect("open_flight opened drop_flight");
     expect_dropped_but("{}");
     stage_lose_control();
-    flights_drop(stage.flights, 2); /* it goes after the reconnect, with all that are not open */
-    fake_time_pass(0);
-    journal_expect("drop_other_flights lost");
+    fake_db_up(stage.db);
+    flights_drop(stage.flights, 2); /* it goes with all that are not open, if its name is still ours */
+    journal_expect("drop_other_flights lost listen_wake+listen_config reattach_dispatcher");
 }
 END_TEST
 
@@ -94,9 +94,9 @@ START_TEST(test_a_note)
         ck_assert_str_eq(value(&sql_note_verdicts, i + 1), values[i]);
     journal_expect("note_verdicts");
     stage_lose_control();
+    fake_db_up(stage.db);
     flights_note(stage.flights, 4, 3, (struct job *const[]){&job}, 1);
-    fake_time_pass(0);
-    journal_expect("lost");
+    journal_expect("lost listen_wake+listen_config reattach_dispatcher");
 }
 END_TEST
 

@@ -79,17 +79,20 @@ END_TEST
 
 START_TEST(test_messages_go_first)
 {
-    for (int id = 1; id <= 3; id++)
-        lone_submit(id);
+    lone_submit(1);
+    lone_submit(2);
     ck_assert(!ask()); /* there is no slot */
     fake_endpoint_answer("1", 200, "");
-    fake_endpoint_answer("2", 200, "");
     ck_assert(ask());
-    lone_submit(4);
-    journal_expect("apple:1 apple:2 1=sent apple:3 2=sent capacity apple:?7");
-    ck_assert(!question_is_timely(lone.provider)); /* a message waits */
+    lone_submit(3);
+    journal_expect("apple:1 apple:2 1=sent capacity apple:?7");
     fake_endpoint_answer("?7", 200, "{}");
-    journal_expect("?7=in_doubt apple:4");
+    journal_expect("?7=in_doubt apple:3");
+    fake_endpoint_answer("2", 200, "");
+    fake_endpoints_take(1);
+    lone_submit(4);
+    fake_endpoints_take(2); /* there is a slot, but a message will have it */
+    ck_assert(!ask());
 }
 END_TEST
 

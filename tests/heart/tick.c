@@ -92,6 +92,9 @@ START_TEST(test_a_dispatcher_that_is_not_there_any_more)
     next();
     answers("40|1", "1:2:|5,6,7,8|2");
     journal_expect("snapshot(40,2,0)");
+    next();
+    answers("40|1", "1:2:|5,60,7,8|2"); /* another one has come */
+    journal_expect("snapshot(40,2,0) somebody-left");
 }
 END_TEST
 
