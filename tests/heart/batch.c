@@ -174,6 +174,10 @@ START_TEST(test_verdicts_are_noted_every_25_ms_and_once)
     expect_settled("1=sent 2=sent 3=rejected");
     fake_time_pass(100);
     journal_expect("");
+    stage_land();
+    stage_fly(stage_rows("4"));
+    answer("4", 200);
+    journal_expect("settle+commit"); /* this flight has no notes */
 }
 END_TEST
 
