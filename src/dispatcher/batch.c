@@ -228,7 +228,7 @@ static void on_held(void *arg, enum db_status status, const struct db_result *re
     (void)result;
     struct batch *batch = arg;
     timer_clear(batch->watchdog);
-    if (status != DB_OK || batch->flight.withdrawn || batch->given_up)
+    if (status != DB_OK || batch->flight.withdrawn)
         abandon_flight(batch);
     else
         fly(batch);
