@@ -11,6 +11,7 @@
 
 struct provider;
 struct template;
+struct mail_files;
 struct job;
 
 /* What a job knows of the list in the air that it is on. It lives longer than its jobs. */
@@ -51,7 +52,8 @@ struct job {
     enum job_state state;
     const char *provider_name; /* its name; outlives the provider. NULL = was never with one */
     struct provider *provider; /* the last one it was given to */
-    struct job *next;          /* in the queue of its provider */
+    struct job *next;          /* in the queue of its provider, or with those held */
+    struct mail_files *files;  /* that its provider's adapter wants, read or being read; NULL = none */
     const struct provider *tried[JOB_TRIED_MAX]; /* those that could not take it */
     int tried_count;
     int64_t waits_since;       /* steady clock: when first no provider had room for it; 0 = not yet */

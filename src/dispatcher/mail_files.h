@@ -1,18 +1,21 @@
-/* Files that a mail's payload names, read into it. */
+/* Files that a mail attaches, read beside the loop: a disk, or one that is far away, may take its time. */
 #ifndef PGOUTBOX_DISPATCHER_MAIL_FILES_H
 #define PGOUTBOX_DISPATCHER_MAIL_FILES_H
 
-#include <stdbool.h>
+#include "core/loop.h"
+#include "providers/adapter.h"
 
-#include "core/error.h"
-#include "core/json.h"
+struct mail_files;
 
-/* For each element of payload.attachments: takes away the member "data", which only this program may give,
- * then sets it to the octets of the file that "file" names below `directory`. Symbolic links, ".." and mount
- * points are followed as long as they stay below it. Regular files only, MAIL_ATTACHED_MAX octets together.
- * directory NULL: no file may be read, "data" is only taken away. Members that are missing or of a wrong type
- * are left to the adapter, which names them. False: err names the element and the rule, never the directory;
- * the payload must not be used then. */
-bool mail_files_read(const char *directory, struct json_object *payload, struct error *err) MUST_CHECK;
+/* Reads what the list names, which is copied. Symbolic links, ".." and mount points are followed as long as
+ * they stay below the directory; regular files only. `done` comes once, from the loop. */
+struct mail_files *mail_files_read(struct loop *loop, const struct file_list *list, void (*done)(void *arg),
+                                   void *arg);
+
+/* What was read; after `done`. It lives as long as the files do. */
+const struct files *mail_files_result(const struct mail_files *files);
+
+/* No callback comes after. NULL is allowed. */
+void mail_files_free(struct mail_files *files);
 
 #endif

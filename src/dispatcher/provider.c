@@ -113,27 +113,72 @@ struct job *provider_pop(struct provider *provider)
     return job;
 }
 
-void provider_hand_back(struct provider *provider, const struct flight *flight)
+void provider_hold(struct provider *provider, struct job *job)
 {
-    struct job *job = provider->first;
+    job->state = JOB_QUEUED;
+    job->next = provider->held;
+    provider->held = job;
+    provider->held_count++;
+    provider->queued++;
+}
+
+void provider_release(struct provider *provider, struct job *job)
+{
+    struct job **place = &provider->held;
+    while (*place != job)
+        place = &(*place)->next;
+    *place = job->next;
+    provider->held_count--;
+    job->next = provider->first;
+    provider->first = job;
+    if (!job->next)
+        provider->last = &job->next;
+}
+
+/* Moves those of the flight, or all, to the end of another list; the others are kept as they were. */
+static struct job **sort_out(struct provider *provider, struct job *list, const struct flight *flight,
+                             void (*keep)(struct provider *provider, struct job *job), struct job **last)
+{
+    for (struct job *job = list, *next; job; job = next) {
+        next = job->next;
+        if (flight && job->flight != flight) {
+            keep(provider, job);
+            continue;
+        }
+        job->next = NULL;
+        *last = job;
+        last = &job->next;
+    }
+    return last;
+}
+
+static void hand_back(struct provider *provider, const struct flight *flight, bool with_held)
+{
+    struct job *queue = provider->first, *held = with_held ? provider->held : NULL;
+    struct job *back = NULL, **last = &back;
     provider->first = NULL;
     provider->last = &provider->first;
-    provider->queued = 0;
-    struct job *back = NULL, **back_last = &back;
-    for (struct job *next; job; job = next) {
-        next = job->next;
-        if (!flight || job->flight == flight) {
-            *back_last = job;
-            back_last = &job->next;
-            job->next = NULL;
-        } else {
-            provider_push(provider, job);
-        }
+    if (with_held) {
+        provider->held = NULL;
+        provider->held_count = 0;
     }
+    provider->queued = provider->held_count;
+    last = sort_out(provider, queue, flight, provider_push, last);
+    sort_out(provider, held, flight, provider_hold, last);
     for (struct job *next; back; back = next) {
         next = back->next;
         job_end(back, JOB_HANDED_BACK);
     }
+}
+
+void provider_hand_back(struct provider *provider, const struct flight *flight)
+{
+    hand_back(provider, flight, true);
+}
+
+void provider_hand_back_waiting(struct provider *provider)
+{
+    hand_back(provider, NULL, false);
 }
 
 void provider_block(struct provider *provider, int64_t for_ms, const char *why)
@@ -237,17 +282,18 @@ void provider_limits_read(struct provider *provider)
 
 static bool has_slots(const struct provider *provider)
 {
-    return provider->endpoint ? endpoint_free_slots(provider->endpoint) > 0
-                              : provider->in_the_air < CACHED_ENDPOINTS_CAPACITY;
+    return provider->endpoint ? endpoint_free_slots(provider->endpoint) > provider->held_count
+                              : provider->in_the_air + provider->held_count < CACHED_ENDPOINTS_CAPACITY;
 }
 
 bool provider_may_start(const struct provider *provider)
 {
     if (!provider->first || provider->blocked_until > 0 ||
-        provider->in_the_air >= breaker_allows(&provider->health.breaker, capacity(provider)) ||
+        provider->in_the_air + provider->held_count >=
+            breaker_allows(&provider->health.breaker, capacity(provider)) ||
         !has_slots(provider))
         return false;
-    if (!provider->budget || budget_room(provider->budget) > 0)
+    if (!provider->budget || budget_room(provider->budget) > provider->held_count)
         return true;
     budget_demand(provider->budget, provider->queued);
     return false;

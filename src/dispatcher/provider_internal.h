@@ -16,17 +16,17 @@ struct provider {
     char *signature; /* of the row it was made from */
     struct route_rules rules;
     char *app, *environment, **regions; /* of the rules */
-    char *attachments_dir;
     int64_t request_timeout_ms;
     void *settings;            /* what the adapter made of its row */
     struct endpoint *endpoint; /* NULL: each request has an origin of its own, in endpoint_cache */
     struct endpoint_cache *endpoint_cache;
     struct health health;
-    struct budget *budget;     /* NULL = no limits over all dispatchers */
-    struct job *first, **last; /* the queue */
-    size_t queued, in_the_air;
-    int64_t blocked_until; /* steady clock; 0 = not blocked */
-    bool stopped;          /* its row says so */
+    struct budget *budget;                 /* NULL = no limits over all dispatchers */
+    struct job *first, **last;             /* the queue */
+    struct job *held;                      /* the next to start: their files are being read */
+    size_t queued, in_the_air, held_count; /* those held are queued, too */
+    int64_t blocked_until;                 /* steady clock; 0 = not blocked */
+    bool stopped;                          /* its row says so */
     struct timer *unblock;
     int64_t renewed_at;
     struct credential_keeper *credential;
@@ -39,6 +39,11 @@ bool provider_takes_jobs(const struct provider *provider);
 /* To the end of its queue; and from its front, which is not empty. */
 void provider_push(struct provider *provider, struct job *job);
 struct job *provider_pop(struct provider *provider);
+/* Keeps a job that may start but lacks something; and puts it to the front of the queue. */
+void provider_hold(struct provider *provider, struct job *job);
+void provider_release(struct provider *provider, struct job *job);
+/* Hands back what waits for its turn, but for those held. */
+void provider_hand_back_waiting(struct provider *provider);
 /* A job is queued and may be sent now. Asks for more of its limits when these alone are in the way. */
 bool provider_may_start(const struct provider *provider);
 /* So many queued are more than what is left of its limits. */

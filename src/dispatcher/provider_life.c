@@ -157,7 +157,6 @@ struct provider *provider_new(struct loop *loop, struct transport *transport, co
     provider->name = mem_strdup(row->name);
     copy_rules(provider, &row->rules);
     health_init(&provider->health, row->gone_limit);
-    provider->attachments_dir = mem_strdup(json_get_text(settings, "attachments_dir"));
     if (row->limited)
         provider->budget =
             budget_new(loop, row->name, &(struct budget_events){.lease = events->lease, .arg = events->arg});
@@ -210,7 +209,6 @@ void provider_free(struct provider *provider)
     for (size_t i = 0; provider->regions && provider->regions[i]; i++)
         mem_free(provider->regions[i]);
     mem_free(provider->regions);
-    mem_free(provider->attachments_dir);
     health_free(&provider->health);
     budget_free(provider->budget);
     mem_free(provider->signature);

@@ -15,9 +15,9 @@ bool question_is_timely(struct provider *provider)
 {
     if (!question_is_possible(provider) || !provider_takes_jobs(provider) || provider->first ||
         breaker_state(&provider->health.breaker) != BREAKER_CLOSED ||
-        endpoint_free_slots(provider->endpoint) == 0)
+        endpoint_free_slots(provider->endpoint) <= provider->held_count)
         return false;
-    if (!provider->budget || budget_room(provider->budget) > 0)
+    if (!provider->budget || budget_room(provider->budget) > provider->held_count)
         return true;
     provider_demand(provider);
     return false;

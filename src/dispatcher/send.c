@@ -132,18 +132,13 @@ static void launch(struct provider *provider, struct job *job)
     job->provider = provider;
     job->provider_name = arena_strdup(job->flight->arena, provider->name);
     job->endpoint = NULL;
-    struct error err;
-    if (!mail_files_read(provider->attachments_dir, job->message.payload, &err)) {
-        job->verdict = verdict_make(VERDICT_REJECTED, "payload.%s", err.text);
-        job_end(job, JOB_JUDGED);
-        return;
-    }
     if (!provider->adapter->build(provider->settings, &job->message, token, clock_ms(), job->flight->arena,
                                   &job->request, &job->verdict)) {
         job_end(job, JOB_JUDGED);
         return;
     }
     if (provider->endpoint_cache) {
+        struct error err;
         job->endpoint = endpoint_cache_take(provider->endpoint_cache, job->request.origin, &err);
         if (!job->endpoint) {
             job->verdict = verdict_make(VERDICT_UNSENT, "%s", err.text);
@@ -162,6 +157,26 @@ static void launch(struct provider *provider, struct job *job)
     endpoint_send(job->endpoint ? job->endpoint : provider->endpoint, &job->request, on_response, job);
 }
 
+static void on_files(void *arg)
+{
+    struct job *job = arg;
+    job->message.files = mail_files_result(job->files);
+    provider_release(job->provider, job);
+    send_pump(job->provider);
+}
+
+/* Once: a job that is sent again by the same provider has them. */
+static bool lacks_files(const struct provider *provider, struct job *job)
+{
+    struct file_list list = {0};
+    if (!provider->adapter->files || job->files)
+        return false;
+    provider->adapter->files(provider->settings, &job->message, &list);
+    if (list.count > 0)
+        job->files = mail_files_read(transport_loop(provider->transport), &list, on_files, job);
+    return list.count > 0;
+}
+
 /* `done` may submit again; the flag keeps that from nesting. */
 void send_pump(struct provider *provider)
 {
@@ -173,7 +188,11 @@ void send_pump(struct provider *provider)
             credential_fetch(provider->credential);
             break;
         }
-        launch(provider, provider_pop(provider));
+        struct job *job = provider_pop(provider);
+        if (lacks_files(provider, job))
+            provider_hold(provider, job);
+        else
+            launch(provider, job);
     }
     provider->pumping = false;
 }
@@ -203,7 +222,8 @@ void send_leased(struct provider *provider, bool ok, int tokens, int slots, int6
         budget_lost(provider->budget);
     send_pump(provider);
     if (provider_is_short_for(provider, provider->queued))
-        provider_hand_back(provider, NULL); /* to the next provider; as many as there is room for come back */
-    if (budget_room(provider->budget) > 0)
+        provider_hand_back_waiting(
+            provider); /* to the next provider; as many as there is room for come back */
+    if (budget_room(provider->budget) > provider->held_count)
         provider->events.capacity(provider->events.arg);
 }

@@ -15,6 +15,25 @@
 #include "providers/verdict.h"
 #include "transport/transport.h"
 
+/* Files that a message wants: below a directory, and no more octets together than that. */
+enum { FILES_MAX = 20 };
+struct file_list {
+    const char *directory;
+    const char *names[FILES_MAX]; /* relative; NULL = none in this place */
+    size_t count;                 /* 0 = it wants none */
+    size_t octets_max;
+};
+
+/* What was read, each file in its place. The first that could not be read is the last that was tried. */
+struct files {
+    const char *fault; /* why the directory could not be opened; NULL */
+    struct file {
+        const char *data; /* NULL = it was not read */
+        size_t size;
+        const char *fault; /* and why; NULL = it was not tried */
+    } list[FILES_MAX];
+};
+
 /* The message as an adapter sees it. */
 struct message {
     int64_t id;
@@ -26,6 +45,7 @@ struct message {
     int64_t expires_ms;          /* Unix ms; 0 = never */
     bool bulk;                   /* lane: false = transactional */
     int attempt;                 /* 1 = first */
+    const struct files *files;   /* those that the adapter asked for; NULL = none */
 };
 
 /* When a request may have reached the provider, Unix ms: both the same when it is known. */
@@ -64,6 +84,11 @@ struct adapter {
      * as the settings). The caller has set connections, streams and timeouts to the row's values or to
      * defaults. */
     void (*endpoint)(const void *settings, struct endpoint_options *options);
+
+    /* Which files `build` needs of a message: `list` is zeroed. NULL: it never needs any. The names are
+     * borrowed from the settings and the payload. Whoever calls build has read them before; it judges what
+     * was not. */
+    void (*files)(const void *settings, const struct message *message, struct file_list *list);
 
     /* Makes the request; its memory comes from arena. token: the fetched credential or NULL. false: the
      * content or the address is at fault; the verdict is then filled (REJECTED or ADDRESS_GONE). */

@@ -144,6 +144,32 @@ START_TEST(test_vendor)
 }
 END_TEST
 
+/* Files are read while the dispatcher goes on; one that is not there fails its message only. */
+START_TEST(test_attachments)
+{
+    char settings[1024], file[256];
+    file_path(file, sizeof file, "");
+    snprintf(
+        settings, sizeof settings,
+        "{\"api_key_file\": \"@\", \"domain\": \"mg.example.com\", \"from\": \"noreply@mg.example.com\", "
+        "\"attachments_dir\": \"%s\"}",
+        file);
+    use_provider("mailgun", "email", settings);
+    pg_exec(
+        engine->sql,
+        "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key)"
+        " SELECT 'email', 'kim@example.org', jsonb_build_object('subject', 's', 'text', 't', 'attachments',"
+        "   jsonb_build_array(jsonb_build_object('name', 'a', 'file',"
+        "     CASE i WHEN 20 THEN 'nothing' ELSE 'vendor.secret' END))), 'file-' || i"
+        " FROM generate_series(1, 40) AS i");
+    engine_wait(engine, "SELECT count(*) FROM outbox.delivery WHERE status = 'sent'", "39", DEADLINE_MS);
+    engine_wait(engine,
+                "SELECT status || ' ' || last_error FROM outbox.delivery WHERE idempotency_key = 'file-20'",
+                "failed payload.attachments.0.file: No such file or directory", DEADLINE_MS);
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "mail", "arrived"), 39);
+}
+END_TEST
+
 START_TEST(test_web_push)
 {
     const char *origin = sandbox_url(engine->sandbox, "VENDORS");
@@ -404,6 +430,7 @@ int main(void)
     TCase *own = tcase_create("own origins");
     tcase_add_checked_fixture(own, setup, teardown);
     tcase_set_timeout(own, 20);
+    tcase_add_test(own, test_attachments);
     tcase_add_test(own, test_web_push);
     tcase_add_test(own, test_webhook);
     suite_add_tcase(suite, own);

@@ -41,6 +41,21 @@ static void own_endpoint(const void *arg, struct endpoint_options *options)
     options->http2 = true;
 }
 
+static void files(const void *settings, const struct message *message, struct file_list *list)
+{
+    (void)settings;
+    if (strcmp(message->recipient, "kim") != 0)
+        *list = (struct file_list){
+            .directory = "/proc", .names = {message->recipient}, .count = 1, .octets_max = 1000};
+}
+
+static const char *read_file(const struct message *message)
+{
+    if (!message->files)
+        return "";
+    return message->files->list[0].data ? "+file" : "+nothing";
+}
+
 static bool build(const void *settings, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -52,7 +67,7 @@ static bool build(const void *settings, const struct message *message, const cha
     }
     *request = (struct request){
         .method = "POST",
-        .path = arena_printf(arena, "%" PRId64, message->id),
+        .path = arena_printf(arena, "%" PRId64 "%s", message->id, read_file(message)),
         .origin = arena_printf(arena, "https://%s", message->recipient),
         .body =
             arena_printf(arena, "%s %s %s %" PRId64 " %" PRId64 " %s %d", message->uuid, message->recipient,
@@ -169,6 +184,13 @@ static const struct adapter adapters[] = {
      .settings_new = settings_new,
      .settings_free = settings_free,
      .endpoint = own_endpoint,
+     .build = build,
+     .judge = judge},
+    {.name = "files",
+     .settings_new = settings_new,
+     .settings_free = settings_free,
+     .endpoint = endpoint,
+     .files = files,
      .build = build,
      .judge = judge},
 };

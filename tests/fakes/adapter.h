@@ -7,6 +7,8 @@
  *   token   fetches a token from https://login, path "token"; the body of a 200 is the token
  *   asked   can be asked whether it took a message, a second after: path "?7"
  *   own     each recipient is a host of its own
+ *   files   wants the file in /proc that the recipient is called, unless it is "kim"; the path then ends in
+ *           "+file" or "+nothing"
  *
  *   200  sent; the body is its id     403  stopped                     421  not processed, new connections
  *   400  rejected                     409  try again, nobody's fault   429  throttled for 5 s

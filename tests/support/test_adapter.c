@@ -104,15 +104,30 @@ const char *test_header(const struct request *request, const char *name)
     return NULL;
 }
 
+/* As if files had been read that hold what stands beside their names. */
+static void read_files(struct json_object *payload, struct files *files)
+{
+    struct json_object *items = json_get(payload, "attachments");
+    *files = (struct files){0};
+    for (size_t i = 0; i < json_list_size(items) && i < FILES_MAX; i++) {
+        const char *data = json_get_text(json_list_item(items, i), "data");
+        if (data != NULL)
+            files->list[i] = (struct file){.data = data, .size = strlen(data)};
+    }
+}
+
 struct message test_message(const char *recipient, const char *payload)
 {
     static struct json_object *parsed;
+    static struct files files;
     json_object_put(parsed);
     parsed = test_json(payload);
+    read_files(parsed, &files);
     return (struct message){.id = 1,
                             .uuid = TEST_UUID,
                             .recipient = recipient,
                             .payload = parsed,
                             .created_ms = TEST_NOW_MS,
-                            .attempt = 1};
+                            .attempt = 1,
+                            .files = &files};
 }

@@ -33,7 +33,8 @@ const char *test_settings_error(const struct adapter *adapter, const char *json,
  * ".answers"; without the variable nothing. See tests/interop/signatures.sh. */
 void test_answer_cases(const char *(*answer)(struct json_object *entry, struct arena *arena));
 
-/* A first attempt of message TEST_UUID, created at TEST_NOW_MS. Its payload lives until the next call. */
+/* A first attempt of message TEST_UUID, created at TEST_NOW_MS. What an element of payload.attachments has as
+ * "data" is what was read of its file. The payload lives until the next call. */
 struct message test_message(const char *recipient, const char *payload);
 
 /* The request of a message at TEST_NOW_MS, which the adapter must not refuse. */

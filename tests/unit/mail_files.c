@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/mem.h"
 #include "dispatcher/mail_files.h"
 #include "providers/mail/mail_attachment.h"
 #include "support/scratch.h"
@@ -72,6 +73,43 @@ static void teardown(void)
     ck_assert_int_eq(rmdir(parent), 0);
 }
 
+/* What a mail's adapter makes of a payload: what it asked for, read. */
+struct mail_read {
+    struct loop *loop;
+    struct json_object *payload;
+    struct mail_files *files; /* NULL: it asked for none */
+    struct mail_attachment list[MAIL_ATTACHMENTS_MAX];
+    size_t count;
+    struct error err;
+    bool ok;
+};
+
+static void on_read(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void read_from(struct mail_read *read, const char *directory, struct json_object *payload)
+{
+    struct file_list wanted = {0};
+    const struct files *result = NULL;
+    *read = (struct mail_read){.loop = loop_new(), .payload = payload};
+    mail_attachments_files(payload, directory, &wanted);
+    if (wanted.count > 0) {
+        read->files = mail_files_read(read->loop, &wanted, on_read, read->loop);
+        loop_run(read->loop);
+        result = mail_files_result(read->files);
+    }
+    read->ok = mail_attachments_read(payload, result, read->list, &read->count, &read->err);
+}
+
+static void read_free(struct mail_read *read)
+{
+    mail_files_free(read->files);
+    loop_free(read->loop);
+    json_object_put(read->payload);
+}
+
 static struct json_object *parse(const char *text)
 {
     struct error err;
@@ -80,15 +118,11 @@ static struct json_object *parse(const char *text)
     return value;
 }
 
-static struct json_object *item_of(struct json_object *payload, size_t index)
-{
-    return json_object_array_get_idx(json_get(payload, "attachments"), index);
-}
-
 static struct json_object *one_file(const char *file)
 {
     struct json_object *payload = parse("{\"attachments\":[{\"name\":\"x\"}]}");
-    json_object_object_add(item_of(payload, 0), "file", json_object_new_string(file));
+    json_object_object_add(json_list_item(json_get(payload, "attachments"), 0), "file",
+                           json_object_new_string(file));
     return payload;
 }
 
@@ -103,34 +137,33 @@ START_TEST(test_good)
         {"sub//b", "bee", 3},       {"in", "bee", 3},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct error err = {""};
-        struct json_object *payload = one_file(rows[i].file);
-        ck_assert_msg(mail_files_read(files, payload, &err), "%s: %s", rows[i].file, err.text);
-        struct json_object *data = json_get(item_of(payload, 0), "data");
-        ck_assert_msg(json_object_is_type(data, json_type_string), "%s", rows[i].file);
-        ck_assert_int_eq(json_object_get_string_len(data), (int)rows[i].size);
-        ck_assert_mem_eq(json_object_get_string(data), rows[i].data, rows[i].size);
-        json_object_put(payload);
+        struct mail_read read;
+        read_from(&read, files, one_file(rows[i].file));
+        ck_assert_msg(read.ok && read.count == 1, "%s: %s", rows[i].file, read.err.text);
+        ck_assert_uint_eq(read.list[0].size, rows[i].size);
+        ck_assert_mem_eq(read.list[0].data, rows[i].data, rows[i].size);
+        read_free(&read);
     }
 }
 END_TEST
 
-/* What is read is what the adapter takes. */
-START_TEST(test_adapter)
+/* Only what was read counts: a payload may say of itself what it likes. */
+START_TEST(test_forged)
 {
-    struct error err;
-    struct mail_attachment list[MAIL_ATTACHMENTS_MAX];
-    size_t count;
-    struct json_object *payload =
-        parse("{\"attachments\":[{\"name\":\"x.bin\",\"file\":\"a\",\"data\":\"forged\"},"
-              "{\"name\":\"y\",\"file\":\"sub/b\"}]}");
-    ck_assert_msg(mail_files_read(files, payload, &err), "%s", err.text);
-    ck_assert_msg(mail_attachments_read(payload, list, &count, &err), "%s", err.text);
-    ck_assert_uint_eq(count, 2);
-    ck_assert_uint_eq(list[0].size, 5);
-    ck_assert_mem_eq(list[0].data, "a\0\xff z", 5);
-    ck_assert_str_eq(list[1].data, "bee");
-    json_object_put(payload);
+    static const char payload[] = "{\"attachments\":[{\"name\":\"x.bin\",\"file\":\"a\",\"data\":\"forged\"},"
+                                  "{\"name\":\"y\",\"file\":\"sub/b\"}]}";
+    struct mail_read read;
+    read_from(&read, files, parse(payload));
+    ck_assert_msg(read.ok, "%s", read.err.text);
+    ck_assert_uint_eq(read.count, 2);
+    ck_assert_uint_eq(read.list[0].size, 5);
+    ck_assert_mem_eq(read.list[0].data, "a\0\xff z", 5);
+    ck_assert_str_eq(read.list[1].data, "bee");
+    read_free(&read);
+    read_from(&read, NULL, parse(payload));
+    ck_assert(!read.ok && read.files == NULL);
+    ck_assert_str_eq(read.err.text, "payload.attachments.0.file: was not read");
+    read_free(&read);
 }
 END_TEST
 
@@ -164,97 +197,73 @@ START_TEST(test_bad)
         bool last = i == sizeof rows / sizeof rows[0];
         snprintf(own, sizeof own, "%s/a", files);
         const char *file = last ? own : rows[i].file, *rule = last ? outside : rows[i].rule;
-        struct error err;
-        struct json_object *payload = one_file(file);
-        ck_assert_msg(!mail_files_read(files, payload, &err), "%s", file);
+        struct mail_read read;
+        read_from(&read, files, one_file(file));
+        ck_assert_msg(!read.ok, "%s", file);
         snprintf(expected, sizeof expected, "payload.attachments.0.file: %s", rule);
-        ck_assert_str_eq(err.text, expected);
-        ck_assert_msg(json_get(item_of(payload, 0), "data") == NULL, "%s", file);
-        json_object_put(payload);
+        ck_assert_str_eq(read.err.text, expected);
+        ck_assert_ptr_null(mail_files_result(read.files)->list[0].data);
+        read_free(&read);
     }
 }
 END_TEST
+
+#define NAMED(file) "{\"name\":\"x\",\"file\":\"" file "\"}"
 
 START_TEST(test_together)
 {
     static const struct {
         const char *text, *fault;
     } rows[] = {
-        {"{\"attachments\":[{\"file\":\"most\"}]}", NULL},
-        {"{\"attachments\":[{\"file\":\"half\"},{\"file\":\"half\"},{\"file\":\"empty\"}]}", NULL},
-        {"{\"attachments\":[{\"file\":\"half\"},{\"file\":\"half\"},{\"file\":\"a\"}]}",
+        {"{\"attachments\":[" NAMED("most") "]}", NULL},
+        {"{\"attachments\":[" NAMED("half") "," NAMED("half") "," NAMED("empty") "]}", NULL},
+        {"{\"attachments\":[" NAMED("half") "," NAMED("half") "," NAMED("a") "]}",
          "payload.attachments.2.file: all files together have more than 10485760 octets"},
-        {"{\"attachments\":[{\"file\":\"a\"},{\"file\":\"most\"}]}",
+        {"{\"attachments\":[" NAMED("a") "," NAMED("most") "]}",
          "payload.attachments.1.file: all files together have more than 10485760 octets"},
-        {"{\"attachments\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,{\"file\":\"a\"}]}", NULL},
         {"{\"attachments\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,{\"file\":\"a\"}]}",
          "payload.attachments: has more than 20 files"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct error err = {""};
-        struct json_object *payload = parse(rows[i].text);
-        ck_assert_msg(mail_files_read(files, payload, &err) == (rows[i].fault == NULL), "row %zu: %s", i,
-                      err.text);
+        struct mail_read read;
+        read_from(&read, files, parse(rows[i].text));
+        ck_assert_msg(read.ok == (rows[i].fault == NULL), "row %zu: %s", i, read.err.text);
         if (rows[i].fault != NULL)
-            ck_assert_str_eq(err.text, rows[i].fault);
-        json_object_put(payload);
+            ck_assert_str_eq(read.err.text, rows[i].fault);
+        read_free(&read);
     }
 }
 END_TEST
 
-/* Only this program gives data, with a directory or without. */
-START_TEST(test_forged)
+/* Places without a name are left out, and what comes behind a fault is not tried. */
+START_TEST(test_places)
 {
-    static const char before[] =
-        "{\"attachments\":[{\"name\":\"x\",\"data\":\"forged\"},{\"file\":7,\"data\":{\"a\":1}},"
-        "{\"file\":\"a\\u0000b\",\"data\":\"forged\"},\"text\",null,{\"data\":null}],\"data\":\"other\"}";
-    static const char after[] = "{\"attachments\":[{\"name\":\"x\"},{\"file\":7},{\"file\":\"a\\u0000b\"},"
-                                "\"text\",null,{}],\"data\":\"other\"}";
-    const char *const directories[] = {NULL, files};
-    for (size_t i = 0; i < 2; i++) {
-        struct error err;
-        struct json_object *payload = parse(before);
-        ck_assert(mail_files_read(directories[i], payload, &err));
-        ck_assert_str_eq(json_object_to_json_string_ext(payload, JSON_C_TO_STRING_PLAIN), after);
-        json_object_put(payload);
+    static const char *const names[] = {NULL, "a", NULL, "sub/b", "nothing", "a"};
+    struct file_list wanted = {.directory = files, .count = 6, .octets_max = 8};
+    for (size_t i = 0; i < 6; i++)
+        wanted.names[i] = names[i];
+    struct loop *loop = loop_new();
+    struct mail_files *read = mail_files_read(loop, &wanted, on_read, loop);
+    loop_run(loop);
+    const struct files *result = mail_files_result(read);
+    ck_assert_ptr_null(result->fault);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_msg((result->list[i].data != NULL) == (i == 1 || i == 3), "place %zu", i);
+        ck_assert_msg((result->list[i].fault != NULL) == (i == 4), "place %zu", i);
     }
-    struct error err;
-    struct json_object *payload = one_file("a");
-    json_object_object_add(item_of(payload, 0), "data", json_object_new_string("forged"));
-    ck_assert(mail_files_read(NULL, payload, &err)); /* nothing is read either */
-    ck_assert_ptr_null(json_get(item_of(payload, 0), "data"));
-    json_object_put(payload);
-}
-END_TEST
-
-START_TEST(test_nothing_to_do)
-{
-    static const char *const rows[] = {"{}",
-                                       "[]",
-                                       "7",
-                                       "{\"attachments\":[]}",
-                                       "{\"attachments\":{\"data\":1}}",
-                                       "{\"attachments\":\"a\"}",
-                                       "{\"attachments\":null}"};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct error err;
-        struct json_object *payload = parse(rows[i]);
-        ck_assert_msg(mail_files_read("/nowhere", payload, &err), "%s", rows[i]);
-        ck_assert_str_eq(json_object_to_json_string_ext(payload, JSON_C_TO_STRING_PLAIN), rows[i]);
-        json_object_put(payload);
-    }
-    struct error err;
-    ck_assert(mail_files_read(files, NULL, &err));
+    mail_files_free(read);
+    loop_free(loop);
 }
 END_TEST
 
 START_TEST(test_no_directory)
 {
-    struct error err;
-    struct json_object *payload = one_file("a");
-    ck_assert(!mail_files_read("/nowhere", payload, &err));
-    ck_assert_str_eq(err.text, "payload.attachments: the attachment directory: No such file or directory");
-    json_object_put(payload);
+    struct mail_read read;
+    read_from(&read, "/nowhere", one_file("a"));
+    ck_assert(!read.ok);
+    ck_assert_str_eq(read.err.text,
+                     "payload.attachments: the attachment directory: No such file or directory");
+    read_free(&read);
 }
 END_TEST
 
@@ -266,14 +275,24 @@ START_TEST(test_descriptors)
     ck_assert_int_ge(before, 0);
     close(before);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct error err;
-        struct json_object *payload = one_file(names[i]);
-        ck_assert_int_eq(mail_files_read(files, payload, &err), i == 0);
-        json_object_put(payload);
+        struct mail_read read;
+        read_from(&read, files, one_file(names[i]));
+        ck_assert_int_eq(read.ok, i == 0);
+        read_free(&read);
         int after = dup(0);
         ck_assert_msg(after == before, "%s", names[i]);
         close(after);
     }
+}
+END_TEST
+
+START_TEST(test_abandoned)
+{
+    struct file_list wanted = {.directory = files, .names = {"most"}, .count = 1, .octets_max = 1 << 30};
+    struct loop *loop = loop_new();
+    mail_files_free(mail_files_read(loop, &wanted, on_read, loop));
+    mail_files_free(NULL);
+    loop_free(loop);
 }
 END_TEST
 
@@ -283,13 +302,13 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, test_good);
-    tcase_add_test(all, test_adapter);
+    tcase_add_test(all, test_forged);
     tcase_add_test(all, test_bad);
     tcase_add_test(all, test_together);
-    tcase_add_test(all, test_forged);
-    tcase_add_test(all, test_nothing_to_do);
+    tcase_add_test(all, test_places);
     tcase_add_test(all, test_no_directory);
     tcase_add_test(all, test_descriptors);
+    tcase_add_test(all, test_abandoned);
     suite_add_tcase(suite, all);
     return suite_run(suite);
 }

@@ -524,43 +524,50 @@ START_TEST(test_attachments_read)
 {
     static const struct {
         const char *items, *error;
+        bool read; /* the first file was */
     } rows[] = {
-        {"{}", "payload.attachments: must be a list"},
-        {"[1]", "payload.attachments.0: must be an object"},
-        {"[{}]", "payload.attachments.0.name: must be a file name of at most 200 octets"},
-        {"[{\"name\":1}]", "payload.attachments.0.name: must be a string"},
-        {"[{\"name\":\"\"}]", "payload.attachments.0.name: must be a file name"},
-        {"[{\"name\":\"../a\"}]", "payload.attachments.0.name: must be a file name"},
-        {"[{\"name\":\"a\\\\b\"}]", "payload.attachments.0.name: must be a file name"},
-        {"[{\"name\":\"a\\r\\nX: y\"}]", "payload.attachments.0.name: must be a file name"},
-        {"[{\"name\":\"a\\u0000b\"}]", "payload.attachments.0.name: must be a file name"},
-        {"[{\"name\":\"a\",\"type\":\"pdf\"}]", "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\",\"type\":\"/pdf\"}]", "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\",\"type\":\"a/b/c\"}]", "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\",\"type\":\"a/\"}]", "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\",\"type\":\"a/b\\r\\nX: y\"}]", "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\",\"type\":\"a/b\\u0000\"}]", "payload.attachments.0.type: must be a media type"},
+        {"{}", "payload.attachments: must be a list", false},
+        {"[1]", "payload.attachments.0: must be an object", false},
+        {"[{}]", "payload.attachments.0.name: must be a file name of at most 200 octets", false},
+        {"[{\"name\":1}]", "payload.attachments.0.name: must be a string", false},
+        {"[{\"name\":\"\"}]", "payload.attachments.0.name: must be a file name", false},
+        {"[{\"name\":\"../a\"}]", "payload.attachments.0.name: must be a file name", false},
+        {"[{\"name\":\"a\\\\b\"}]", "payload.attachments.0.name: must be a file name", false},
+        {"[{\"name\":\"a\\r\\nX: y\"}]", "payload.attachments.0.name: must be a file name", false},
+        {"[{\"name\":\"a\\u0000b\"}]", "payload.attachments.0.name: must be a file name", false},
+        {"[{\"name\":\"a\",\"type\":\"pdf\"}]", "payload.attachments.0.type: must be a media type", false},
+        {"[{\"name\":\"a\",\"type\":\"/pdf\"}]", "payload.attachments.0.type: must be a media type", false},
+        {"[{\"name\":\"a\",\"type\":\"a/b/c\"}]", "payload.attachments.0.type: must be a media type", false},
+        {"[{\"name\":\"a\",\"type\":\"a/\"}]", "payload.attachments.0.type: must be a media type", false},
+        {"[{\"name\":\"a\",\"type\":\"a/b\\r\\nX: y\"}]", "payload.attachments.0.type: must be a media type",
+         false},
+        {"[{\"name\":\"a\",\"type\":\"a/b\\u0000\"}]", "payload.attachments.0.type: must be a media type",
+         false},
         {"[{\"name\":\"a\",\"type\":\"Multipart/mixed\"}]",
-         "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\",\"type\":\"message/rfc822\"}]",
-         "payload.attachments.0.type: must be a media type"},
-        {"[{\"name\":\"a\"}]", "payload.attachments.0.file: is required"},
-        {"[{\"name\":\"a\",\"data\":\"x\"}]", "payload.attachments.0.file: is required"},
-        {"[{\"name\":\"a\",\"file\":\"f\"}]", "payload.attachments.0.file: was not read"},
-        {"[{\"name\":\"a\",\"file\":\"f\",\"data\":\"x\"},{}]", "payload.attachments.1.name: must be"},
+         "payload.attachments.0.type: must be a media type", false},
+        {"[{\"name\":\"a\",\"type\":\"message/rfc822\"}]", "payload.attachments.0.type: must be a media type",
+         false},
+        {"[{\"name\":\"a\"}]", "payload.attachments.0.file: is required", false},
+        {"[{\"name\":\"a\",\"data\":\"x\"}]", "payload.attachments.0.file: is required", false},
+        {"[{\"name\":\"a\",\"file\":\"f\"}]", "payload.attachments.0.file: was not read", false},
+        {"[{\"name\":\"a\",\"file\":\"f\",\"data\":\"forged\"}]", "payload.attachments.0.file: was not read",
+         false},
+        {"[{\"name\":\"a\",\"file\":\"f\",\"data\":\"x\"},{}]", "payload.attachments.1.name: must be", true},
     };
     struct mail_attachment list[MAIL_ATTACHMENTS_MAX];
     size_t count = 1;
     struct json_object *payload = test_json("{}");
-    ck_assert(mail_attachments_read(payload, list, &count, NULL));
+    ck_assert(mail_attachments_read(payload, NULL, list, &count, NULL));
     ck_assert_uint_eq(count, 0);
     json_object_put(payload);
+    const struct files first = {.list = {{.data = "x", .size = 1}}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[300];
         struct error err = {""};
         snprintf(text, sizeof text, "{\"attachments\":%s}", rows[i].items);
         payload = test_json(text);
-        ck_assert_msg(!mail_attachments_read(payload, list, &count, &err), "accepted: %s", text);
+        ck_assert_msg(!mail_attachments_read(payload, rows[i].read ? &first : NULL, list, &count, &err),
+                      "accepted: %s", text);
         ck_assert_msg(strstr(err.text, rows[i].error) == err.text, "%s: %s", text, err.text);
         json_object_put(payload);
     }
@@ -569,19 +576,64 @@ START_TEST(test_attachments_read)
         payload = test_json("{\"attachments\":[{\"name\":\"a\",\"file\":\"f\"},"
                             "{\"name\":\"b\",\"type\":\"text/csv\",\"file\":\"g\"}]}");
         char *data = mem_alloc(MAIL_ATTACHED_MAX);
-        int sizes[2] = {3, MAIL_ATTACHED_MAX - 3 + over};
-        for (int i = 0; i < 2; i++)
-            json_object_object_add(test_at(payload, i == 0 ? "attachments/0" : "attachments/1"), "data",
-                                   json_object_new_string_len(data, sizes[i]));
-        mem_free(data);
+        const struct files files = {.list = {{.data = data, .size = 3},
+                                             {.data = data, .size = MAIL_ATTACHED_MAX - 3 + (size_t)over}}};
         struct error err = {""};
-        ck_assert(mail_attachments_read(payload, list, &count, &err) == (over == 0));
+        ck_assert(mail_attachments_read(payload, &files, list, &count, &err) == (over == 0));
         ck_assert_str_eq(err.text, over == 0 ? "" : "payload.attachments: has more than 10485760 octets");
-        ck_assert_uint_eq(list[0].size, 3);
-        ck_assert_uint_eq(list[1].size, (size_t)sizes[1]);
+        for (size_t i = 0; i < 2; i++) {
+            ck_assert_uint_eq(list[i].size, files.list[i].size);
+            ck_assert_ptr_eq(list[i].data, data);
+        }
         ck_assert_str_eq(list[0].type, "application/octet-stream");
         ck_assert_str_eq(list[1].type, "text/csv");
+        mem_free(data);
         json_object_put(payload);
+    }
+}
+END_TEST
+
+/* What the adapter asks for. */
+START_TEST(test_attachments_files)
+{
+    static const struct {
+        const char *payload, *names;
+    } rows[] = {
+        {"{}", ""},
+        {"[]", ""},
+        {"7", ""},
+        {"{\"attachments\":[]}", ""},
+        {"{\"attachments\":{\"0\":{\"file\":\"a\"}}}", ""},
+        {"{\"attachments\":\"a\"}", ""},
+        {"{\"attachments\":null}", ""},
+        {"{\"attachments\":[{\"file\":\"a\"},{\"file\":\"../b c\",\"data\":\"x\"}]}", "<a><../b c>"},
+        {"{\"attachments\":[{\"name\":\"x\"},{\"file\":7},{\"file\":\"a\\u0000b\"},\"text\",null,[],"
+         "{\"file\":\"\"}]}",
+         "------<>"},
+        {"{\"attachments\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,{\"file\":\"a\"}]}",
+         "-------------------<a>"},
+        {"{\"attachments\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,{\"file\":\"a\"}]}", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int with_directory = 0; with_directory < 2; with_directory++) {
+            struct file_list list = {0};
+            struct json_object *payload = test_json(rows[i].payload);
+            char names[100] = "";
+            mail_attachments_files(payload, with_directory ? "/srv/files" : NULL, &list);
+            for (size_t k = 0; k < list.count; k++) {
+                size_t used = strlen(names);
+                if (list.names[k] != NULL)
+                    snprintf(names + used, sizeof names - used, "<%s>", list.names[k]);
+                else
+                    snprintf(names + used, sizeof names - used, "-");
+            }
+            ck_assert_str_eq(names, with_directory ? rows[i].names : "");
+            if (list.count > 0) {
+                ck_assert_str_eq(list.directory, "/srv/files");
+                ck_assert_uint_eq(list.octets_max, MAIL_ATTACHED_MAX);
+            }
+            json_object_put(payload);
+        }
     }
 }
 END_TEST
@@ -622,6 +674,7 @@ int main(void)
     suite_add(suite, test_attachments);
     suite_add(suite, test_long_file_name);
     suite_add(suite, test_attachments_read);
+    suite_add(suite, test_attachments_files);
     suite_add(suite, test_size_limit);
     return suite_run(suite);
 }

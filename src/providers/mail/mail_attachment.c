@@ -34,8 +34,8 @@ static bool type_ok(const char *type, size_t size)
     return strncasecmp(type, "multipart/", 10) != 0 && strncasecmp(type, "message/", 8) != 0;
 }
 
-static bool read_item(struct json_object *item, const char *where, struct mail_attachment *attachment,
-                      struct error *err)
+static bool read_item(struct json_object *item, const char *where, const struct file *read,
+                      struct mail_attachment *attachment, struct error *err)
 {
     const char *file;
     size_t size;
@@ -55,13 +55,28 @@ static bool read_item(struct json_object *item, const char *where, struct mail_a
         return false;
     if (file == NULL)
         return error_set(err, "%s.file: is required", where);
-    if (!json_read_text(item, where, "data", &attachment->data, &attachment->size, err))
-        return false;
-    return attachment->data != NULL || error_set(err, "%s.file: was not read", where);
+    if (read == NULL || read->data == NULL)
+        return error_set(err, "%s.file: %s", where,
+                         read != NULL && read->fault != NULL ? read->fault : "was not read");
+    attachment->data = read->data;
+    attachment->size = read->size;
+    return true;
 }
 
-bool mail_attachments_read(struct json_object *payload, struct mail_attachment list[MAIL_ATTACHMENTS_MAX],
-                           size_t *count, struct error *err)
+void mail_attachments_files(struct json_object *payload, const char *directory, struct file_list *list)
+{
+    struct json_object *items = json_get(payload, "attachments");
+    size_t count = json_list_size(items);
+    if (directory == NULL || count > MAIL_ATTACHMENTS_MAX)
+        return;
+    *list = (struct file_list){.directory = directory, .count = count, .octets_max = MAIL_ATTACHED_MAX};
+    for (size_t i = 0; i < count; i++)
+        list->names[i] = json_get_text(json_list_item(items, i), "file");
+}
+
+bool mail_attachments_read(struct json_object *payload, const struct files *files,
+                           struct mail_attachment list[MAIL_ATTACHMENTS_MAX], size_t *count,
+                           struct error *err)
 {
     struct json_object *items = json_get(payload, "attachments");
     *count = 0;
@@ -72,10 +87,13 @@ bool mail_attachments_read(struct json_object *payload, struct mail_attachment l
     size_t length = json_object_array_length(items), total = 0;
     if (length > MAIL_ATTACHMENTS_MAX)
         return error_set(err, "payload.attachments: has more than %d files", MAIL_ATTACHMENTS_MAX);
+    if (files != NULL && files->fault != NULL)
+        return error_set(err, "payload.attachments: the attachment directory: %s", files->fault);
     for (size_t i = 0; i < length; i++) {
         char where[48];
         snprintf(where, sizeof where, "payload.attachments.%zu", i);
-        if (!read_item(json_object_array_get_idx(items, i), where, &list[i], err))
+        const struct file *file = files != NULL ? &files->list[i] : NULL;
+        if (!read_item(json_object_array_get_idx(items, i), where, file, &list[i], err))
             return false;
         total += list[i].size;
     }

@@ -19,16 +19,12 @@ static bool set_mailbox(struct json_object *json, const char *name, struct mailb
     return ok;
 }
 
-static bool set_attachments(struct json_object *json, bool *attachments, struct error *err)
+static bool set_attachments(struct json_object *json, struct mail_rules *rules, struct error *err)
 {
-    char *folder = NULL;
-    if (!setting_line(json, "attachments_dir", &folder, err))
+    if (!setting_line(json, "attachments_dir", &rules->attachments_dir, err))
         return false;
-    *attachments = folder != NULL;
-    bool ok = folder == NULL || folder[0] == '/' ||
-              error_set(err, "settings.attachments_dir: must be an absolute path");
-    mem_free(folder);
-    return ok;
+    return rules->attachments_dir == NULL || rules->attachments_dir[0] == '/' ||
+           error_set(err, "settings.attachments_dir: must be an absolute path");
 }
 
 bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct error *err)
@@ -36,10 +32,19 @@ bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct 
     *rules = (struct mail_rules){0};
     if (!setting_flag(json, "require_unsubscribe", true, &rules->require_unsubscribe, err) ||
         !set_mailbox(json, "from", &rules->from, err) ||
-        !set_mailbox(json, "reply_to", &rules->reply_to, err) ||
-        !set_attachments(json, &rules->attachments, err))
+        !set_mailbox(json, "reply_to", &rules->reply_to, err) || !set_attachments(json, rules, err))
         return false;
     return rules->from.address[0] != '\0' || error_set(err, "settings.from: is required");
+}
+
+void mail_rules_free(struct mail_rules *rules)
+{
+    mem_free(rules->attachments_dir);
+}
+
+void mail_content_files(const struct mail_rules *rules, const struct message *message, struct file_list *list)
+{
+    mail_attachments_files(message->payload, rules->attachments_dir, list);
 }
 
 /* A text without zero octets, so that its size is its length. */
@@ -110,10 +115,10 @@ bool mail_content_read(struct mail_content *content, const struct mail_rules *ru
         return error_set(err, "payload: needs text or html");
     if (message->bulk && rules->require_unsubscribe && !has_one_click(mail))
         return error_set(err, "payload.unsubscribe_url: is required for the lane bulk");
-    if (!rules->attachments && json_get(payload, "attachments") != NULL)
+    if (rules->attachments_dir == NULL && json_get(payload, "attachments") != NULL)
         return error_set(err, "payload.attachments: the provider has no attachments_dir");
     mail->reply_to = content->reply_to.address[0] != '\0' ? &content->reply_to : NULL;
-    return mail_attachments_read(payload, content->attachments, &mail->attachment_count, err);
+    return mail_attachments_read(payload, message->files, content->attachments, &mail->attachment_count, err);
 }
 
 bool mail_content_build(struct mail_content *content, const struct mail_rules *rules,

@@ -14,11 +14,17 @@
 struct mail_rules {
     struct mailbox from, reply_to; /* reply_to.address is "" when there is none */
     bool require_unsubscribe;      /* of the lane bulk: one-click, as large mailbox providers demand */
-    bool attachments;              /* there is a folder for them */
+    char *attachments_dir;         /* NULL = no mail may have any */
 };
 
-/* Reads settings from, reply_to, require_unsubscribe and attachments_dir. */
+/* Reads settings from, reply_to, require_unsubscribe and attachments_dir. Free the rules whatever this
+ * returns. */
 bool mail_rules_read(struct json_object *json, struct mail_rules *rules, struct error *err);
+void mail_rules_free(struct mail_rules *rules);
+
+/* The files that a mail attaches: see the adapter's hook `files`. */
+void mail_content_files(const struct mail_rules *rules, const struct message *message,
+                        struct file_list *list);
 
 /* A mail and what it points to; the rest it borrows from the rules and the message. */
 struct mail_content {

@@ -31,6 +31,7 @@ static void settings_free(void *arg)
     server_free(&settings->server);
     mem_free(settings->path);
     secret_free(settings->authorization);
+    mail_rules_free(&settings->rules);
     mem_free(settings);
 }
 
@@ -89,6 +90,12 @@ static char *write_form(struct buf *out, const struct message *message, const st
     buf_append(out, mail->data, mail->size);
     buf_printf(out, "\r\n--%s--\r\n", boundary);
     return boundary;
+}
+
+static void files(const void *arg, const struct message *message, struct file_list *list)
+{
+    const struct mailgun_settings *settings = arg;
+    mail_content_files(&settings->rules, message, list);
 }
 
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
@@ -175,6 +182,7 @@ const struct adapter mailgun_adapter = {
     .settings_new = settings_new,
     .settings_free = settings_free,
     .endpoint = server_endpoint,
+    .files = files,
     .build = build,
     .judge = judge,
 };

@@ -28,6 +28,7 @@ static void settings_free(void *arg)
         return;
     server_free(&settings->server);
     secret_free(settings->authorization);
+    mail_rules_free(&settings->rules);
     mem_free(settings);
 }
 
@@ -132,6 +133,12 @@ static bool write_body(struct buf *out, const struct mail *mail)
     return buf_text(out, "}}");
 }
 
+static void files(const void *arg, const struct message *message, struct file_list *list)
+{
+    const struct sendgrid_settings *settings = arg;
+    mail_content_files(&settings->rules, message, list);
+}
+
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -221,6 +228,7 @@ const struct adapter sendgrid_adapter = {
     .settings_new = settings_new,
     .settings_free = settings_free,
     .endpoint = server_endpoint,
+    .files = files,
     .build = build,
     .judge = judge,
 };

@@ -28,6 +28,7 @@ static void settings_free(void *arg)
     server_free(&settings->server);
     aws_login_free(&settings->login);
     mem_free(settings->configuration_set);
+    mail_rules_free(&settings->rules);
     mem_free(settings);
 }
 
@@ -65,6 +66,12 @@ static bool write_body(struct buf *out, const struct ses_settings *settings, con
     return buf_char(out, '}');
 }
 
+static void files(const void *arg, const struct message *message, struct file_list *list)
+{
+    const struct ses_settings *settings = arg;
+    mail_content_files(&settings->rules, message, list);
+}
+
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -96,6 +103,7 @@ const struct adapter ses_adapter = {
     .settings_new = settings_new,
     .settings_free = settings_free,
     .endpoint = server_endpoint,
+    .files = files,
     .build = build,
     .judge = ses_judge,
 };

@@ -43,6 +43,7 @@ static void settings_free(void *arg)
         mem_free(settings->dkim[i].selector);
         dkim_key_free(settings->dkim[i].key);
     }
+    mail_rules_free(&settings->rules);
     mem_free(settings);
 }
 
@@ -153,6 +154,12 @@ static bool sign(const struct smtp_settings *settings, const struct buf *mail, i
                                settings->dkim_count, now_ms);
 }
 
+static void files(const void *arg, const struct message *message, struct file_list *list)
+{
+    const struct smtp_settings *settings = arg;
+    mail_content_files(&settings->rules, message, list);
+}
+
 static bool build(const void *arg, const struct message *message, const char *token, int64_t now_ms,
                   struct arena *arena, struct request *request, struct verdict *verdict)
 {
@@ -210,6 +217,7 @@ const struct adapter smtp_adapter = {
     .settings_new = settings_new,
     .settings_free = settings_free,
     .endpoint = endpoint,
+    .files = files,
     .build = build,
     .judge = judge,
 };
