@@ -8,8 +8,9 @@
 
 #include "core/mem.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
-enum { MANY = 50 };
+enum { MANY = 50, PATIENCE_MS = 10000 };
 
 static struct loop *loop;
 static atomic_int discarded;
@@ -114,6 +115,12 @@ static void on_time(void *arg)
     loop_stop(loop);
 }
 
+static bool one_is_discarded(void *arg)
+{
+    (void)arg;
+    return atomic_load(&discarded) >= 1;
+}
+
 /* Work that is stuck goes on by itself; nobody hears of it, and its data goes when it has ended. */
 START_TEST(test_abandoned)
 {
@@ -127,8 +134,7 @@ START_TEST(test_abandoned)
     worker_free(stuck);
     ck_assert_int_eq(atomic_load(&discarded), 0);
     ck_assert_int_eq(close(gate[1]), 0); /* the end of the file ends its wait */
-    while (atomic_load(&discarded) < 1)
-        usleep(1000);
+    ck_assert_msg(wait_until(one_is_discarded, NULL, PATIENCE_MS), "the abandoned work did not end");
     loop_run(loop);
     ck_assert_int_eq(finished, 1);
     worker_free(ended);
