@@ -1,24 +1,20 @@
 #include "dispatcher/control.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "dispatcher/registration.h"
 #include "statements.h"
 
-enum { REGISTER_AGAIN_MS = 1000, NAMES_MAX = 65536 };
+enum { NAMES_MAX = 65536 };
 
 struct control {
     struct db *db;
     struct control_events events;
-    char *name;
+    struct registration *registration;
     struct buf channels; /* text[] */
-    int id;              /* 0 = not registered */
-    bool attached;       /* our lock is held by this connection */
     bool configured;
-    bool leaving;
-    struct timer *again; /* the server refused to register us */
 };
 
 struct sleeping {
@@ -26,19 +22,15 @@ struct sleeping {
     void *arg;
 };
 
-struct leaving {
-    void (*left)(void *arg);
-    void *arg;
-};
-
 bool control_is_ready(const struct control *control)
 {
-    return control->attached && control->configured && !control->leaving;
+    return control_is_attached(control) && control->configured &&
+           !registration_is_leaving(control->registration);
 }
 
 bool control_is_attached(const struct control *control)
 {
-    return control->attached;
+    return registration_is_attached(control->registration);
 }
 
 void control_configured(struct control *control)
@@ -48,7 +40,7 @@ void control_configured(struct control *control)
 
 int control_dispatcher(const struct control *control)
 {
-    return control->id;
+    return registration_id(control->registration);
 }
 
 const char *control_channels(const struct control *control)
@@ -113,9 +105,9 @@ void control_stop_provider(struct control *control, const char *name, const char
 
 void control_report_provider(struct control *control, const char *name, const char *state, const char *reason)
 {
-    if (control->attached)
+    if (control_is_attached(control))
         control_tell(control, "report_provider_failed", &sql_report_provider, 4,
-                     (const char *const[]){name, DB_INT_TEXT(control->id), state, reason});
+                     (const char *const[]){name, DB_INT_TEXT(control_dispatcher(control)), state, reason});
 }
 
 struct lease {
@@ -137,10 +129,11 @@ static void on_leased(void *arg, enum db_status status, const struct db_result *
 bool control_lease(struct control *control, const char *name, int wanted, int unused, int in_flight,
                    control_leased_fn *leased, void *arg)
 {
-    if (!control->attached || control->leaving) /* then the answer would find nobody */
+    if (!control_is_attached(control) ||
+        registration_is_leaving(control->registration)) /* then the answer would find nobody */
         return false;
-    const char *const values[] = {name, DB_INT_TEXT(control->id), DB_INT_TEXT(wanted), DB_INT_TEXT(unused),
-                                  DB_INT_TEXT(in_flight)};
+    const char *const values[] = {name, DB_INT_TEXT(control_dispatcher(control)), DB_INT_TEXT(wanted),
+                                  DB_INT_TEXT(unused), DB_INT_TEXT(in_flight)};
     if (wanted == 0) {
         control_tell(control, "lease_failed", &sql_lease_budget, 5, values);
         return true;
@@ -156,58 +149,10 @@ bool control_lease(struct control *control, const char *name, int wanted, int un
 
 /* ---- Connection ---- */
 
-static void attached(struct control *control, bool again)
+static void on_attached(void *arg, bool again)
 {
-    control->attached = true;
+    struct control *control = arg;
     control->events.attached(control->events.arg, again);
-}
-
-static void on_again(void *arg)
-{
-    struct control *control = arg;
-    if (!control->leaving)
-        db_reconnect(control->db, "the dispatcher could not be registered"); /* perhaps to another server */
-}
-
-static void on_registered(void *arg, enum db_status status, const struct db_result *result)
-{
-    struct control *control = arg;
-    control_report("register_failed", status, result);
-    if (status == DB_FAILED)
-        timer_set(control->again, REGISTER_AGAIN_MS);
-    if (status != DB_OK)
-        return;
-    control->id = (int)db_int(result, 0, 0);
-    log_event(LOG_INFO, "registered", log_int("dispatcher", control->id));
-    attached(control, false);
-}
-
-static void register_dispatcher(struct control *control)
-{
-    char host[256];
-    if (gethostname(host, sizeof host) != 0)
-        host[0] = '\0';
-    host[sizeof host - 1] = '\0';
-    db_send(control->db, &sql_register_dispatcher, 4,
-            (const char *const[]){control->name, host, DB_INT_TEXT(getpid()), control_channels(control)},
-            on_registered, control);
-    db_sync(control->db);
-}
-
-static void on_reattached(void *arg, enum db_status status, const struct db_result *result)
-{
-    struct control *control = arg;
-    control_report("reattach_failed", status, result);
-    if (status == DB_FAILED)
-        timer_set(control->again, REGISTER_AGAIN_MS);
-    if (status != DB_OK)
-        return;
-    if (db_bool(result, 0, 0)) {
-        log_event(LOG_INFO, "reattached", log_int("dispatcher", control->id));
-        attached(control, true);
-    } else {
-        register_dispatcher(control);
-    }
 }
 
 static void on_up(void *arg)
@@ -216,29 +161,22 @@ static void on_up(void *arg)
     db_send(control->db, &sql_listen_wake, 0, NULL, NULL, NULL);
     db_send(control->db, &sql_listen_config, 0, NULL, NULL, NULL);
     db_sync(control->db);
-    if (control->id == 0) {
-        register_dispatcher(control);
-        return;
-    }
-    db_send(control->db, &sql_reattach_dispatcher, 1, (const char *const[]){DB_INT_TEXT(control->id)},
-            on_reattached, control);
-    db_sync(control->db);
+    registration_start(control->registration, control->db);
 }
 
 static void on_down(void *arg, const char *reason)
 {
     struct control *control = arg;
-    if (control->attached)
+    if (control_is_attached(control))
         log_event(LOG_WARN, "control_connection_lost", log_text("reason", reason));
-    control->attached = false;
-    timer_clear(control->again);
+    registration_lost(control->registration);
     control->events.lost(control->events.arg);
 }
 
 static void on_notified(void *arg, const char *name, const char *payload)
 {
     struct control *control = arg;
-    if (!control->attached)
+    if (!control_is_attached(control))
         return;
     if (strcmp(name, "outbox_config") == 0)
         control->events.config_changed(control->events.arg);
@@ -252,33 +190,21 @@ struct control *control_new(struct loop *loop, const struct control_options *opt
     static const struct db_events db_events = {.up = on_up, .down = on_down, .notified = on_notified};
     struct control *control = mem_alloc(sizeof *control);
     control->events = *events;
-    control->name = mem_strdup(options->name);
-    control->again = timer_new(loop, on_again, control);
     buf_init(&control->channels, NAMES_MAX);
     db_array_start(&control->channels);
     for (size_t i = 0; i < options->channel_count; i++)
         db_array_text(&control->channels, options->channels[i]);
     db_array_finish(&control->channels);
+    control->registration =
+        registration_new(loop, options->name, control_channels(control),
+                         &(struct registration_events){.attached = on_attached, .arg = control});
     control->db = db_new(loop, options->conninfo, options->name, &db_events, control);
     return control;
 }
 
-static void on_left(void *arg, enum db_status status, const struct db_result *result)
-{
-    struct leaving *leaving = arg;
-    control_report("unregister_failed", status, result);
-    leaving->left(leaving->arg);
-    mem_free(leaving);
-}
-
 void control_leave(struct control *control, void (*left)(void *arg), void *arg)
 {
-    struct leaving *leaving = mem_alloc(sizeof *leaving);
-    *leaving = (struct leaving){.left = left, .arg = arg};
-    control->leaving = true;
-    db_send(control->db, &sql_unregister_dispatcher, 1, (const char *const[]){DB_INT_TEXT(control->id)},
-            on_left, leaving);
-    db_sync(control->db);
+    registration_leave(control->registration, control->db, left, arg);
 }
 
 void control_free(struct control *control)
@@ -286,8 +212,7 @@ void control_free(struct control *control)
     if (!control)
         return;
     db_free(control->db);
-    timer_free(control->again);
+    registration_free(control->registration);
     buf_free(&control->channels);
-    mem_free(control->name);
     mem_free(control);
 }

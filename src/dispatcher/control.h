@@ -1,7 +1,7 @@
 /*
- * The control connection of a dispatcher, never inside a transaction: its entry in the registry, the lock
- * that says it lives, LISTEN, sleeping, and what is told of providers. Flights, ticks, the configuration and
- * doubts have their statements on it, too; it knows none of them.
+ * The control connection of a dispatcher, never inside a transaction: its registration, LISTEN, sleeping, and
+ * what is told of providers. Flights, ticks, the configuration and doubts have their statements on it, too;
+ * it knows none of them.
  */
 #ifndef PGOUTBOX_DISPATCHER_CONTROL_H
 #define PGOUTBOX_DISPATCHER_CONTROL_H
