@@ -41,10 +41,17 @@ struct batch {
     uint64_t look_range; /* its id */
     struct flight flight;
     int64_t flight_number;
-    int notes;
+    int notes;              /* of this flight, so far */
+    struct note *noting;    /* the one on its way */
     int64_t session_for;    /* batch deadline that the connection was set up for; 0 = not yet */
     struct timer *watchdog; /* the server's answer is overdue, or: land again */
     struct timer *note_timer;
+};
+
+/* A note whose commit is not yet known; it may outlive its flight and even the batch. */
+struct note {
+    struct batch *batch; /* NULL: nobody waits for it */
+    int number;          /* within its flight */
 };
 
 static void land(struct batch *batch);
@@ -76,11 +83,19 @@ size_t batch_promised(const struct batch *batch)
     }
 }
 
+static void forget_note(struct batch *batch)
+{
+    if (batch->noting)
+        batch->noting->batch = NULL;
+    batch->noting = NULL;
+}
+
 /* released: rows that were locked are still pending. */
 static void end(struct batch *batch, bool released)
 {
     timer_clear(batch->watchdog);
     timer_clear(batch->note_timer);
+    forget_note(batch);
     claim_free(&batch->claimed);
     arena_reset(batch->flight.arena);
     batch->state = BATCH_IDLE;
@@ -130,23 +145,47 @@ static void doubt_gone(struct batch *batch)
     }
 }
 
+/* What is not committed stands in the next note. */
+static void on_noted(void *arg, bool ok)
+{
+    struct note *note = arg;
+    struct batch *batch = note->batch;
+    if (batch) {
+        batch->noting = NULL;
+        for (size_t i = 0; i < batch->claimed.count && !ok; i++)
+            if (batch->claimed.jobs[i].note == note->number)
+                batch->claimed.jobs[i].note = 0;
+    }
+    mem_free(note);
+}
+
+/* One note at a time: a slow server gets larger ones. */
+static void note_verdicts(struct batch *batch)
+{
+    if (batch->noting || !control_is_ready(batch->options.control))
+        return;
+    struct job **jobs = mem_array(batch->claimed.count, sizeof *jobs);
+    size_t count = 0;
+    for (size_t i = 0; i < batch->claimed.count; i++) {
+        struct job *job = &batch->claimed.jobs[i];
+        if (job->note == 0 && job->state >= JOB_JUDGED && job->state != JOB_HANDED_BACK && !is_gone(job))
+            jobs[count++] = job;
+    }
+    if (count > 0) {
+        batch->noting = mem_alloc(sizeof *batch->noting);
+        *batch->noting = (struct note){.batch = batch, .number = ++batch->notes};
+        for (size_t i = 0; i < count; i++)
+            jobs[i]->note = batch->notes;
+        flights_note(batch->options.flights, batch->flight_number, batch->notes, jobs, count, on_noted,
+                     batch->noting);
+    }
+    mem_free(jobs);
+}
+
 static void on_note_timer(void *arg)
 {
     struct batch *batch = arg;
-    struct job **jobs = mem_array(batch->claimed.count, sizeof *jobs);
-    size_t count = 0;
-    bool can_note = control_is_ready(batch->options.control); /* if not now, then with the next note */
-    for (size_t i = 0; i < batch->claimed.count; i++) {
-        struct job *job = &batch->claimed.jobs[i];
-        if (!can_note || job->noted || job->state < JOB_JUDGED || job->state == JOB_HANDED_BACK ||
-            is_gone(job))
-            continue;
-        job->noted = true;
-        jobs[count++] = job;
-    }
-    if (count > 0)
-        flights_note(batch->options.flights, batch->flight_number, ++batch->notes, jobs, count);
-    mem_free(jobs);
+    note_verdicts(batch);
     timer_set(batch->note_timer, NOTE_EVERY_MS);
     /* Requests end by themselves at the deadline; what still waits for its turn must not keep the batch. */
     if (clock_mono() >= batch->flight.deadline && !batch->flight.withdrawn)
@@ -567,6 +606,7 @@ void batch_free(struct batch *batch)
 {
     if (!batch)
         return;
+    forget_note(batch);
     db_free(batch->db);
     claim_free(&batch->claimed);
     arena_free(batch->flight.arena);

@@ -131,10 +131,25 @@ void flights_drop(struct flights *flights, int64_t number)
     db_sync(db);
 }
 
-void flights_note(struct flights *flights, int64_t number, int note, struct job *const *jobs, size_t count)
+struct noting {
+    flights_noted_fn *noted;
+    void *arg;
+};
+
+static void on_noted(void *arg, enum db_status status, const struct db_result *result)
 {
-    if (!control_is_attached(flights->control))
-        return;
+    struct noting *noting = arg;
+    control_report("note_failed", status, result);
+    noting->noted(noting->arg, status == DB_OK);
+    mem_free(noting);
+}
+
+void flights_note(struct flights *flights, int64_t number, int note, struct job *const *jobs, size_t count,
+                  flights_noted_fn *noted, void *arg)
+{
+    struct db *db = control_db(flights->control);
+    struct noting *noting = mem_alloc(sizeof *noting);
+    *noting = (struct noting){.noted = noted, .arg = arg};
     struct settle_arrays arrays;
     settle_start(&arrays);
     for (size_t i = 0; i < count; i++)
@@ -142,7 +157,8 @@ void flights_note(struct flights *flights, int64_t number, int note, struct job 
     const char *parameters[3 + SETTLE_COLUMNS] = {DB_INT_TEXT(control_dispatcher(flights->control)),
                                                   DB_INT_TEXT(number), DB_INT_TEXT(note)};
     settle_finish(&arrays, parameters + 3);
-    control_tell(flights->control, "note_failed", &sql_note_verdicts, 3 + SETTLE_NOTED, parameters);
+    db_send(db, &sql_note_verdicts, 3 + SETTLE_NOTED, parameters, on_noted, noting);
+    db_sync(db);
     settle_free(&arrays);
 }
 

@@ -27,8 +27,11 @@ void flights_drop(struct flights *flights, int64_t number);
 /* The flight's row is gone (landed). */
 void flights_ended(struct flights *flights, int64_t number);
 
-/* Notes the verdicts of these jobs in the flight. note: 1, 2, … within the flight. */
-void flights_note(struct flights *flights, int64_t number, int note, struct job *const *jobs, size_t count);
+/* Notes the verdicts of these jobs in the flight. note: 1, 2, … within the flight. `noted` is called once,
+ * from the loop: ok tells that the note is committed, else it may be or not. */
+typedef void flights_noted_fn(void *arg, bool ok);
+void flights_note(struct flights *flights, int64_t number, int note, struct job *const *jobs, size_t count,
+                  flights_noted_fn *noted, void *arg);
 
 /* After a reconnect: removes flights of ours that were never confirmed. */
 void flights_drop_others(struct flights *flights);

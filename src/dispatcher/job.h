@@ -65,7 +65,7 @@ struct job {
     struct request request;
     struct verdict verdict;
     int64_t judged_ms; /* Unix ms */
-    bool noted;        /* its verdict stands in the flight's notes */
+    int note;          /* of its flight that has its verdict, committed or on its way; 0 = none */
 };
 
 /* Its provider is done with it: JOB_JUDGED or JOB_HANDED_BACK. Tells its flight; the job may be gone then. */

@@ -213,11 +213,40 @@ START_TEST(test_note_refused_or_lost)
     answer("1", 200);
     fake_time_pass(25);
     fake_db_fail(stage.db, &sql_note_verdicts, "57014");
+    fake_time_pass(25);
+    journal_expect("note_verdicts note_verdicts");
+    ck_assert_str_eq(stage_verdicts(stage.db, &sql_note_verdicts), "1=sent");
+    ck_assert_str_eq(fake_db_value(stage.db, &sql_note_verdicts, 3), "2");
+    stage_lose_control(); /* whether it was committed nobody knows */
+    stage_regain_control();
+    fake_time_pass(25);
+    ck_assert_str_eq(stage_verdicts(stage.db, &sql_note_verdicts), "1=sent");
+    ck_assert_str_eq(fake_db_value(stage.db, &sql_note_verdicts, 3), "3");
+    fake_db_answer(stage.db, &sql_note_verdicts, NULL);
     fake_time_pass(100);
-    journal_expect("note_verdicts"); /* only a crash would miss it */
+    journal_expect("lost listen_wake+listen_config reattach_dispatcher attached-again note_verdicts");
     answer("2", 200);
     journal_expect("settle+drop_notes+commit");
     expect_settled("1=sent 2=sent");
+}
+END_TEST
+
+START_TEST(test_a_note_without_an_answer)
+{
+    stage_fly(stage_rows("1 2 3"));
+    answer("1", 200);
+    fake_time_pass(25);
+    answer("2", 200);
+    fake_time_pass(1000);
+    journal_expect("note_verdicts"); /* the next one waits for it */
+    fake_db_answer(stage.db, &sql_note_verdicts, NULL);
+    fake_time_pass(25);
+    ck_assert_str_eq(stage_verdicts(stage.db, &sql_note_verdicts), "2=sent");
+    answer("3", 200);
+    stage_land();
+    journal_expect("note_verdicts settle+drop_notes+commit ended");
+    stage_lose_control(); /* it ended long ago: nothing of the next flight is noted again */
+    journal_expect("lost");
 }
 END_TEST
 
@@ -329,6 +358,7 @@ int main(void)
     tcase_add_test(tcase, test_claim_back_before_the_last_answer);
     tcase_add_test(tcase, test_control_lost_in_the_air);
     tcase_add_test(tcase, test_note_refused_or_lost);
+    tcase_add_test(tcase, test_a_note_without_an_answer);
     tcase_add_test(tcase, test_settle_refused);
     tcase_add_test(tcase, test_settle_refused_and_the_claim_lost);
     tcase_add_test(tcase, test_settle_lost);

@@ -80,6 +80,12 @@ START_TEST(test_a_flight_that_is_given_up)
 }
 END_TEST
 
+static void on_noted(void *arg, bool ok)
+{
+    (void)arg;
+    journal_add(ok ? "noted" : "not-noted");
+}
+
 START_TEST(test_a_note)
 {
     struct job job = {.state = JOB_JUDGED,
@@ -87,16 +93,19 @@ START_TEST(test_a_note)
                       .provider_name = "apple",
                       .judged_ms = 70,
                       .verdict = {.kind = VERDICT_SENT, .provider_id = "x\xFF", .cost = "0.01"}};
-    flights_note(stage.flights, 4, 2, (struct job *const[]){&job}, 1);
+    flights_note(stage.flights, 4, 2, (struct job *const[]){&job}, 1, on_noted, NULL);
     static const char *const values[] = {"5",        "4",      "2",    "{7}",    "{\"sent\"}", "{\"apple\"}",
                                          "{\"x?\"}", "{NULL}", "{70}", "{NULL}", "{NULL}"};
     for (int i = 0; i < 11; i++)
         ck_assert_str_eq(value(&sql_note_verdicts, i + 1), values[i]);
     journal_expect("note_verdicts");
+    fake_db_answer(stage.db, &sql_note_verdicts, NULL);
+    journal_expect("noted");
+    flights_note(stage.flights, 4, 3, (struct job *const[]){&job}, 1, on_noted, NULL);
+    fake_db_fail(stage.db, &sql_note_verdicts, "57014");
+    flights_note(stage.flights, 4, 4, (struct job *const[]){&job}, 1, on_noted, NULL);
     stage_lose_control();
-    fake_db_up(stage.db);
-    flights_note(stage.flights, 4, 3, (struct job *const[]){&job}, 1);
-    journal_expect("lost listen_wake+listen_config reattach_dispatcher");
+    journal_expect("note_verdicts not-noted note_verdicts not-noted lost");
 }
 END_TEST
 
