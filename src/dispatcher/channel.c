@@ -13,7 +13,6 @@ enum {
     POLL_MS = 2,            /* between looks for new rows while there were some lately */
     DROWSY_MS = 200,        /* without rows for this long: go to sleep */
     POLL_BUSY_MAX_MS = 100, /* while producers with open transactions keep us from sleeping */
-    POLL_ASLEEP_MS = 1000,  /* a missed ring costs at most this */
     LOOKING_MS = 100,       /* how often ranges are checked for being due */
     REST_MS = 1000,         /* after the database refused a claim or a flight */
     TEMPLATES_MAX = 5000    /* no fewer than a claim has rows: what it has just read must still be there */
@@ -39,6 +38,7 @@ struct channel {
     int64_t rest_until; /* steady clock: no claims before */
     int bulk_credit;    /* hundredths of a row that bulk is owed */
     int poll_ms;
+    int poll_asleep_ms;
     struct timer *poll;
     struct timer *look;
 };
@@ -202,7 +202,8 @@ static void wake(struct channel *channel)
 static void found_nothing(struct channel *channel)
 {
     if (channel->asleep) {
-        scan_later(channel, POLL_ASLEEP_MS - (int)(backoff_random() % 200)); /* not all dispatchers at once */
+        int spread = channel->poll_asleep_ms / 5; /* not all dispatchers at once */
+        scan_later(channel, channel->poll_asleep_ms - (int)(backoff_random() % (uint32_t)spread));
     } else if (clock_mono() - channel->last_rows < DROWSY_MS) {
         scan_later(channel, POLL_MS);
     } else if (!channel->dozing) {
@@ -354,6 +355,7 @@ struct channel *channel_new(const struct channel_options *options)
                                                           .arg = channel});
     channel->templates = template_cache_new(TEMPLATES_MAX);
     channel->poll_ms = POLL_MS;
+    channel->poll_asleep_ms = options->poll_ms;
     channel->poll = timer_new(options->loop, on_poll, channel);
     channel->look = timer_new(options->loop, on_look_timer, channel);
     timer_set(channel->look, LOOKING_MS);

@@ -28,6 +28,7 @@ struct channel_options {
     const char *conninfo;
     const char *application_name;
     int connections; /* batches at once */
+    int poll_ms;     /* between looks for new rows while asleep, at most; 10 or more */
 };
 
 struct channel *channel_new(const struct channel_options *options);

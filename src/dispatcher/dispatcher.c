@@ -259,7 +259,8 @@ struct dispatcher *dispatcher_new(struct loop *loop, struct transport *transport
                                                       .name = names[i],
                                                       .conninfo = options->conninfo,
                                                       .application_name = options->name,
-                                                      .connections = options->connections});
+                                                      .connections = options->connections,
+                                                      .poll_ms = options->poll_ms});
         dispatcher->check = timer_new(loop, on_check, dispatcher);
         timer_set(dispatcher->check, READY_CHECK_MS);
     }

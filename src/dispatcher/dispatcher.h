@@ -14,6 +14,7 @@ struct dispatcher_options {
     const char *conninfo;
     const char *name; /* shown in outbox.dispatcher and pg_stat_activity */
     int connections;  /* batches at once per channel */
+    int poll_ms; /* how long a row that rang nobody waits while its channel sleeps, at most; 10 or more */
 };
 
 struct dispatcher_events {

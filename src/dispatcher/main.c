@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 {
     const char *channels = NULL, *database = "", *name = "outbox-dispatcher", *ca_file = NULL,
                *level = "info";
-    int64_t connections, stop_timeout;
+    int64_t connections, poll_interval, stop_timeout;
     const struct option_spec specs[] = {
         {.name = "channels",
          .env = "OUTBOX_CHANNELS",
@@ -87,6 +87,13 @@ int main(int argc, char **argv)
          .max = 64,
          .number = &connections,
          .help = "batches at once per channel, each on a database connection of its own"},
+        {.name = "poll-interval",
+         .argument = "MS",
+         .fallback = "1000",
+         .min = 10,
+         .max = 60000,
+         .number = &poll_interval,
+         .help = "how often a sleeping channel looks for rows whose producer may not notify"},
         {.name = "name",
          .argument = "TEXT",
          .fallback = "outbox-dispatcher",
@@ -134,8 +141,11 @@ int main(int argc, char **argv)
     program.stop_deadline = timer_new(program.loop, on_stop_deadline, &program);
     program.dispatcher = dispatcher_new(
         program.loop, transport,
-        &(struct dispatcher_options){
-            .channels = channels, .conninfo = database, .name = name, .connections = (int)connections},
+        &(struct dispatcher_options){.channels = channels,
+                                     .conninfo = database,
+                                     .name = name,
+                                     .connections = (int)connections,
+                                     .poll_ms = (int)poll_interval},
         &(struct dispatcher_events){.stopped = on_stopped, .unusable = on_unusable, .arg = &program}, &err);
     if (!program.dispatcher) {
         log_event(LOG_ERROR, "usage", log_text("error", err.text));

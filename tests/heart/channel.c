@@ -14,7 +14,7 @@ static struct channel *channel;
 static struct db *first, *second; /* connections of its two batches */
 static struct provider_row apple;
 
-static void setup(void)
+static void setup_polling(int poll_ms)
 {
     stage_setup();
     channel = channel_new(&(struct channel_options){.loop = stage.loop,
@@ -24,7 +24,8 @@ static void setup(void)
                                                     .name = "ios",
                                                     .conninfo = "",
                                                     .application_name = "test",
-                                                    .connections = 2});
+                                                    .connections = 2,
+                                                    .poll_ms = poll_ms});
     first = fake_db(1);
     second = fake_db(2);
     fake_db_up(first);
@@ -32,6 +33,16 @@ static void setup(void)
     apple = stage_row("apple", "plain");
     stage.row.low_water[LANE_TRANSACTIONAL] = 100;
     stage.row.low_water[LANE_BULK] = 50;
+}
+
+static void setup(void)
+{
+    setup_polling(1000);
+}
+
+static void setup_impatient(void)
+{
+    setup_polling(30);
 }
 
 static void teardown(void)
@@ -342,6 +353,20 @@ START_TEST(test_asleep_it_looks_once_a_second)
 }
 END_TEST
 
+START_TEST(test_asleep_it_looks_as_often_as_it_is_told)
+{
+    asleep();
+    for (int i = 0; i < 5; i++) {
+        fake_time_pass(29);
+        journal_expect("");
+        fake_time_pass(1);
+        journal_expect("begin+claim");
+        scan_gives(first, NULL);
+        journal_expect("rollback");
+    }
+}
+END_TEST
+
 START_TEST(test_a_ring_wakes_it)
 {
     asleep();
@@ -631,5 +656,9 @@ int main(void)
     tcase_add_test(tcase, test_stopped_with_a_claim_under_way);
     tcase_add_test(tcase, test_stopped_it_gives_back_what_it_has_leased);
     suite_add_tcase(suite, tcase);
+    TCase *impatient = tcase_create("impatient");
+    tcase_add_checked_fixture(impatient, setup_impatient, teardown);
+    tcase_add_test(impatient, test_asleep_it_looks_as_often_as_it_is_told);
+    suite_add_tcase(suite, impatient);
     return suite_run(suite);
 }

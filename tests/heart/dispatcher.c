@@ -38,7 +38,8 @@ static struct dispatcher *make(const char *channels, struct error *err)
 {
     return dispatcher_new(
         loop, transport,
-        &(struct dispatcher_options){.channels = channels, .conninfo = "", .name = "test", .connections = 1},
+        &(struct dispatcher_options){
+            .channels = channels, .conninfo = "", .name = "test", .connections = 1, .poll_ms = 1000},
         &(struct dispatcher_events){.stopped = on_stopped, .unusable = on_unusable}, err);
 }
 
