@@ -4571,6 +4571,87 @@ $$;
 
 COMMENT ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) IS 'What the asked providers said about a message in doubt: sent, unsent (all of them; it is sent now while attempts are left), deferred (one was not asked) or anything else (asked again later, as often as the channel allows attempts); false when the doubt goes on';
 
+CREATE FUNCTION outbox.settle_late(channel text, dispatcher integer, ids bigint[], uuids text[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], costs numeric[] DEFAULT NULL::numeric[], currencies text[] DEFAULT NULL::text[], OUT settled integer, OUT repeated integer, OUT left_alone bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    locked bigint[];
+    late record;
+BEGIN
+    -- What a claim holds is locked, or, if the claim's connection broke, in a flight that is visible by now.
+    SELECT coalesce(array_agg(l.id), '{}') INTO locked FROM (
+        SELECT m.id FROM outbox.message AS m
+        WHERE m.id = ANY (settle_late.ids)
+        ORDER BY m.id FOR UPDATE SKIP LOCKED) AS l;
+    WITH known AS MATERIALIZED (
+        SELECT v.*, m.status, coalesce(doubt.found, false) AS doubted, coalesce(doubt.at < v.at, true) AS is_last
+        FROM unnest(settle_late.ids, settle_late.uuids, settle_late.verdicts, settle_late.providers,
+                    settle_late.provider_ids, settle_late.reasons, settle_late.ats, settle_late.not_befores,
+                    settle_late.as_ofs, settle_late.costs, settle_late.currencies)
+                AS v (id, uuid, verdict, provider, provider_id, reason, at, not_before, as_of, cost, currency)
+            JOIN outbox.message AS m
+                ON m.id = v.id AND m.channel = settle_late.channel
+                AND outbox.message_uuid(m.idempotency_key) = v.uuid
+            LEFT JOIN LATERAL (
+                SELECT a.at, a.verdict = 'in_doubt' AND a.provider IS NULL
+                    AND a.dispatcher = settle_late.dispatcher AS found
+                FROM outbox.attempt AS a WHERE a.message_id = m.id
+                ORDER BY a.id DESC LIMIT 1) AS doubt ON true
+        WHERE m.id = ANY (locked)
+            AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
+    )
+    SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.verdict) AS verdicts,
+        array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
+        array_agg(k.at) AS ats, array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs,
+        array_agg(k.cost) AS costs, array_agg(k.currency) AS currencies
+    INTO late
+    FROM known AS k
+    WHERE k.status IN ('pending', 'scheduled', 'in_doubt') AND k.verdict = 'sent'
+        OR k.status IN ('pending', 'scheduled', 'in_doubt', 'failed', 'expired') AND k.doubted
+            AND k.verdict <> 'in_doubt'
+        OR k.status IN ('pending', 'scheduled') AND NOT k.doubted AND k.is_last;
+
+    UPDATE outbox.message AS m
+    SET status = 'pending', queue_pos = coalesce(m.queue_pos, outbox.next_queue_pos()), next_attempt_at = NULL,
+        finished_at = NULL, attempts = greatest(m.attempts - l.doubted::integer, 0)
+    FROM unnest(late.ids, late.doubted) AS l (id, doubted)
+    WHERE m.id = l.id AND m.id = ANY (late.ids) AND (m.status <> 'pending' OR l.doubted);
+    DELETE FROM outbox.doubt AS d WHERE d.message_id = ANY (late.ids);
+    settled := coalesce(outbox.settle(
+        settle_late.channel, settle_late.dispatcher, late.ids, late.verdicts, late.providers, late.provider_ids,
+        late.reasons, late.ats, late.not_befores, late.as_ofs, late.costs, late.currencies), 0);
+    INSERT INTO outbox.attempt (message_id, at, dispatcher, attempt, verdict, provider, reason)
+    SELECT m.id, coalesce(l.at, now()), settle_late.dispatcher, m.attempts, l.verdict, l.provider,
+        'answered after it was put in doubt'
+    FROM unnest(late.ids, late.doubted, late.verdicts, late.providers, late.ats)
+            AS l (id, doubted, verdict, provider, at)
+        JOIN outbox.message AS m ON m.id = l.id
+    WHERE m.id = ANY (late.ids) AND l.doubted AND l.verdict = 'sent';
+
+    -- A message that this very answer has settled before, by a note or by a landing, was not sent twice.
+    INSERT INTO outbox.attempt (message_id, at, dispatcher, attempt, verdict, provider, reason)
+    SELECT m.id, v.at, settle_late.dispatcher, m.attempts, v.verdict, v.provider,
+        'answered too late: sent more than once'
+    FROM unnest(settle_late.ids, settle_late.uuids, settle_late.verdicts, settle_late.providers, settle_late.ats)
+            AS v (id, uuid, verdict, provider, at)
+        JOIN outbox.message AS m ON m.id = v.id AND outbox.message_uuid(m.idempotency_key) = v.uuid
+    WHERE m.id = ANY (settle_late.ids) AND m.id <> ALL (late.ids) AND v.verdict = 'sent'
+        AND m.sent_at IS DISTINCT FROM v.at
+        AND NOT EXISTS (
+            SELECT FROM outbox.attempt AS a
+            WHERE a.message_id = m.id AND a.at = v.at AND a.dispatcher = settle_late.dispatcher
+                AND a.verdict = 'sent');
+    GET DIAGNOSTICS repeated = ROW_COUNT;
+    left_alone := ARRAY(SELECT i FROM unnest(settle_late.ids) AS i WHERE i <> ALL (late.ids) ORDER BY i);
+END
+$$;
+
+COMMENT ON FUNCTION outbox.settle_late(channel text, dispatcher integer, ids bigint[], uuids text[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], OUT settled integer, OUT repeated integer, OUT left_alone bigint[]) IS 'Settles by their true verdicts the messages of a flight that somebody else has taken over, or that this database does not know to have landed: those that have not ended and are not in the air again, if they are still the same messages (uuids, as outbox.message_uuid). Those sent more than once get a row in outbox.attempt each; left_alone: all that were not settled. May be called again with the same verdicts';
+
 CREATE FUNCTION outbox.settle_unsent(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[]) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6309,6 +6390,10 @@ REVOKE ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigin
 GRANT ALL ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) TO outbox_dispatcher;
 REVOKE ALL ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.settle_late(channel text, dispatcher integer, ids bigint[], uuids text[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], OUT settled integer, OUT repeated integer, OUT left_alone bigint[]) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.settle_late(channel text, dispatcher integer, ids bigint[], uuids text[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], OUT settled integer, OUT repeated integer, OUT left_alone bigint[]) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.settle_late(channel text, dispatcher integer, ids bigint[], uuids text[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], OUT settled integer, OUT repeated integer, OUT left_alone bigint[]) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.settle_late(channel text, dispatcher integer, ids bigint[], uuids text[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], OUT settled integer, OUT repeated integer, OUT left_alone bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.settle_unsent(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[]) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.settle_unsent(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[]) TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.settle_unsent(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[]) TO outbox_scheduler;
