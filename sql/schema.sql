@@ -106,7 +106,8 @@ BEGIN
         SELECT min(m.channel) AS lowest, min(m.channel) = max(m.channel) AND bool_and(
                 btrim(m.recipient) <> '' AND octet_length(m.recipient) <= 4096
                 AND m.recipient !~ '[\x01-\x1f\x7f]' AND jsonb_typeof(m.payload) = 'object'
-                AND pg_column_size(m.payload) <= 8192 AND m.send_at IS NULL AND m.expires_at IS NULL
+                AND pg_column_size(m.payload) <= 8192 AND m.status = 'pending' AND m.send_at IS NULL
+                AND m.expires_at IS NULL
                 AND octet_length(m.idempotency_key) BETWEEN 1 AND 255
                 AND m.user_id IS NULL AND m.category IS NULL AND m.environment IS NULL) AS plain
         FROM new_messages AS m) AS n;
@@ -137,13 +138,20 @@ BEGIN
             ERRCODE = left(refusal, 5), SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
             COLUMN = split_part(refusal, ' ', 2);
     END IF;
+    PERFORM outbox.note_arrival(a.block, a.channel, a.lane, a.day, a.status, a.messages)
+    FROM (
+        SELECT m.id >> 18 AS block, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date AS day, m.status,
+            count(*) AS messages
+        FROM new_messages AS m
+        WHERE m.status <> 'pending'
+        GROUP BY 1, 2, 3, 4, 5) AS a;
     PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c
     WHERE c.name IN (SELECT m.channel FROM new_messages AS m WHERE m.status = 'pending');
     RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION outbox.after_insert() IS 'Trigger: refuses what breaks a rule, wakes the channels of the rest';
+COMMENT ON FUNCTION outbox.after_insert() IS 'Trigger: refuses what breaks a rule, notes for the ledger what is not pending, wakes the channels of the rest';
 
 CREATE FUNCTION outbox.after_notification_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -204,12 +212,12 @@ DECLARE
     hot boolean;
     told record;
 BEGIN
-    SELECT m.channel, m.recipient, m.user_id, m.category, m.provider INTO about
+    SELECT m.channel, m.recipient, m.user_id, m.category, m.provider, m.status INTO about
     FROM outbox.message AS m WHERE m.id = apply_receipts.message_id FOR NO KEY UPDATE;
     hot := FOUND;
     IF NOT hot THEN
         -- A row that was being archived is found there now that its lock is gone.
-        SELECT m.channel, m.recipient, m.user_id, m.category, m.provider INTO about
+        SELECT m.channel, m.recipient, m.user_id, m.category, m.provider, m.status INTO about
         FROM outbox.archive AS m WHERE m.id = apply_receipts.message_id FOR NO KEY UPDATE;
         IF NOT FOUND THEN
             RETURN;
@@ -225,6 +233,7 @@ BEGIN
         UPDATE outbox.message AS m SET status = told.status, last_error = told.error
         WHERE m.id = apply_receipts.message_id AND m.status IN ('sent', 'delivered', 'bounced')
             AND (m.status <> told.status OR (told.status = 'bounced' AND m.last_error IS DISTINCT FROM told.error));
+        PERFORM outbox.note_moves(ARRAY[apply_receipts.message_id], ARRAY[about.status]);
     ELSE
         UPDATE outbox.archive AS m SET status = told.status, last_error = told.error
         WHERE m.id = apply_receipts.message_id AND m.status IN ('sent', 'delivered', 'bounced')
@@ -426,6 +435,9 @@ BEGIN
         RETURN false;
     END IF;
     DELETE FROM outbox.archive AS a WHERE a.id = old.id AND a.finished_at = old.finished_at;
+    -- It was accepted long ago: this time it only comes here.
+    INSERT INTO outbox.change (block, channel, lane, day, to_status, messages)
+    VALUES (old.id >> 18, old.channel, old.lane, (old.created_at AT TIME ZONE 'UTC')::date, 'pending', 1);
     RETURN true;
 END
 $$;
@@ -438,8 +450,9 @@ CREATE FUNCTION outbox.cancel(idempotency_key text) RETURNS boolean
     AS $$
 DECLARE
     message_id bigint;
+    former outbox.message_status;
 BEGIN
-    SELECT m.id INTO message_id
+    SELECT m.id, m.status INTO message_id, former
     FROM outbox.message AS m
     WHERE m.idempotency_key = cancel.idempotency_key AND m.status IN ('scheduled', 'pending')
     FOR UPDATE SKIP LOCKED;
@@ -450,6 +463,7 @@ BEGIN
     UPDATE outbox.message AS m
     SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL
     WHERE m.id = message_id;
+    PERFORM outbox.note_moves(ARRAY[message_id], ARRAY[former]);
     RETURN true;
 END
 $$;
@@ -486,6 +500,7 @@ DECLARE
     found_id bigint;
     former outbox.notification_state;
     waiting bigint[];
+    were outbox.message_status[];
     cancelled integer;
 BEGIN
     SELECT n.id, n.state INTO found_id, former
@@ -495,8 +510,8 @@ BEGIN
         RETURN false;
     END IF;
     -- First the locks, then the look: a flight whose dispatcher has just died holds none.
-    SELECT array_agg(l.id) INTO waiting FROM (
-        SELECT m.id FROM outbox.message AS m
+    SELECT array_agg(l.id), array_agg(l.status) INTO waiting, were FROM (
+        SELECT m.id, m.status FROM outbox.message AS m
         WHERE m.notification_id = found_id AND m.status IN ('scheduled', 'pending')
         ORDER BY m.id
         FOR UPDATE SKIP LOCKED) AS l;
@@ -504,6 +519,7 @@ BEGIN
     WHERE m.id = ANY (waiting)
         AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids));
     GET DIAGNOSTICS cancelled = ROW_COUNT;
+    PERFORM outbox.note_moves(waiting, were);
     UPDATE outbox.notification AS n
     SET state = CASE WHEN former = 'scheduled' THEN 'cancelled' ELSE n.state END::outbox.notification_state,
         due_at = NULL, fallback_at = NULL
@@ -1878,6 +1894,120 @@ END;
 
 COMMENT ON FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) IS 'The texts in a template''s content, each with its path';
 
+CREATE TABLE outbox.accepted (
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    messages bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE outbox.accepted IS 'How many ids were seen, each counted once; never corrected';
+
+CREATE TABLE outbox.archive (
+    id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    queue_pos bigint,
+    send_at timestamp with time zone,
+    next_attempt_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lane outbox.lane NOT NULL,
+    status outbox.message_status NOT NULL,
+    attempts smallint NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    app text,
+    recipient text NOT NULL COLLATE pg_catalog."C",
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    payload jsonb NOT NULL,
+    provider text,
+    provider_message_id text,
+    last_error text,
+    notification_id bigint,
+    device_id bigint,
+    template_id integer,
+    user_id text COLLATE pg_catalog."C",
+    category text COLLATE pg_catalog."C",
+    environment text,
+    cost numeric,
+    currency text,
+    archived_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (finished_at);
+
+COMMENT ON TABLE outbox.archive IS 'Messages that are finished for longer than settings.keep_finished; one partition a UTC day';
+
+CREATE TABLE outbox.change (
+    id bigint NOT NULL,
+    block bigint NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    place date DEFAULT '-infinity'::date NOT NULL,
+    from_status outbox.message_status,
+    to_status outbox.message_status,
+    messages bigint NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_threshold='-1');
+
+COMMENT ON TABLE outbox.change IS 'What statements did to the states of messages; added up by outbox.fold_ledger';
+
+COMMENT ON COLUMN outbox.change.block IS 'The messages'' id >> 18';
+
+COMMENT ON COLUMN outbox.change.day IS 'The UTC day of created_at';
+
+COMMENT ON COLUMN outbox.change.place IS '-infinity = outbox.message, else the day of outbox.archive';
+
+COMMENT ON COLUMN outbox.change.from_status IS 'NULL = the rows came here';
+
+COMMENT ON COLUMN outbox.change.to_status IS 'NULL = the rows went from here';
+
+CREATE FUNCTION outbox.count_accepted(after bigint, upto bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH counted AS MATERIALIZED (
+          SELECT (s.id >> 18) AS block,
+             s.channel,
+             s.lane,
+             ((s.created_at AT TIME ZONE 'UTC'::text))::date AS day,
+             count(*) AS messages
+            FROM ( SELECT m.id,
+                     m.channel,
+                     m.lane,
+                     m.created_at
+                    FROM outbox.message m
+                   WHERE ((m.id > count_accepted.after) AND (m.id <= count_accepted.upto))
+                 UNION
+                  SELECT a.id,
+                     a.channel,
+                     a.lane,
+                     a.created_at
+                    FROM outbox.archive a
+                   WHERE ((a.id > count_accepted.after) AND (a.id <= count_accepted.upto))) s
+           GROUP BY (s.id >> 18), s.channel, s.lane, (((s.created_at AT TIME ZONE 'UTC'::text))::date)
+         ), accepted AS (
+          INSERT INTO outbox.accepted AS l (channel, lane, day, messages)  SELECT c.channel,
+                     c.lane,
+                     c.day,
+                     sum(c.messages) AS sum
+                    FROM counted c
+                   GROUP BY c.channel, c.lane, c.day ON CONFLICT(channel, lane, day) DO UPDATE SET messages = (l.messages + excluded.messages)
+         )
+  INSERT INTO outbox.change (block, channel, lane, day, to_status, messages)  SELECT c.block,
+             c.channel,
+             c.lane,
+             c.day,
+             'pending',
+             c.messages
+            FROM counted c;
+END;
+
+COMMENT ON FUNCTION outbox.count_accepted(after bigint, upto bigint) IS 'Counts the messages with these ids as accepted, and as pending, which each of them was or is taken for at first';
+
 CREATE FUNCTION outbox.countries() RETURNS text[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2385,6 +2515,8 @@ BEGIN
     WHERE m.id = ANY (locked) AND m.id NOT IN (
         SELECT u.id FROM outbox.flight AS f CROSS JOIN LATERAL unnest(f.message_ids) AS u (id));
     GET DIAGNOSTICS expired = ROW_COUNT;
+    PERFORM outbox.note_moves(locked, array_fill('pending'::outbox.message_status, ARRAY[cardinality(locked)]))
+    WHERE expired > 0;
     RETURN expired;
 END
 $$;
@@ -2447,6 +2579,7 @@ DECLARE
     next_channel text;
     candidate bigint;
     waiting bigint[];
+    were outbox.message_status[];
     ready bigint[] := '{}';
 BEGIN
     FOR candidate, next_channel IN
@@ -2458,8 +2591,8 @@ BEGIN
         FOR UPDATE SKIP LOCKED
     LOOP
         -- First the locks, then the look: what waits now cannot be sent meanwhile.
-        SELECT coalesce(array_agg(l.id), '{}') INTO waiting FROM (
-            SELECT m.id FROM outbox.message AS m
+        SELECT coalesce(array_agg(l.id), '{}'), array_agg(l.status) INTO waiting, were FROM (
+            SELECT m.id, m.status FROM outbox.message AS m
             WHERE m.notification_id = candidate AND m.status IN ('scheduled', 'pending')
             FOR UPDATE SKIP LOCKED) AS l;
         IF EXISTS (SELECT FROM outbox.delivery AS m
@@ -2477,6 +2610,7 @@ BEGIN
             SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL,
                 last_error = 'fell back to ' || next_channel
             WHERE m.id = ANY (waiting);
+            PERFORM outbox.note_moves(waiting, were);
             UPDATE outbox.notification AS n
             SET fallback_at = NULL, fallback_step = n.fallback_step + 1 WHERE n.id = candidate;
             ready := ready || candidate;
@@ -2579,6 +2713,128 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.fire_due(max_firings integer) IS 'Makes the firings of schedules whose time has come and sets their next time; returns how many firings';
+
+CREATE TABLE outbox.ledger (
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    status outbox.message_status NOT NULL,
+    messages bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE outbox.ledger IS 'How many messages are in each state, without what is still in outbox.change';
+
+CREATE TABLE outbox.ledger_block (
+    block bigint NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    place date NOT NULL,
+    status outbox.message_status NOT NULL,
+    messages bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE outbox.ledger_block IS 'The same by blocks of ids and by place, which outbox.audit compares with the rows';
+
+CREATE FUNCTION outbox.fold_changes(after bigint, max_rows integer) RETURNS integer
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH taken AS (
+          DELETE FROM outbox.change c
+           WHERE ((c.id > fold_changes.after) AND (c.id <= ( SELECT max(o.id) AS max
+                    FROM ( SELECT n.id
+                            FROM outbox.change n
+                           WHERE (n.id > fold_changes.after)
+                           ORDER BY n.id
+                          LIMIT fold_changes.max_rows) o)))
+           RETURNING c.id,
+             c.block,
+             c.channel,
+             c.lane,
+             c.day,
+             c.place,
+             c.from_status,
+             c.to_status,
+             c.messages
+         ), legs AS MATERIALIZED (
+          SELECT t.block,
+             t.channel,
+             t.lane,
+             t.day,
+             t.place,
+             l.status,
+             sum((l.sign * t.messages)) AS messages
+            FROM (taken t
+              CROSS JOIN LATERAL ( VALUES (t.from_status,'-1'::integer), (t.to_status,1)) l(status, sign))
+           WHERE (l.status IS NOT NULL)
+           GROUP BY t.block, t.channel, t.lane, t.day, t.place, l.status
+         ), summed AS (
+          INSERT INTO outbox.ledger AS l (channel, lane, day, status, messages)  SELECT s.channel,
+                     s.lane,
+                     s.day,
+                     s.status,
+                     sum(s.messages) AS sum
+                    FROM legs s
+                   GROUP BY s.channel, s.lane, s.day, s.status
+                  HAVING (sum(s.messages) <> (0)::numeric) ON CONFLICT(channel, lane, day, status) DO UPDATE SET messages = (l.messages + excluded.messages)
+         ), placed AS (
+          INSERT INTO outbox.ledger_block AS l (block, channel, lane, day, place, status, messages)  SELECT s.block,
+                     s.channel,
+                     s.lane,
+                     s.day,
+                     s.place,
+                     s.status,
+                     s.messages
+                    FROM legs s
+                   WHERE (s.messages <> (0)::numeric) ON CONFLICT(block, channel, lane, day, place, status) DO UPDATE SET messages = (l.messages + excluded.messages)
+         )
+  SELECT (count(*))::integer AS count
+    FROM taken;
+END;
+
+COMMENT ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) IS 'Adds the first changes after this id up and deletes them; returns how many';
+
+CREATE FUNCTION outbox.fold_ledger(max_rows integer DEFAULT 10000) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    mark outbox.ledger_mark;
+    upto bigint;
+    folded integer;
+BEGIN
+    SELECT m.* INTO mark FROM outbox.ledger_mark AS m FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    mark := outbox.tick_ledger(mark);
+    IF mark.prepared AND mark.running = '{}' AND mark.counted_id < mark.tick_id THEN
+        upto := least(mark.counted_id + 10 * max_rows, mark.tick_id);
+        PERFORM outbox.count_accepted(mark.counted_id, upto);
+        mark.counted_id := upto;
+    END IF;
+    folded := outbox.fold_changes(mark.folded_id, max_rows);
+    IF mark.prepared AND mark.running = '{}' AND mark.counted_id >= mark.tick_id THEN
+        mark.counted_at := greatest(mark.counted_at, mark.tick_at);
+        IF folded < max_rows THEN
+            mark.folded_id := mark.tick_change;
+        END IF;
+        mark.tick_at := NULL;
+    END IF;
+    UPDATE outbox.ledger_mark AS m
+    SET counted_id = mark.counted_id, counted_at = mark.counted_at, folded_id = mark.folded_id,
+        tick_at = mark.tick_at, tick_id = mark.tick_id, tick_change = mark.tick_change, running = mark.running,
+        prepared = mark.prepared;
+    RETURN CASE WHEN mark.counted_id < mark.tick_id AND mark.running = '{}' THEN max_rows ELSE folded END;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.fold_ledger(max_rows integer) IS 'Counts what was accepted and adds up what changed; returns how many changes, or max_rows when there is more to do';
 
 CREATE FUNCTION outbox.follow_addresses(message_ids bigint[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -3438,6 +3694,75 @@ CREATE FUNCTION outbox.next_queue_pos() RETURNS bigint
 
 COMMENT ON FUNCTION outbox.next_queue_pos() IS 'The next queue position, taken only after the transaction has its id: every row with a position <= P belongs to a transaction that had its id when P was read';
 
+CREATE FUNCTION outbox.note_archive() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO outbox.change (block, channel, lane, day, place, from_status, messages)
+        SELECT g.id >> 18, g.channel, g.lane, (g.created_at AT TIME ZONE 'UTC')::date,
+            (g.finished_at AT TIME ZONE 'UTC')::date, g.status, count(*)
+        FROM gone AS g
+        GROUP BY 1, 2, 3, 4, 5, 6;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO outbox.change (block, channel, lane, day, place, to_status, messages)
+        SELECT c.id >> 18, c.channel, c.lane, (c.created_at AT TIME ZONE 'UTC')::date,
+            (c.finished_at AT TIME ZONE 'UTC')::date, c.status, count(*)
+        FROM come AS c
+        GROUP BY 1, 2, 3, 4, 5, 6;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.note_archive() IS 'Trigger: notes which messages came to outbox.archive, changed or left';
+
+CREATE FUNCTION outbox.note_arrival(block bigint, channel text, lane outbox.lane, day date, status outbox.message_status, messages bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+   VALUES (note_arrival.block, note_arrival.channel, note_arrival.lane, note_arrival.day, 'pending'::outbox.message_status, note_arrival.status, note_arrival.messages);
+END;
+
+COMMENT ON FUNCTION outbox.note_arrival(block bigint, channel text, lane outbox.lane, day date, status outbox.message_status, messages bigint) IS 'Messages were inserted that are not pending';
+
+CREATE FUNCTION outbox.note_deleted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO outbox.change (block, channel, lane, day, from_status, messages)
+    SELECT g.id >> 18, g.channel, g.lane, (g.created_at AT TIME ZONE 'UTC')::date, g.status, count(*)
+    FROM gone AS g
+    GROUP BY 1, 2, 3, 4, 5;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.note_deleted() IS 'Trigger: notes which messages left outbox.message';
+
+CREATE FUNCTION outbox.note_moves(ids bigint[], former outbox.message_status[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
+    SET enable_hashjoin TO 'on'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+    SELECT m.id >> 18, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date, o.status, m.status, count(*)
+    FROM unnest(note_moves.ids, note_moves.former) AS o (id, status) JOIN outbox.message AS m ON m.id = o.id
+    WHERE m.id = ANY (note_moves.ids) AND m.status <> o.status
+    GROUP BY 1, 2, 3, 4, 5, 6;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.note_moves(ids bigint[], former outbox.message_status[]) IS 'Called after an UPDATE, in its transaction: these messages were in these states before; element i is about ids[i]';
+
 CREATE FUNCTION outbox.note_provider() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3809,6 +4134,7 @@ BEGIN
         UPDATE outbox.message AS m
         SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL
         WHERE m.id = ANY (doubt_ids) AND m.status = 'scheduled';
+        PERFORM outbox.note_moves(doubt_ids, array_fill('scheduled'::outbox.message_status, ARRAY[in_doubt]));
         PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c WHERE c.name = lost.channel;
     END IF;
 
@@ -4050,7 +4376,14 @@ BEGIN
             END
         FROM placed AS p
         WHERE m.id = p.id AND m.id = ANY (ids) -- pins the plan, as in outbox.settle
-        RETURNING m.channel, m.status
+        RETURNING m.id, m.lane, m.created_at, m.channel, m.status
+    ), noted AS (
+        INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+        SELECT v.id >> 18, v.channel, v.lane, (v.created_at AT TIME ZONE 'UTC')::date,
+            'scheduled'::outbox.message_status, v.status, count(*)
+        FROM moved AS v
+        WHERE v.status <> 'scheduled'
+        GROUP BY 1, 2, 3, 4, 5, 6
     )
     SELECT count(*), array_agg(DISTINCT v.channel) FILTER (WHERE v.status = 'pending') INTO released, ready
     FROM moved AS v;
@@ -4166,7 +4499,9 @@ CREATE FUNCTION outbox.requeue(message_id bigint) RETURNS boolean
     AS $$
 DECLARE
     channel_name text;
+    former outbox.message_status;
 BEGIN
+    SELECT m.status INTO former FROM outbox.message AS m WHERE m.id = requeue.message_id FOR UPDATE;
     UPDATE outbox.message AS m
     SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL, finished_at = NULL,
         attempts = 0,
@@ -4177,6 +4512,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN outbox.bring_back(requeue.message_id);
     END IF;
+    PERFORM outbox.note_moves(ARRAY[requeue.message_id], ARRAY[former]);
     PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c WHERE c.name = channel_name;
     RETURN true;
 END
@@ -4231,6 +4567,7 @@ BEGIN
     UPDATE outbox.message AS m
     SET status = 'sent', sent_at = m.finished_at, last_error = NULL
     WHERE m.id = resolve_doubt.message_id;
+    PERFORM outbox.note_moves(ARRAY[resolve_doubt.message_id], '{in_doubt}');
     RETURN true;
 END
 $$;
@@ -4455,7 +4792,7 @@ END;
 
 COMMENT ON FUNCTION outbox.set_quiet_hours(user_id text, quiet_from time without time zone, quiet_until time without time zone) IS 'Bulk messages wait in these hours of the user''s day, over midnight if need be; two NULLs end that';
 
-CREATE FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], costs numeric[] DEFAULT NULL::numeric[], currencies text[] DEFAULT NULL::text[]) RETURNS integer
+CREATE FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], costs numeric[] DEFAULT NULL::numeric[], currencies text[] DEFAULT NULL::text[], group_ids bigint[] DEFAULT NULL::bigint[], group_sizes integer[] DEFAULT NULL::integer[]) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -4465,7 +4802,15 @@ CREATE FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], ve
     AS $$
 DECLARE
     settled integer;
+    open_ids bigint[];
 BEGIN
+    IF group_ids IS NULL THEN
+        SELECT coalesce(array_agg(l.id), '{}') INTO open_ids
+        FROM (
+            SELECT m.id FROM outbox.message AS m
+            WHERE m.id = ANY (ids) AND m.status = 'pending'
+            ORDER BY m.id FOR UPDATE) AS l;
+    END IF;
     UPDATE outbox.message AS m
     SET status = 'sent', provider = v.provider, provider_message_id = nullif(v.provider_id, ''),
         sent_at = coalesce(v.at, now()), finished_at = coalesce(v.at, now()),
@@ -4475,6 +4820,15 @@ BEGIN
         AS v (id, verdict, provider, provider_id, at, cost, currency)
     WHERE m.id = v.id AND m.id = ANY (ids) AND m.status = 'pending' AND v.verdict = 'sent';
     GET DIAGNOSTICS settled = ROW_COUNT;
+    IF group_ids IS NULL THEN
+        PERFORM outbox.note_moves(
+            open_ids, array_fill('pending'::outbox.message_status, ARRAY[cardinality(open_ids)]));
+    ELSE
+        INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+        SELECT m.id >> 18, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date, 'pending', 'sent', g.size
+        FROM unnest(group_ids, group_sizes) AS g (id, size) JOIN outbox.message AS m ON m.id = g.id
+        WHERE m.id = ANY (group_ids);
+    END IF;
     PERFORM outbox.keep_provider_ids(ids) FROM outbox.channel AS c WHERE c.name = settle.channel AND c.receipts;
     IF settled < cardinality(ids) THEN
         settled := settled + outbox.settle_unsent(
@@ -4484,7 +4838,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[]) IS 'Settles the messages that are still pending by verdict; element i of each array is about ids[i]; returns how many were settled';
+COMMENT ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], group_ids bigint[], group_sizes integer[]) IS 'Settles the messages that are still pending by verdict; element i of each array is about ids[i]; returns how many were settled. group_ids, group_sizes: what is sent, by lane, UTC day of created_at and id >> 18: one id of each group and how many it has; NULL = they are counted here';
 
 CREATE FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric DEFAULT NULL::numeric, currency text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql
@@ -4562,6 +4916,8 @@ BEGIN
         VALUES (settle_doubt.message_id, settle_doubt.dispatcher, used, settle_doubt.verdict,
                 coalesce(settle_doubt.provider, nullif(doubt.provider, '')), why);
     END IF;
+    PERFORM outbox.note_moves(ARRAY[settle_doubt.message_id], '{in_doubt}')
+    WHERE verdict IN ('sent', 'unsent');
     DELETE FROM outbox.doubt AS d
     WHERE d.message_id = settle_doubt.message_id
         AND (verdict IN ('sent', 'unsent') OR d.asked >= rules.max_attempts);
@@ -4604,8 +4960,8 @@ BEGIN
         WHERE m.id = ANY (locked)
             AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
     )
-    SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.verdict) AS verdicts,
-        array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
+    SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.status) AS statuses,
+        array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
         array_agg(k.at) AS ats, array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs,
         array_agg(k.cost) AS costs, array_agg(k.currency) AS currencies
     INTO late
@@ -4620,6 +4976,7 @@ BEGIN
         finished_at = NULL, attempts = greatest(m.attempts - l.doubted::integer, 0)
     FROM unnest(late.ids, late.doubted) AS l (id, doubted)
     WHERE m.id = l.id AND m.id = ANY (late.ids) AND (m.status <> 'pending' OR l.doubted);
+    PERFORM outbox.note_moves(late.ids, late.statuses);
     DELETE FROM outbox.doubt AS d WHERE d.message_id = ANY (late.ids);
     settled := coalesce(outbox.settle(
         settle_late.channel, settle_late.dispatcher, late.ids, late.verdicts, late.providers, late.provider_ids,
@@ -4682,7 +5039,7 @@ BEGIN
     END IF;
 
     WITH given AS MATERIALIZED (
-        SELECT m.id, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
+        SELECT m.id, m.lane, m.created_at, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
             coalesce(v.at, now()) AS at,
             m.attempts + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer AS attempts
         FROM unnest(settle_unsent.ids, settle_unsent.verdicts, settle_unsent.providers, settle_unsent.reasons,
@@ -4727,6 +5084,12 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET provider = excluded.provider, sent_from = excluded.sent_from, sent_upto = excluded.sent_upto,
             doubted_at = excluded.doubted_at, next_at = excluded.next_at, asked = 0
+    ), noted AS (
+        INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+        SELECT u.id >> 18, settle_unsent.channel, u.lane, (u.created_at AT TIME ZONE 'UTC')::date,
+            'pending'::outbox.message_status, u.status, count(*)
+        FROM updated AS u
+        GROUP BY 1, 2, 3, 4, 5, 6
     ), logged AS (
         INSERT INTO outbox.attempt (message_id, at, dispatcher, attempt, verdict, provider, reason)
         SELECT u.id, u.at, settle_unsent.dispatcher, u.attempts, u.verdict, u.provider, u.reason
@@ -4918,6 +5281,64 @@ $$;
 
 COMMENT ON FUNCTION outbox.take_leaving(kind outbox.key_kind) IS 'Takes rows off the list of leaving rows, none of which any running transaction could insert again';
 
+CREATE TABLE outbox.ledger_mark (
+    only_row boolean DEFAULT true NOT NULL,
+    counted_id bigint DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    folded_id bigint DEFAULT 0 NOT NULL,
+    tick_at timestamp with time zone,
+    tick_id bigint,
+    tick_change bigint,
+    running text[] DEFAULT '{}'::text[] NOT NULL,
+    prepared boolean DEFAULT false NOT NULL,
+    CONSTRAINT ledger_mark_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE outbox.ledger_mark IS 'How far the ledger has come; one row';
+
+COMMENT ON COLUMN outbox.ledger_mark.counted_id IS 'Messages up to this id are in outbox.accepted';
+
+COMMENT ON COLUMN outbox.ledger_mark.counted_at IS 'All that was committed before it is counted';
+
+COMMENT ON COLUMN outbox.ledger_mark.folded_id IS 'No change with a lower id is left, or will come';
+
+COMMENT ON COLUMN outbox.ledger_mark.tick_at IS 'When tick_id and tick_change were read; NULL = the next call reads them';
+
+COMMENT ON COLUMN outbox.ledger_mark.running IS 'Transactions that may still bring lower ids; prepared says whether they are prepared ones';
+
+CREATE FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) RETURNS outbox.ledger_mark
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    prepared_now text[];
+BEGIN
+    IF mark.tick_at IS NULL THEN
+        mark.tick_at := clock_timestamp();
+        SELECT s.last_value - (NOT s.is_called)::integer INTO mark.tick_id FROM outbox.message_id_seq AS s;
+        SELECT s.last_value - (NOT s.is_called)::integer INTO mark.tick_change FROM outbox.change_id_seq AS s;
+        mark.running := outbox.running_transactions();
+        mark.prepared := false;
+    END IF;
+    IF NOT mark.prepared AND NOT mark.running && outbox.running_transactions() THEN
+        mark.running := ARRAY(SELECT p.transaction::text FROM pg_prepared_xacts AS p
+                              WHERE p.database = current_database());
+        mark.prepared := true;
+    END IF;
+    IF mark.prepared THEN
+        prepared_now := ARRAY(SELECT p.transaction::text FROM pg_prepared_xacts AS p
+                              WHERE p.database = current_database());
+        IF NOT mark.running && prepared_now THEN
+            mark.running := '{}';
+        END IF;
+    END IF;
+    RETURN mark;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) IS 'Reads how far ids have come, or looks whether all transactions that ran then have ended: then prepared is true and running is empty';
+
 CREATE FUNCTION outbox.unregister_dispatcher(id integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5042,40 +5463,6 @@ CREATE FUNCTION outbox.why_refused(new_message outbox.message) RETURNS text
 
 COMMENT ON FUNCTION outbox.why_refused(new_message outbox.message) IS 'SQLSTATE, column and rule that a new message breaks; NULL = it is welcome';
 
-CREATE TABLE outbox.archive (
-    id bigint NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    queue_pos bigint,
-    send_at timestamp with time zone,
-    next_attempt_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    sent_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    lane outbox.lane NOT NULL,
-    status outbox.message_status NOT NULL,
-    attempts smallint NOT NULL,
-    channel text NOT NULL COLLATE pg_catalog."C",
-    app text,
-    recipient text NOT NULL COLLATE pg_catalog."C",
-    idempotency_key text NOT NULL COLLATE pg_catalog."C",
-    payload jsonb NOT NULL,
-    provider text,
-    provider_message_id text,
-    last_error text,
-    notification_id bigint,
-    device_id bigint,
-    template_id integer,
-    user_id text COLLATE pg_catalog."C",
-    category text COLLATE pg_catalog."C",
-    environment text,
-    cost numeric,
-    currency text,
-    archived_at timestamp with time zone DEFAULT now() NOT NULL
-)
-PARTITION BY RANGE (finished_at);
-
-COMMENT ON TABLE outbox.archive IS 'Messages that are finished for longer than settings.keep_finished; one partition a UTC day';
-
 ALTER TABLE outbox.attempt ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox.attempt_id_seq
     START WITH 1
@@ -5094,6 +5481,66 @@ CREATE TABLE outbox.audience_block (
 
 COMMENT ON TABLE outbox.audience_block IS 'Users of a firing who are still to be notified, some hundred a row; variables has each one''s row of the audience, user_id included';
 
+CREATE TABLE outbox.audit_finding (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    channel text COLLATE pg_catalog."C",
+    lane outbox.lane,
+    day date,
+    messages bigint NOT NULL,
+    message_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    detail text NOT NULL,
+    mended text
+);
+
+COMMENT ON TABLE outbox.audit_finding IS 'What the audit found, kept for settings.keep_archive';
+
+COMMENT ON COLUMN outbox.audit_finding.message_ids IS 'At most 100 of them';
+
+COMMENT ON COLUMN outbox.audit_finding.mended IS 'What was done about it; NULL = it needs a person';
+
+ALTER TABLE outbox.audit_finding ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME outbox.audit_finding_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE outbox.audit_run (
+    only_row boolean DEFAULT true NOT NULL,
+    requested_at timestamp with time zone,
+    reason text,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    block bigint,
+    opening boolean DEFAULT true NOT NULL,
+    findings bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT audit_run_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE outbox.audit_run IS 'How far the audit has come; one row';
+
+COMMENT ON COLUMN outbox.audit_run.requested_at IS 'Somebody wants a run that begins after it';
+
+COMMENT ON COLUMN outbox.audit_run.block IS 'The block of ids that is next; NULL = no run';
+
+COMMENT ON COLUMN outbox.audit_run.opening IS 'The first run takes what it finds as the state from which the ledger goes on, and does not report it';
+
+COMMENT ON COLUMN outbox.audit_run.findings IS 'Of this run, or the last one';
+
+ALTER TABLE outbox.change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME outbox.change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE outbox.channel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox.channel_id_seq
     START WITH 1
@@ -5102,6 +5549,79 @@ ALTER TABLE outbox.channel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW outbox.conservation AS
+ WITH book AS (
+         SELECT l.channel,
+            l.day,
+            l.status,
+            sum(l.messages) AS messages,
+            0 AS accepted
+           FROM outbox.ledger l
+          GROUP BY l.channel, l.day, l.status
+        UNION ALL
+         SELECT c.channel,
+            c.day,
+            x.status,
+            (x.sign * c.messages),
+            0
+           FROM (outbox.change c
+             CROSS JOIN LATERAL ( VALUES (c.from_status,'-1'::integer), (c.to_status,1)) x(status, sign))
+          WHERE ((x.status IS NOT NULL) AND (c.id > ( SELECT m_1.folded_id
+                   FROM outbox.ledger_mark m_1)))
+        UNION ALL
+         SELECT a.channel,
+            a.day,
+            NULL::outbox.message_status,
+            0,
+            sum(a.messages) AS sum
+           FROM outbox.accepted a
+          GROUP BY a.channel, a.day
+        ), summed AS (
+         SELECT b.channel,
+            b.day,
+            (sum(b.accepted))::bigint AS accepted,
+            (sum(b.messages))::bigint AS found,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'scheduled'::outbox.message_status)), (0)::numeric))::bigint AS scheduled,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'pending'::outbox.message_status)), (0)::numeric))::bigint AS pending,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'sent'::outbox.message_status)), (0)::numeric))::bigint AS sent,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'delivered'::outbox.message_status)), (0)::numeric))::bigint AS delivered,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'bounced'::outbox.message_status)), (0)::numeric))::bigint AS bounced,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'failed'::outbox.message_status)), (0)::numeric))::bigint AS failed,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'expired'::outbox.message_status)), (0)::numeric))::bigint AS expired,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'cancelled'::outbox.message_status)), (0)::numeric))::bigint AS cancelled,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'suppressed'::outbox.message_status)), (0)::numeric))::bigint AS suppressed,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'in_doubt'::outbox.message_status)), (0)::numeric))::bigint AS in_doubt
+           FROM book b
+          GROUP BY b.channel, b.day
+        )
+ SELECT s.channel,
+    s.day,
+    s.accepted,
+    GREATEST((- s.pending), (0)::bigint) AS uncounted,
+    s.scheduled,
+    GREATEST(s.pending, (0)::bigint) AS pending,
+    s.sent,
+    s.delivered,
+    s.bounced,
+    s.failed,
+    s.expired,
+    s.cancelled,
+    s.suppressed,
+    s.in_doubt,
+    (s.accepted - s.found) AS missing,
+    (s.accepted = s.found) AS adds_up,
+    m.counted_at AS counted_until
+   FROM (summed s
+     CROSS JOIN outbox.ledger_mark m);
+
+COMMENT ON VIEW outbox.conservation IS 'By channel and UTC day of created_at: what was accepted, and where it is now, archived and dropped included. accepted + uncounted - missing = the sum of the states';
+
+COMMENT ON COLUMN outbox.conservation.uncounted IS 'Moved on before they were counted as accepted, because a transaction that runs might still bring an earlier one';
+
+COMMENT ON COLUMN outbox.conservation.missing IS 'Rows that went otherwise; below 0 = rows that were never accepted';
+
+COMMENT ON COLUMN outbox.conservation.counted_until IS 'What was committed before it is counted as accepted';
 
 CREATE VIEW outbox.delivery AS
  SELECT message.id,
@@ -5622,14 +6142,26 @@ COMMENT ON TABLE outbox.used_key IS 'Keys of rows that left, or are about to lea
 
 COMMENT ON COLUMN outbox.used_key.id IS 'The message or notification that has the key';
 
+ALTER TABLE ONLY outbox.accepted
+    ADD CONSTRAINT accepted_pkey PRIMARY KEY (channel, lane, day);
+
 ALTER TABLE ONLY outbox.attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY outbox.audience_block
     ADD CONSTRAINT audience_block_pkey PRIMARY KEY (firing_id, n);
 
+ALTER TABLE ONLY outbox.audit_finding
+    ADD CONSTRAINT audit_finding_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY outbox.audit_run
+    ADD CONSTRAINT audit_run_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY outbox.category
     ADD CONSTRAINT category_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY outbox.change
+    ADD CONSTRAINT change_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY outbox.channel
     ADD CONSTRAINT channel_id_key UNIQUE (id);
@@ -5669,6 +6201,15 @@ ALTER TABLE ONLY outbox.frequency
 
 ALTER TABLE ONLY outbox.leaving
     ADD CONSTRAINT leaving_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY outbox.ledger_block
+    ADD CONSTRAINT ledger_block_pkey PRIMARY KEY (block, channel, lane, day, place, status);
+
+ALTER TABLE ONLY outbox.ledger_mark
+    ADD CONSTRAINT ledger_mark_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY outbox.ledger
+    ADD CONSTRAINT ledger_pkey PRIMARY KEY (channel, lane, day, status);
 
 ALTER TABLE ONLY outbox.message
     ADD CONSTRAINT message_idempotency_key_key UNIQUE (idempotency_key);
@@ -5754,6 +6295,8 @@ CREATE INDEX attempt_in_doubt_idx ON outbox.attempt USING btree (message_id) WHE
 
 CREATE INDEX attempt_message_idx ON outbox.attempt USING btree (message_id);
 
+CREATE INDEX audit_finding_at_idx ON outbox.audit_finding USING btree (at);
+
 CREATE INDEX contact_timezone_idx ON outbox.contact USING btree (timezone) WHERE (timezone IS NOT NULL);
 
 CREATE INDEX device_user_idx ON outbox.device USING btree (user_id) WHERE (retired_at IS NULL);
@@ -5818,11 +6361,19 @@ CREATE TRIGGER lock_templates BEFORE INSERT OR DELETE OR UPDATE ON outbox.partia
 
 CREATE TRIGGER lock_templates BEFORE INSERT OR DELETE OR UPDATE ON outbox.template FOR EACH STATEMENT EXECUTE FUNCTION outbox.lock_templates();
 
+CREATE TRIGGER note_deleted AFTER DELETE ON outbox.archive REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_archive();
+
+CREATE TRIGGER note_deleted AFTER DELETE ON outbox.message REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_deleted();
+
+CREATE TRIGGER note_inserted AFTER INSERT ON outbox.archive REFERENCING NEW TABLE AS come FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_archive();
+
 CREATE TRIGGER note_no_provider AFTER TRUNCATE ON outbox.provider FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_provider();
 
 CREATE CONSTRAINT TRIGGER note_other_provider AFTER UPDATE OF name, channel, adapter, settings ON outbox.provider DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.channel IS DISTINCT FROM new.channel)) OR (old.adapter IS DISTINCT FROM new.adapter)) OR (old.settings IS DISTINCT FROM new.settings))) EXECUTE FUNCTION outbox.note_provider();
 
 CREATE CONSTRAINT TRIGGER note_provider AFTER INSERT OR DELETE ON outbox.provider DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox.note_provider();
+
+CREATE TRIGGER note_updated AFTER UPDATE ON outbox.archive REFERENCING OLD TABLE AS gone NEW TABLE AS come FOR EACH STATEMENT EXECUTE FUNCTION outbox.note_archive();
 
 CREATE TRIGGER prepare_partial BEFORE INSERT OR UPDATE ON outbox.partial FOR EACH ROW EXECUTE FUNCTION outbox.prepare_partial();
 
@@ -6122,6 +6673,17 @@ GRANT ALL ON FUNCTION outbox.config_changed() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.config_changed() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.accepted TO outbox_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.accepted TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.archive TO outbox_admin;
+GRANT SELECT ON TABLE outbox.archive TO outbox_reader;
+GRANT SELECT,INSERT ON TABLE outbox.archive TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.change TO outbox_admin;
+GRANT INSERT ON TABLE outbox.change TO outbox_dispatcher;
+GRANT SELECT,INSERT,DELETE ON TABLE outbox.change TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.count_accepted(after bigint, upto bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.count_accepted(after bigint, upto bigint) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.count_accepted(after bigint, upto bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.countries() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.countries() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.cron_check(expr text, timezone text) TO outbox_admin;
@@ -6192,6 +6754,16 @@ REVOKE ALL ON FUNCTION outbox.find_partial(name text, locale text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.fire_due(max_firings integer) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.fire_due(max_firings integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.fire_due(max_firings integer) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.ledger TO outbox_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.ledger TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.ledger_block TO outbox_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.ledger_block TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.fold_ledger(max_rows integer) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.fold_ledger(max_rows integer) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.fold_ledger(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.follow_addresses(message_ids bigint[]) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.follow_addresses(message_ids bigint[]) TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.follow_addresses(message_ids bigint[]) TO outbox_scheduler;
@@ -6272,6 +6844,17 @@ GRANT ALL ON FUNCTION outbox.next_queue_pos() TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.next_queue_pos() TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.next_queue_pos() TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.next_queue_pos() FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.note_archive() TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.note_archive() FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.note_arrival(block bigint, channel text, lane outbox.lane, day date, status outbox.message_status, messages bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.note_arrival(block bigint, channel text, lane outbox.lane, day date, status outbox.message_status, messages bigint) TO outbox_producer;
+REVOKE ALL ON FUNCTION outbox.note_arrival(block bigint, channel text, lane outbox.lane, day date, status outbox.message_status, messages bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.note_deleted() TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.note_deleted() FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.note_moves(ids bigint[], former outbox.message_status[]) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.note_moves(ids bigint[], former outbox.message_status[]) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.note_moves(ids bigint[], former outbox.message_status[]) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.note_moves(ids bigint[], former outbox.message_status[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.note_provider() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.note_provider() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.notify(user_id text, template text, variables jsonb, category text, channels text[], idempotency_key text, send_at timestamp with time zone, expires_at timestamp with time zone, lane outbox.lane, fallback text[], fallback_after interval) TO outbox_admin;
@@ -6383,10 +6966,10 @@ REVOKE ALL ON FUNCTION outbox.set_preference(user_id text, category text, allowe
 GRANT ALL ON FUNCTION outbox.set_quiet_hours(user_id text, quiet_from time without time zone, quiet_until time without time zone) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.set_quiet_hours(user_id text, quiet_from time without time zone, quiet_until time without time zone) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.set_quiet_hours(user_id text, quiet_from time without time zone, quiet_until time without time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[]) TO outbox_admin;
-GRANT ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[]) TO outbox_dispatcher;
-GRANT ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[]) TO outbox_scheduler;
-REVOKE ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], group_ids bigint[], group_sizes integer[]) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], group_ids bigint[], group_sizes integer[]) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], group_ids bigint[], group_sizes integer[]) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[], reasons text[], ats timestamp with time zone[], not_befores timestamp with time zone[], as_ofs timestamp with time zone[], costs numeric[], currencies text[], group_ids bigint[], group_sizes integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) TO outbox_dispatcher;
 REVOKE ALL ON FUNCTION outbox.settle_doubt(message_id bigint, turn bigint, dispatcher integer, verdict text, provider text, provider_id text, reason text, asked text[], cost numeric, currency text) FROM PUBLIC;
@@ -6417,6 +7000,11 @@ REVOKE ALL ON FUNCTION outbox.take_doubt(channel text, ready text[], OUT message
 GRANT ALL ON FUNCTION outbox.take_leaving(kind outbox.key_kind) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.take_leaving(kind outbox.key_kind) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.take_leaving(kind outbox.key_kind) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.ledger_mark TO outbox_admin;
+GRANT SELECT,UPDATE ON TABLE outbox.ledger_mark TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.unregister_dispatcher(id integer) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.unregister_dispatcher(id integer) TO outbox_dispatcher;
 REVOKE ALL ON FUNCTION outbox.unregister_dispatcher(id integer) FROM PUBLIC;
@@ -6440,13 +7028,17 @@ REVOKE ALL ON FUNCTION outbox.why_notification_refused(n outbox.notification) FR
 GRANT ALL ON FUNCTION outbox.why_refused(new_message outbox.message) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.why_refused(new_message outbox.message) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.why_refused(new_message outbox.message) FROM PUBLIC;
-GRANT ALL ON TABLE outbox.archive TO outbox_admin;
-GRANT INSERT ON TABLE outbox.archive TO outbox_scheduler;
-GRANT SELECT ON TABLE outbox.archive TO outbox_reader;
 GRANT ALL ON SEQUENCE outbox.attempt_id_seq TO outbox_admin;
 GRANT ALL ON TABLE outbox.audience_block TO outbox_admin;
 GRANT SELECT,INSERT,DELETE ON TABLE outbox.audience_block TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.audit_finding TO outbox_admin;
+GRANT ALL ON SEQUENCE outbox.audit_finding_id_seq TO outbox_admin;
+GRANT ALL ON TABLE outbox.audit_run TO outbox_admin;
+GRANT ALL ON SEQUENCE outbox.change_id_seq TO outbox_admin;
+GRANT SELECT ON SEQUENCE outbox.change_id_seq TO outbox_scheduler;
 GRANT ALL ON SEQUENCE outbox.channel_id_seq TO outbox_admin;
+GRANT ALL ON TABLE outbox.conservation TO outbox_admin;
+GRANT SELECT ON TABLE outbox.conservation TO outbox_reader;
 GRANT ALL ON TABLE outbox.delivery TO outbox_admin;
 GRANT SELECT ON TABLE outbox.delivery TO outbox_reader;
 GRANT ALL ON SEQUENCE outbox.device_id_seq TO outbox_admin;
@@ -6463,6 +7055,7 @@ GRANT ALL ON TABLE outbox.in_the_air TO outbox_admin;
 GRANT SELECT ON TABLE outbox.in_the_air TO outbox_reader;
 GRANT ALL ON SEQUENCE outbox.leaving_id_seq TO outbox_admin;
 GRANT ALL ON SEQUENCE outbox.message_id_seq TO outbox_admin;
+GRANT SELECT ON SEQUENCE outbox.message_id_seq TO outbox_scheduler;
 GRANT ALL ON TABLE outbox.migration TO outbox_admin;
 GRANT ALL ON TABLE outbox.notification_archive TO outbox_admin;
 GRANT INSERT ON TABLE outbox.notification_archive TO outbox_scheduler;

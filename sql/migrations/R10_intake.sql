@@ -102,7 +102,8 @@ BEGIN
         SELECT min(m.channel) AS lowest, min(m.channel) = max(m.channel) AND bool_and(
                 btrim(m.recipient) <> '' AND octet_length(m.recipient) <= 4096
                 AND m.recipient !~ '[\x01-\x1f\x7f]' AND jsonb_typeof(m.payload) = 'object'
-                AND pg_column_size(m.payload) <= 8192 AND m.send_at IS NULL AND m.expires_at IS NULL
+                AND pg_column_size(m.payload) <= 8192 AND m.status = 'pending' AND m.send_at IS NULL
+                AND m.expires_at IS NULL
                 AND octet_length(m.idempotency_key) BETWEEN 1 AND 255
                 AND m.user_id IS NULL AND m.category IS NULL AND m.environment IS NULL) AS plain
         FROM new_messages AS m) AS n;
@@ -133,13 +134,21 @@ BEGIN
             ERRCODE = left(refusal, 5), SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
             COLUMN = split_part(refusal, ' ', 2);
     END IF;
+    PERFORM outbox.note_arrival(a.block, a.channel, a.lane, a.day, a.status, a.messages)
+    FROM (
+        SELECT m.id >> 18 AS block, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date AS day, m.status,
+            count(*) AS messages
+        FROM new_messages AS m
+        WHERE m.status <> 'pending'
+        GROUP BY 1, 2, 3, 4, 5) AS a;
     PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c
     WHERE c.name IN (SELECT m.channel FROM new_messages AS m WHERE m.status = 'pending');
     RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION outbox.after_insert IS 'Trigger: refuses what breaks a rule, wakes the channels of the rest';
+COMMENT ON FUNCTION outbox.after_insert IS
+    'Trigger: refuses what breaks a rule, notes for the ledger what is not pending, wakes the channels of the rest';
 
 CREATE OR REPLACE TRIGGER after_insert AFTER INSERT ON outbox.message
     REFERENCING NEW TABLE AS new_messages
@@ -188,8 +197,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     message_id bigint;
+    former outbox.message_status;
 BEGIN
-    SELECT m.id INTO message_id
+    SELECT m.id, m.status INTO message_id, former
     FROM outbox.message AS m
     WHERE m.idempotency_key = cancel.idempotency_key AND m.status IN ('scheduled', 'pending')
     FOR UPDATE SKIP LOCKED;
@@ -200,6 +210,7 @@ BEGIN
     UPDATE outbox.message AS m
     SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL
     WHERE m.id = message_id;
+    PERFORM outbox.note_moves(ARRAY[message_id], ARRAY[former]);
     RETURN true;
 END
 $$;

@@ -204,6 +204,7 @@ DECLARE
     found_id bigint;
     former outbox.notification_state;
     waiting bigint[];
+    were outbox.message_status[];
     cancelled integer;
 BEGIN
     SELECT n.id, n.state INTO found_id, former
@@ -213,8 +214,8 @@ BEGIN
         RETURN false;
     END IF;
     -- First the locks, then the look: a flight whose dispatcher has just died holds none.
-    SELECT array_agg(l.id) INTO waiting FROM (
-        SELECT m.id FROM outbox.message AS m
+    SELECT array_agg(l.id), array_agg(l.status) INTO waiting, were FROM (
+        SELECT m.id, m.status FROM outbox.message AS m
         WHERE m.notification_id = found_id AND m.status IN ('scheduled', 'pending')
         ORDER BY m.id
         FOR UPDATE SKIP LOCKED) AS l;
@@ -222,6 +223,7 @@ BEGIN
     WHERE m.id = ANY (waiting)
         AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids));
     GET DIAGNOSTICS cancelled = ROW_COUNT;
+    PERFORM outbox.note_moves(waiting, were);
     UPDATE outbox.notification AS n
     SET state = CASE WHEN former = 'scheduled' THEN 'cancelled' ELSE n.state END::outbox.notification_state,
         due_at = NULL, fallback_at = NULL

@@ -209,6 +209,7 @@ DECLARE
     next_channel text;
     candidate bigint;
     waiting bigint[];
+    were outbox.message_status[];
     ready bigint[] := '{}';
 BEGIN
     FOR candidate, next_channel IN
@@ -220,8 +221,8 @@ BEGIN
         FOR UPDATE SKIP LOCKED
     LOOP
         -- First the locks, then the look: what waits now cannot be sent meanwhile.
-        SELECT coalesce(array_agg(l.id), '{}') INTO waiting FROM (
-            SELECT m.id FROM outbox.message AS m
+        SELECT coalesce(array_agg(l.id), '{}'), array_agg(l.status) INTO waiting, were FROM (
+            SELECT m.id, m.status FROM outbox.message AS m
             WHERE m.notification_id = candidate AND m.status IN ('scheduled', 'pending')
             FOR UPDATE SKIP LOCKED) AS l;
         IF EXISTS (SELECT FROM outbox.delivery AS m
@@ -239,6 +240,7 @@ BEGIN
             SET status = 'cancelled', finished_at = now(), next_attempt_at = NULL,
                 last_error = 'fell back to ' || next_channel
             WHERE m.id = ANY (waiting);
+            PERFORM outbox.note_moves(waiting, were);
             UPDATE outbox.notification AS n
             SET fallback_at = NULL, fallback_step = n.fallback_step + 1 WHERE n.id = candidate;
             ready := ready || candidate;

@@ -111,7 +111,7 @@ BEGIN
     END IF;
 
     WITH given AS MATERIALIZED (
-        SELECT m.id, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
+        SELECT m.id, m.lane, m.created_at, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
             coalesce(v.at, now()) AS at,
             m.attempts + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer AS attempts
         FROM unnest(settle_unsent.ids, settle_unsent.verdicts, settle_unsent.providers, settle_unsent.reasons,
@@ -156,6 +156,12 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET provider = excluded.provider, sent_from = excluded.sent_from, sent_upto = excluded.sent_upto,
             doubted_at = excluded.doubted_at, next_at = excluded.next_at, asked = 0
+    ), noted AS (
+        INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+        SELECT u.id >> 18, settle_unsent.channel, u.lane, (u.created_at AT TIME ZONE 'UTC')::date,
+            'pending'::outbox.message_status, u.status, count(*)
+        FROM updated AS u
+        GROUP BY 1, 2, 3, 4, 5, 6
     ), logged AS (
         INSERT INTO outbox.attempt (message_id, at, dispatcher, attempt, verdict, provider, reason)
         SELECT u.id, u.at, settle_unsent.dispatcher, u.attempts, u.verdict, u.provider, u.reason
@@ -184,10 +190,12 @@ COMMENT ON FUNCTION outbox.settle_unsent IS 'The part of outbox.settle for every
 -- The everyday case is a batch whose every verdict is "sent": it is one UPDATE. A session plans it once, perhaps
 -- while the table is empty, and the planner cannot know how long the arrays are or how the table will grow. So
 -- the plan is pinned: one index scan over m.id = ANY (ids), joined to the arrays by hash.
+-- For the ledger it takes the caller's word: RETURNING and counting 500 rows would cost a tenth of all this.
 CREATE OR REPLACE FUNCTION outbox.settle(
     channel text, dispatcher integer, ids bigint[], verdicts text[], providers text[], provider_ids text[],
     reasons text[], ats timestamptz[], not_befores timestamptz[], as_ofs timestamptz[] DEFAULT NULL,
-    costs numeric[] DEFAULT NULL, currencies text[] DEFAULT NULL
+    costs numeric[] DEFAULT NULL, currencies text[] DEFAULT NULL, group_ids bigint[] DEFAULT NULL,
+    group_sizes integer[] DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -195,7 +203,15 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on SET 
 AS $$
 DECLARE
     settled integer;
+    open_ids bigint[];
 BEGIN
+    IF group_ids IS NULL THEN
+        SELECT coalesce(array_agg(l.id), '{}') INTO open_ids
+        FROM (
+            SELECT m.id FROM outbox.message AS m
+            WHERE m.id = ANY (ids) AND m.status = 'pending'
+            ORDER BY m.id FOR UPDATE) AS l;
+    END IF;
     UPDATE outbox.message AS m
     SET status = 'sent', provider = v.provider, provider_message_id = nullif(v.provider_id, ''),
         sent_at = coalesce(v.at, now()), finished_at = coalesce(v.at, now()),
@@ -205,6 +221,15 @@ BEGIN
         AS v (id, verdict, provider, provider_id, at, cost, currency)
     WHERE m.id = v.id AND m.id = ANY (ids) AND m.status = 'pending' AND v.verdict = 'sent';
     GET DIAGNOSTICS settled = ROW_COUNT;
+    IF group_ids IS NULL THEN
+        PERFORM outbox.note_moves(
+            open_ids, array_fill('pending'::outbox.message_status, ARRAY[cardinality(open_ids)]));
+    ELSE
+        INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+        SELECT m.id >> 18, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date, 'pending', 'sent', g.size
+        FROM unnest(group_ids, group_sizes) AS g (id, size) JOIN outbox.message AS m ON m.id = g.id
+        WHERE m.id = ANY (group_ids);
+    END IF;
     PERFORM outbox.keep_provider_ids(ids) FROM outbox.channel AS c WHERE c.name = settle.channel AND c.receipts;
     IF settled < cardinality(ids) THEN
         settled := settled + outbox.settle_unsent(
@@ -216,4 +241,5 @@ $$;
 
 COMMENT ON FUNCTION outbox.settle IS
     'Settles the messages that are still pending by verdict; element i of each array is about ids[i]; '
-    'returns how many were settled';
+    'returns how many were settled. group_ids, group_sizes: what is sent, by lane, UTC day of created_at and id >> 18: one '
+    'id of each group and how many it has; NULL = they are counted here';

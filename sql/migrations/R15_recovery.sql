@@ -64,6 +64,7 @@ BEGIN
         UPDATE outbox.message AS m
         SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL
         WHERE m.id = ANY (doubt_ids) AND m.status = 'scheduled';
+        PERFORM outbox.note_moves(doubt_ids, array_fill('scheduled'::outbox.message_status, ARRAY[in_doubt]));
         PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c WHERE c.name = lost.channel;
     END IF;
 
@@ -173,8 +174,8 @@ BEGIN
         WHERE m.id = ANY (locked)
             AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
     )
-    SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.verdict) AS verdicts,
-        array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
+    SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.status) AS statuses,
+        array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
         array_agg(k.at) AS ats, array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs,
         array_agg(k.cost) AS costs, array_agg(k.currency) AS currencies
     INTO late
@@ -189,6 +190,7 @@ BEGIN
         finished_at = NULL, attempts = greatest(m.attempts - l.doubted::integer, 0)
     FROM unnest(late.ids, late.doubted) AS l (id, doubted)
     WHERE m.id = l.id AND m.id = ANY (late.ids) AND (m.status <> 'pending' OR l.doubted);
+    PERFORM outbox.note_moves(late.ids, late.statuses);
     DELETE FROM outbox.doubt AS d WHERE d.message_id = ANY (late.ids);
     settled := coalesce(outbox.settle(
         settle_late.channel, settle_late.dispatcher, late.ids, late.verdicts, late.providers, late.provider_ids,

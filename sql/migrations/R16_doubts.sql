@@ -151,6 +151,8 @@ BEGIN
         VALUES (settle_doubt.message_id, settle_doubt.dispatcher, used, settle_doubt.verdict,
                 coalesce(settle_doubt.provider, nullif(doubt.provider, '')), why);
     END IF;
+    PERFORM outbox.note_moves(ARRAY[settle_doubt.message_id], '{in_doubt}')
+    WHERE verdict IN ('sent', 'unsent');
     DELETE FROM outbox.doubt AS d
     WHERE d.message_id = settle_doubt.message_id
         AND (verdict IN ('sent', 'unsent') OR d.asked >= rules.max_attempts);

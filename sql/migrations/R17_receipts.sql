@@ -14,12 +14,12 @@ DECLARE
     hot boolean;
     told record;
 BEGIN
-    SELECT m.channel, m.recipient, m.user_id, m.category, m.provider INTO about
+    SELECT m.channel, m.recipient, m.user_id, m.category, m.provider, m.status INTO about
     FROM outbox.message AS m WHERE m.id = apply_receipts.message_id FOR NO KEY UPDATE;
     hot := FOUND;
     IF NOT hot THEN
         -- A row that was being archived is found there now that its lock is gone.
-        SELECT m.channel, m.recipient, m.user_id, m.category, m.provider INTO about
+        SELECT m.channel, m.recipient, m.user_id, m.category, m.provider, m.status INTO about
         FROM outbox.archive AS m WHERE m.id = apply_receipts.message_id FOR NO KEY UPDATE;
         IF NOT FOUND THEN
             RETURN;
@@ -35,6 +35,7 @@ BEGIN
         UPDATE outbox.message AS m SET status = told.status, last_error = told.error
         WHERE m.id = apply_receipts.message_id AND m.status IN ('sent', 'delivered', 'bounced')
             AND (m.status <> told.status OR (told.status = 'bounced' AND m.last_error IS DISTINCT FROM told.error));
+        PERFORM outbox.note_moves(ARRAY[apply_receipts.message_id], ARRAY[about.status]);
     ELSE
         UPDATE outbox.archive AS m SET status = told.status, last_error = told.error
         WHERE m.id = apply_receipts.message_id AND m.status IN ('sent', 'delivered', 'bounced')

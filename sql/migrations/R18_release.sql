@@ -35,7 +35,14 @@ BEGIN
             END
         FROM placed AS p
         WHERE m.id = p.id AND m.id = ANY (ids) -- pins the plan, as in outbox.settle
-        RETURNING m.channel, m.status
+        RETURNING m.id, m.lane, m.created_at, m.channel, m.status
+    ), noted AS (
+        INSERT INTO outbox.change (block, channel, lane, day, from_status, to_status, messages)
+        SELECT v.id >> 18, v.channel, v.lane, (v.created_at AT TIME ZONE 'UTC')::date,
+            'scheduled'::outbox.message_status, v.status, count(*)
+        FROM moved AS v
+        WHERE v.status <> 'scheduled'
+        GROUP BY 1, 2, 3, 4, 5, 6
     )
     SELECT count(*), array_agg(DISTINCT v.channel) FILTER (WHERE v.status = 'pending') INTO released, ready
     FROM moved AS v;

@@ -22,6 +22,8 @@ BEGIN
     WHERE m.id = ANY (locked) AND m.id NOT IN (
         SELECT u.id FROM outbox.flight AS f CROSS JOIN LATERAL unnest(f.message_ids) AS u (id));
     GET DIAGNOSTICS expired = ROW_COUNT;
+    PERFORM outbox.note_moves(locked, array_fill('pending'::outbox.message_status, ARRAY[cardinality(locked)]))
+    WHERE expired > 0;
     RETURN expired;
 END
 $$;

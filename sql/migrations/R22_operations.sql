@@ -29,6 +29,9 @@ BEGIN
         RETURN false;
     END IF;
     DELETE FROM outbox.archive AS a WHERE a.id = old.id AND a.finished_at = old.finished_at;
+    -- It was accepted long ago: this time it only comes here.
+    INSERT INTO outbox.change (block, channel, lane, day, to_status, messages)
+    VALUES (old.id >> 18, old.channel, old.lane, (old.created_at AT TIME ZONE 'UTC')::date, 'pending', 1);
     RETURN true;
 END
 $$;
@@ -43,7 +46,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     channel_name text;
+    former outbox.message_status;
 BEGIN
+    SELECT m.status INTO former FROM outbox.message AS m WHERE m.id = requeue.message_id FOR UPDATE;
     UPDATE outbox.message AS m
     SET status = 'pending', queue_pos = outbox.next_queue_pos(), next_attempt_at = NULL, finished_at = NULL,
         attempts = 0,
@@ -54,6 +59,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN outbox.bring_back(requeue.message_id);
     END IF;
+    PERFORM outbox.note_moves(ARRAY[requeue.message_id], ARRAY[former]);
     PERFORM outbox.wake(c.id, c.name) FROM outbox.channel AS c WHERE c.name = channel_name;
     RETURN true;
 END
@@ -86,6 +92,7 @@ BEGIN
     UPDATE outbox.message AS m
     SET status = 'sent', sent_at = m.finished_at, last_error = NULL
     WHERE m.id = resolve_doubt.message_id;
+    PERFORM outbox.note_moves(ARRAY[resolve_doubt.message_id], '{in_doubt}');
     RETURN true;
 END
 $$;

@@ -22,7 +22,7 @@ GRANT SELECT (id, name) ON outbox.channel TO outbox_producer;
 GRANT SELECT (name) ON outbox.category TO outbox_producer;
 GRANT SELECT (id, kind, key) ON outbox.used_key TO outbox_producer;
 GRANT USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_producer;
-GRANT EXECUTE ON FUNCTION outbox.why_refused, outbox.wake TO outbox_producer;
+GRANT EXECUTE ON FUNCTION outbox.why_refused, outbox.wake, outbox.note_arrival TO outbox_producer;
 
 -- ---- Dispatchers, and the scheduler, which settles what a lost one left ----
 
@@ -34,6 +34,7 @@ GRANT SELECT ON outbox.channel, outbox.provider, outbox.settings, outbox.categor
     TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, INSERT ON outbox.attempt, outbox.suppression, outbox.provider_message
     TO outbox_dispatcher, outbox_scheduler;
+GRANT INSERT ON outbox.change TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON outbox.dispatcher, outbox.flight, outbox.flight_note, outbox.queue, outbox.doubt
     TO outbox_dispatcher, outbox_scheduler;
@@ -44,6 +45,7 @@ GRANT EXECUTE ON FUNCTION
     outbox.settle, outbox.settle_unsent, outbox.keep_provider_ids, outbox.follow_addresses, outbox.retire_addresses,
     outbox.recover_flight, outbox.recover_flights, outbox.settle_late, outbox.raise_low_water, outbox.next_due
     TO outbox_dispatcher, outbox_scheduler;
+GRANT EXECUTE ON FUNCTION outbox.note_moves TO outbox_dispatcher, outbox_scheduler;
 
 -- ---- Dispatchers alone ----
 
@@ -66,7 +68,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.frequency, outbox.walk, outbox.le
 GRANT SELECT, INSERT, DELETE ON outbox.audience_block, outbox.used_key, outbox.queue_history TO outbox_scheduler;
 GRANT INSERT ON outbox.archive, outbox.notification_archive TO outbox_scheduler;
 GRANT SELECT, DELETE ON outbox.receipt, outbox.provider_state TO outbox_scheduler;
-GRANT SELECT ON outbox.partitions TO outbox_scheduler;
+GRANT SELECT ON outbox.partitions, outbox.archive, outbox.message_id_seq, outbox.change_id_seq TO outbox_scheduler;
+GRANT SELECT, DELETE ON outbox.change TO outbox_scheduler;
+GRANT SELECT, UPDATE ON outbox.ledger_mark TO outbox_scheduler;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.accepted, outbox.ledger, outbox.ledger_block TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
     outbox.release_due, outbox.release, outbox.expand_due, outbox.fall_back_due, outbox.match_receipts,
     outbox.audience_query, outbox.fire_due, outbox.cancel_firing, outbox.gather_audience, outbox.expand_block,
@@ -76,14 +81,15 @@ GRANT EXECUTE ON FUNCTION
     outbox.move_notifications, outbox.visit_rows, outbox.archive_rows, outbox.archive_finished,
     outbox.archive_notifications,
     outbox.expire_messages, outbox.expire_waiting, outbox.measure_queue, outbox.snapshot_queues,
-    outbox.forget_unknown_timezones
+    outbox.forget_unknown_timezones,
+    outbox.tick_ledger, outbox.count_accepted, outbox.fold_changes, outbox.fold_ledger
     TO outbox_scheduler;
 
 -- ---- Readers: people and monitors ----
 
 GRANT SELECT ON
     outbox.delivery, outbox.notification_status, outbox.schedule_status, outbox.queue_stats, outbox.in_the_air,
-    outbox.provider_health, outbox.health, outbox.partitions,
+    outbox.provider_health, outbox.health, outbox.partitions, outbox.conservation,
     outbox.attempt, outbox.suppression, outbox.doubt, outbox.receipt, outbox.queue_history,
     outbox.notification, outbox.schedule, outbox.firing, outbox.archive, outbox.notification_archive,
     outbox.channel, outbox.provider_state, outbox.provider_budget, outbox.provider_share,

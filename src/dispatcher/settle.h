@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/buf.h"
 #include "dispatcher/job.h"
@@ -21,14 +22,26 @@ enum settle_column {
     SETTLE_NOTED, /* so many columns does a note have */
     SETTLE_COSTS = SETTLE_NOTED,
     SETTLE_CURRENCIES,
+    SETTLE_GROUP_IDS,
+    SETTLE_GROUP_SIZES,
     SETTLE_COLUMNS
 };
 
-enum { SETTLE_TEXT_SIZE = sizeof(((struct verdict *)NULL)->reason) };
+enum { SETTLE_TEXT_SIZE = sizeof(((struct verdict *)NULL)->reason), SETTLE_GROUPS_MAX = 32 };
+
+/* Messages that are sent and are one number in the ledger. */
+struct settle_group {
+    int64_t id; /* of one of them */
+    int64_t day, block;
+    bool bulk;
+    int size;
+};
 
 struct settle_arrays {
     struct buf columns[SETTLE_COLUMNS];
     bool charged; /* some vendor named a price */
+    struct settle_group groups[SETTLE_GROUPS_MAX];
+    int group_count; /* above SETTLE_GROUPS_MAX: too many, the database counts them itself */
 };
 
 /* What the statements call the job's state or verdict. */
@@ -39,8 +52,10 @@ void settle_clean(const char *text, char clean[SETTLE_TEXT_SIZE]);
 void settle_start(struct settle_arrays *arrays);
 /* JOB_HANDED_BACK is left out: such a row stays as it is. */
 void settle_add(struct settle_arrays *arrays, const struct job *job);
-/* Fills parameters with the finished arrays; the texts live until settle_free. Without any price the last two
- * are NULL. */
+/* Puts a message that is sent into its group; settle_add does it. created_ms: since 1970. */
+void settle_count(struct settle_arrays *arrays, int64_t id, bool bulk, int64_t created_ms);
+/* Fills parameters with the finished arrays; the texts live until settle_free. Without any price both columns
+ * of it are NULL, with too many groups those of the groups. */
 void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS]);
 void settle_free(struct settle_arrays *arrays);
 

@@ -37,6 +37,8 @@ START_TEST(test_nothing_is_sent_before_the_flight_is_committed_and_the_claim_was
     answer("1", 400);
     journal_expect("settle+commit");
     expect_settled("1=rejected 2=sent");
+    ck_assert_str_eq(fake_db_value(stage.claims, &sql_settle, 14), "{2}"); /* for the ledger */
+    ck_assert_str_eq(fake_db_value(stage.claims, &sql_settle, 15), "{1}");
     fake_db_answer(stage.claims, &sql_settle, "2");
     journal_expect("");
     fake_db_answer(stage.claims, &sql_commit, NULL);

@@ -29,7 +29,7 @@ static const char *int_text(char *room, size_t size, int64_t value)
 }
 
 struct row {
-    int64_t id;
+    int64_t id, created_ms;
     char uuid[UUID_SIZE];
 };
 
@@ -86,11 +86,12 @@ static void ours_close(struct ours *ours)
 
 static void on_claimed(void *arg, const struct db_result *result)
 {
-    enum { ID = 0, QUEUE_POS = 1, UUID = 8 };
+    enum { ID = 0, QUEUE_POS = 1, CREATED = 4, UUID = 8 };
     struct ours *ours = arg;
     ours->count = db_rows(result);
     for (int i = 0; i < ours->count; i++) {
         ours->rows[i].id = db_int(result, i, ID);
+        ours->rows[i].created_ms = db_int(result, i, CREATED);
         snprintf(ours->rows[i].uuid, UUID_SIZE, "%s", db_text(result, i, UUID));
         if (db_int(result, i, QUEUE_POS) > ours->cursor)
             ours->cursor = db_int(result, i, QUEUE_POS);
@@ -148,6 +149,7 @@ static void ours_settle(struct ours *ours)
     int64_t now = clock_ms();
     for (int i = 0; i < ours->count; i++) {
         db_array_int(&arrays.columns[SETTLE_IDS], ours->rows[i].id);
+        settle_count(&arrays, ours->rows[i].id, false, ours->rows[i].created_ms);
         db_array_text(&arrays.columns[SETTLE_VERDICTS], "sent");
         db_array_text(&arrays.columns[SETTLE_PROVIDERS], "bench");
         db_array_text(&arrays.columns[SETTLE_PROVIDER_IDS], ours->rows[i].uuid);

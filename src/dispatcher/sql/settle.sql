@@ -1,7 +1,7 @@
 -- Lands a flight: its row goes and its messages are settled, or nothing happens because somebody else recovered it.
 -- Parameters: 1 dispatcher, 2 flight, 3 channel, 4 ids, 5 verdicts, 6 providers, 7 provider ids, 8 reasons,
 -- 9 times of the answers (ms), 10 not before (ms, null = backoff), 11 as of (ms),
--- 12 costs and 13 currencies (null = none was named).
+-- 12 costs and 13 currencies (null = none was named), 14 an id and 15 the size of each group of what is sent.
 WITH landed AS (
     DELETE FROM outbox.flight WHERE dispatcher = $1::int AND seq = $2::bigint RETURNING seq
 )
@@ -19,6 +19,8 @@ SELECT outbox.settle(
     as_ofs => ARRAY(
         SELECT to_timestamp(ms / 1000.0) FROM unnest($11::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
     costs => $12::numeric[],
-    currencies => $13::text[]
+    currencies => $13::text[],
+    group_ids => $14::bigint[],
+    group_sizes => $15::int[]
 ) AS settled
 FROM landed
