@@ -349,6 +349,242 @@ CREATE FUNCTION outbox.audience_query(audience text) RETURNS text
 
 COMMENT ON FUNCTION outbox.audience_query(audience text) IS 'The query of an audience, which may be a view''s name';
 
+CREATE PROCEDURE outbox.audit()
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    more integer;
+BEGIN
+    more := outbox.audit_step(true);
+    COMMIT;
+    WHILE more > 0 LOOP
+        more := outbox.audit_step();
+        COMMIT;
+    END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE outbox.audit() IS 'Audits everything now, or goes on with the run that is under way; each step is committed. See outbox.audit_finding';
+
+CREATE FUNCTION outbox.audit_archive(block bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    odd record;
+BEGIN
+    FOR odd IN
+        SELECT a.channel, a.lane, count(*) AS messages, array_agg(a.id ORDER BY a.id) AS ids
+        FROM outbox.archive AS a JOIN outbox.message AS m ON m.id = a.id
+        WHERE a.id >= audit_archive.block << 18 AND a.id < (audit_archive.block + 1) << 18
+        GROUP BY 1, 2
+    LOOP
+        PERFORM outbox.report_finding('twice', odd.channel, odd.lane, NULL, odd.messages, odd.ids,
+            'in outbox.message and in outbox.archive', NULL);
+    END LOOP;
+
+    -- The keys of notifications' messages begin with that of the notification, and are not recorded.
+    WITH free AS MATERIALIZED (
+        SELECT a.id, a.channel, a.lane, a.idempotency_key
+        FROM outbox.archive AS a CROSS JOIN outbox.settings AS s
+        WHERE a.id >= audit_archive.block << 18 AND a.id < (audit_archive.block + 1) << 18
+            AND a.notification_id IS NULL AND greatest(a.created_at, a.send_at) > now() - s.key_window
+            AND a.archived_at > now() - s.key_window -- or it may have been forgotten
+            AND NOT EXISTS (SELECT FROM outbox.used_key AS u WHERE u.key = a.idempotency_key AND u.kind = 'message')
+    ), recorded AS (
+        INSERT INTO outbox.used_key (key, kind, id)
+        SELECT f.idempotency_key, 'message', f.id FROM free AS f
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) AS messages, array_agg(f.id ORDER BY f.id) AS ids INTO odd FROM free AS f;
+    IF odd.messages > 0 THEN
+        PERFORM outbox.report_finding('key', NULL, NULL, NULL, odd.messages, odd.ids,
+            'archived, but the key is not in outbox.used_key', 'recorded');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.audit_archive(block bigint) IS 'Reports archived messages of a block that are hot too, and records keys that are missing';
+
+CREATE FUNCTION outbox.audit_ledger(block bigint, opening boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wrong record;
+BEGIN
+    FOR wrong IN
+        WITH differing AS MATERIALIZED (
+            SELECT d.* FROM outbox.compare_block(audit_ledger.block) AS d
+        ), mended AS (
+            INSERT INTO outbox.change (block, channel, lane, day, place, to_status, messages)
+            SELECT audit_ledger.block, d.channel, d.lane, d.day, d.place, d.status, d.found - d.booked
+            FROM differing AS d
+        )
+        SELECT d.channel, d.lane, d.day, sum(abs(d.found - d.booked))::bigint AS messages, string_agg(
+            format('%s%s: %s rows, %s in the ledger', d.status,
+                   CASE WHEN d.place > '-infinity' THEN ' in the archive of ' || d.place END, d.found, d.booked),
+            '; ' ORDER BY d.place, d.status) AS detail
+        FROM differing AS d
+        GROUP BY 1, 2, 3
+    LOOP
+        IF NOT opening THEN
+            PERFORM outbox.report_finding('ledger', wrong.channel, wrong.lane, wrong.day, wrong.messages, '{}',
+                format('ids from %s: %s', audit_ledger.block << 18, wrong.detail), 'the states follow the rows');
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.audit_ledger(block bigint, opening boolean) IS 'Brings the states of a block to what its rows say, and reports where they differed';
+
+CREATE FUNCTION outbox.audit_rest() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    odd record;
+BEGIN
+    FOR odd IN
+        SELECT f.dispatcher, f.seq, f.channel, count(*) AS messages, array_agg(u.id ORDER BY u.id) AS ids
+        FROM outbox.flight AS f CROSS JOIN LATERAL unnest(f.message_ids) AS u (id)
+        WHERE NOT EXISTS (SELECT FROM outbox.message AS m WHERE m.id = u.id)
+        GROUP BY 1, 2, 3
+    LOOP
+        PERFORM outbox.report_finding('flight', odd.channel, NULL, NULL, odd.messages, odd.ids,
+            format('in flight %s of dispatcher %s, but not in outbox.message', odd.seq, odd.dispatcher), NULL);
+    END LOOP;
+
+    SELECT count(*) AS messages, array_agg(k.id ORDER BY k.id) AS ids INTO odd
+    FROM (
+        SELECT u.id FROM outbox.used_key AS u CROSS JOIN outbox.settings AS s
+        WHERE u.kind = 'message' AND u.recorded_at > now() - least(interval '1 day', s.keep_archive)
+        ORDER BY u.recorded_at DESC
+        LIMIT 20000) AS k
+    WHERE NOT EXISTS (SELECT FROM outbox.message AS m WHERE m.id = k.id)
+        AND NOT EXISTS (SELECT FROM outbox.archive AS a WHERE a.id = k.id);
+    IF odd.messages > 0 THEN
+        PERFORM outbox.report_finding('key', NULL, NULL, NULL, odd.messages, odd.ids,
+            'in outbox.used_key, but the message is gone', NULL);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.audit_rest() IS 'Reports flights without messages, and those of the newest keys that have none';
+
+CREATE FUNCTION outbox.audit_step(at_once boolean DEFAULT false) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    run outbox.audit_run;
+    next_block bigint;
+BEGIN
+    SELECT r.* INTO run FROM outbox.audit_run AS r FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    IF run.block IS NULL THEN
+        IF NOT (at_once OR coalesce(run.started_at <= now() - interval '1 day', true)
+                OR EXISTS (SELECT FROM outbox.audit_request)) THEN
+            RETURN 0;
+        END IF;
+        -- The first run needs all that was there before it to be counted.
+        IF run.opening AND (SELECT k.counted_at = '-infinity' FROM outbox.ledger_mark AS k) THEN
+            RETURN 0;
+        END IF;
+        run.block := 0;
+        UPDATE outbox.audit_run AS r SET started_at = now(), block = 0, findings = 0;
+        DELETE FROM outbox.audit_request;
+    END IF;
+    SELECT min(b.block) INTO next_block
+    FROM (
+        (SELECT m.id >> 18 AS block FROM outbox.message AS m WHERE m.id >= run.block << 18 ORDER BY m.id LIMIT 1)
+        UNION ALL
+        (SELECT a.id >> 18 FROM outbox.archive AS a WHERE a.id >= run.block << 18 ORDER BY a.id LIMIT 1)
+        UNION ALL
+        (SELECT l.block FROM outbox.ledger_block AS l WHERE l.block >= run.block ORDER BY l.block LIMIT 1)) AS b;
+    IF next_block IS NULL THEN
+        PERFORM outbox.audit_rest();
+        UPDATE outbox.audit_run AS r SET finished_at = clock_timestamp(), block = NULL, opening = false;
+        RETURN 0;
+    END IF;
+    PERFORM outbox.audit_waiting(next_block);
+    PERFORM outbox.audit_ledger(next_block, run.opening);
+    PERFORM outbox.audit_archive(next_block);
+    UPDATE outbox.audit_run AS r SET block = next_block + 1;
+    RETURN 1;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.audit_step(at_once boolean) IS 'One step of the audit: a block of ids, 262,144 at most; begins a run daily, when one is requested, or at once. Returns 0 when there is nothing more to do';
+
+CREATE FUNCTION outbox.audit_waiting(block bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    lost record;
+BEGIN
+    FOR lost IN
+        WITH stranded AS MATERIALIZED (
+            SELECT m.id, m.channel, m.lane, m.queue_pos, c.id AS channel_id
+            FROM outbox.message AS m
+                LEFT JOIN outbox.channel AS c ON c.name = m.channel
+                LEFT JOIN outbox.queue AS q ON q.channel = m.channel AND q.lane = m.lane
+            WHERE m.id >= audit_waiting.block << 18 AND m.id < (audit_waiting.block + 1) << 18
+                AND m.status = 'pending'
+                AND (c.id IS NULL OR m.queue_pos IS NULL OR m.queue_pos < q.low_water)
+                AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
+            ORDER BY m.id
+            LIMIT 5000
+            FOR UPDATE OF m SKIP LOCKED
+        ), queued AS (
+            UPDATE outbox.message AS m SET queue_pos = outbox.next_queue_pos()
+            FROM stranded AS s
+            WHERE m.id = s.id AND s.channel_id IS NOT NULL
+        )
+        SELECT s.channel, s.lane, s.channel_id, count(*) AS messages, array_agg(s.id ORDER BY s.id) AS ids,
+            count(s.queue_pos) AS placed
+        FROM stranded AS s
+        GROUP BY 1, 2, 3
+    LOOP
+        IF lost.channel_id IS NULL THEN
+            PERFORM outbox.report_finding('channel', lost.channel, lost.lane, NULL, lost.messages, lost.ids,
+                'pending, but the channel does not exist', NULL);
+        ELSE
+            PERFORM outbox.report_finding('stranded', lost.channel, lost.lane, NULL, lost.messages, lost.ids,
+                format('pending where no cursor comes: %s below the low-water mark, %s without a place', lost.placed,
+                       lost.messages - lost.placed), 'queued again');
+            PERFORM outbox.wake(lost.channel_id, lost.channel);
+        END IF;
+    END LOOP;
+
+    FOR lost IN
+        SELECT m.channel, m.lane, count(*) AS messages, array_agg(m.id ORDER BY m.id) AS ids
+        FROM outbox.message AS m
+        WHERE m.id >= audit_waiting.block << 18 AND m.id < (audit_waiting.block + 1) << 18
+            AND m.status = 'scheduled' AND m.next_attempt_at IS NULL
+        GROUP BY 1, 2
+    LOOP
+        UPDATE outbox.message AS m SET next_attempt_at = now()
+        WHERE m.id = ANY (lost.ids) AND m.status = 'scheduled' AND m.next_attempt_at IS NULL;
+        PERFORM outbox.report_finding('stranded', lost.channel, lost.lane, NULL, lost.messages, lost.ids,
+            'scheduled, but for no time', 'due now');
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.audit_waiting(block bigint) IS 'Queues messages of a block again that no cursor would come to';
+
 CREATE FUNCTION outbox.backoff(base interval, cap interval, attempts integer) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1063,6 +1299,19 @@ END;
 
 COMMENT ON FUNCTION outbox.horizon_pins(pinned_for interval, pinned_xids bigint) IS 'Who keeps vacuum from removing dead rows, or rows from leaving for the archive, for so long, or since so many transactions';
 
+CREATE TABLE outbox.accepted (
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    messages bigint DEFAULT 0 NOT NULL,
+    written_off bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE outbox.accepted IS 'How many ids were seen, each counted once; never corrected';
+
+COMMENT ON COLUMN outbox.accepted.written_off IS 'How many of them a person said not to miss any more';
+
 CREATE TABLE outbox.attempt (
     id bigint NOT NULL,
     message_id bigint NOT NULL,
@@ -1079,6 +1328,69 @@ COMMENT ON TABLE outbox.attempt IS 'Append-only: every attempt that did not simp
 COMMENT ON COLUMN outbox.attempt.message_id IS 'No foreign key: the log may outlive the message';
 
 COMMENT ON COLUMN outbox.attempt.attempt IS 'Attempts the message had used after this one';
+
+CREATE TABLE outbox.audit_finding (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    channel text COLLATE pg_catalog."C",
+    lane outbox.lane,
+    day date,
+    messages bigint NOT NULL,
+    message_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    detail text NOT NULL,
+    mended text
+);
+
+COMMENT ON TABLE outbox.audit_finding IS 'What the audit found, kept for settings.keep_archive';
+
+COMMENT ON COLUMN outbox.audit_finding.message_ids IS 'At most 100 of them';
+
+COMMENT ON COLUMN outbox.audit_finding.mended IS 'What was done about it; NULL = it needs a person';
+
+CREATE TABLE outbox.audit_run (
+    only_row boolean DEFAULT true NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    block bigint,
+    opening boolean DEFAULT true NOT NULL,
+    findings bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT audit_run_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE outbox.audit_run IS 'How far the audit has come; one row';
+
+COMMENT ON COLUMN outbox.audit_run.block IS 'The block of ids that is next; NULL = no run';
+
+COMMENT ON COLUMN outbox.audit_run.opening IS 'The first run takes what it finds as the state from which the ledger goes on, and does not report it';
+
+COMMENT ON COLUMN outbox.audit_run.findings IS 'Of this run, or the last one';
+
+CREATE TABLE outbox.change (
+    id bigint NOT NULL,
+    block bigint NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    place date DEFAULT '-infinity'::date NOT NULL,
+    from_status outbox.message_status,
+    to_status outbox.message_status,
+    messages bigint NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_threshold='-1');
+
+COMMENT ON TABLE outbox.change IS 'What statements did to the states of messages; added up by outbox.fold_ledger';
+
+COMMENT ON COLUMN outbox.change.block IS 'The messages'' id >> 18';
+
+COMMENT ON COLUMN outbox.change.day IS 'The UTC day of created_at';
+
+COMMENT ON COLUMN outbox.change.place IS '-infinity = outbox.message, else the day of outbox.archive';
+
+COMMENT ON COLUMN outbox.change.from_status IS 'NULL = the rows came here';
+
+COMMENT ON COLUMN outbox.change.to_status IS 'NULL = the rows went from here';
 
 CREATE TABLE outbox.channel (
     id integer NOT NULL,
@@ -1117,6 +1429,121 @@ COMMENT ON COLUMN outbox.channel.bulk_share IS 'Percent of sends that bulk gets 
 COMMENT ON COLUMN outbox.channel.receipts IS 'Ids of providers are kept, so that outbox.record_receipt finds messages';
 
 COMMENT ON COLUMN outbox.channel.provider_removed_at IS 'When the channel last lost a provider; NULL = never';
+
+CREATE TABLE outbox.ledger (
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    status outbox.message_status NOT NULL,
+    messages bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE outbox.ledger IS 'How many messages are in each state, without what is still in outbox.change';
+
+CREATE TABLE outbox.ledger_mark (
+    only_row boolean DEFAULT true NOT NULL,
+    counted_id bigint DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    folded_id bigint DEFAULT 0 NOT NULL,
+    tick_at timestamp with time zone,
+    tick_id bigint,
+    tick_change bigint,
+    running text[] DEFAULT '{}'::text[] NOT NULL,
+    prepared boolean DEFAULT false NOT NULL,
+    CONSTRAINT ledger_mark_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE outbox.ledger_mark IS 'How far the ledger has come; one row';
+
+COMMENT ON COLUMN outbox.ledger_mark.counted_id IS 'Messages up to this id are in outbox.accepted';
+
+COMMENT ON COLUMN outbox.ledger_mark.counted_at IS 'All that was committed before it is counted';
+
+COMMENT ON COLUMN outbox.ledger_mark.folded_id IS 'No change with a lower id is left, or will come';
+
+COMMENT ON COLUMN outbox.ledger_mark.tick_at IS 'When tick_id and tick_change were read; NULL = the next call reads them';
+
+COMMENT ON COLUMN outbox.ledger_mark.running IS 'Transactions that may still bring lower ids; prepared says whether they are prepared ones';
+
+CREATE VIEW outbox.conservation AS
+ WITH book AS (
+         SELECT l.channel,
+            l.day,
+            l.status,
+            sum(l.messages) AS messages,
+            0 AS accepted,
+            0 AS written_off
+           FROM outbox.ledger l
+          GROUP BY l.channel, l.day, l.status
+        UNION ALL
+         SELECT c.channel,
+            c.day,
+            x.status,
+            (x.sign * c.messages),
+            0,
+            0
+           FROM (outbox.change c
+             CROSS JOIN LATERAL ( VALUES (c.from_status,'-1'::integer), (c.to_status,1)) x(status, sign))
+          WHERE ((x.status IS NOT NULL) AND (c.id > ( SELECT m_1.folded_id
+                   FROM outbox.ledger_mark m_1)))
+        UNION ALL
+         SELECT a.channel,
+            a.day,
+            NULL::outbox.message_status,
+            0,
+            sum(a.messages) AS sum,
+            sum(a.written_off) AS sum
+           FROM outbox.accepted a
+          GROUP BY a.channel, a.day
+        ), summed AS (
+         SELECT b.channel,
+            b.day,
+            (sum(b.accepted))::bigint AS accepted,
+            (sum(b.written_off))::bigint AS written_off,
+            (sum(b.messages))::bigint AS found,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'scheduled'::outbox.message_status)), (0)::numeric))::bigint AS scheduled,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'pending'::outbox.message_status)), (0)::numeric))::bigint AS pending,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'sent'::outbox.message_status)), (0)::numeric))::bigint AS sent,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'delivered'::outbox.message_status)), (0)::numeric))::bigint AS delivered,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'bounced'::outbox.message_status)), (0)::numeric))::bigint AS bounced,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'failed'::outbox.message_status)), (0)::numeric))::bigint AS failed,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'expired'::outbox.message_status)), (0)::numeric))::bigint AS expired,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'cancelled'::outbox.message_status)), (0)::numeric))::bigint AS cancelled,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'suppressed'::outbox.message_status)), (0)::numeric))::bigint AS suppressed,
+            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'in_doubt'::outbox.message_status)), (0)::numeric))::bigint AS in_doubt
+           FROM book b
+          GROUP BY b.channel, b.day
+        )
+ SELECT s.channel,
+    s.day,
+    s.accepted,
+    GREATEST((- s.pending), (0)::bigint) AS uncounted,
+    s.scheduled,
+    GREATEST(s.pending, (0)::bigint) AS pending,
+    s.sent,
+    s.delivered,
+    s.bounced,
+    s.failed,
+    s.expired,
+    s.cancelled,
+    s.suppressed,
+    s.in_doubt,
+    s.written_off,
+    ((s.accepted - s.written_off) - s.found) AS missing,
+    ((s.accepted - s.written_off) = s.found) AS adds_up,
+    m.counted_at AS counted_until
+   FROM (summed s
+     CROSS JOIN outbox.ledger_mark m);
+
+COMMENT ON VIEW outbox.conservation IS 'By channel and UTC day of created_at: what was accepted, and where it is now, archived and dropped included. accepted + uncounted = the sum of the states + written_off + missing';
+
+COMMENT ON COLUMN outbox.conservation.uncounted IS 'Moved on before they were counted as accepted, because a transaction that runs might still bring an earlier one';
+
+COMMENT ON COLUMN outbox.conservation.missing IS 'Rows that went otherwise; below 0 = rows that were never accepted';
+
+COMMENT ON COLUMN outbox.conservation.counted_until IS 'What was committed before it is counted as accepted';
 
 CREATE TABLE outbox.dispatcher (
     id integer NOT NULL,
@@ -1489,11 +1916,29 @@ CREATE FUNCTION outbox.check_health(pinned_for interval DEFAULT '00:05:00'::inte
             FROM (outbox.firing f_1
               JOIN outbox.schedule s ON ((s.id = f_1.schedule_id)))
            WHERE ((f_1.state = ANY (ARRAY['gathering'::outbox.firing_state, 'expanding'::outbox.firing_state])) AND (f_1.error IS NOT NULL))
+         UNION ALL
+          SELECT 10,
+             'conservation'::text,
+             format('%s of %s: %s'::text, c_1.channel, c_1.day,
+                 CASE
+                     WHEN (c_1.missing > 0) THEN (c_1.missing || ' messages are missing'::text)
+                     ELSE ((- c_1.missing) || ' messages are more than were accepted'::text)
+                 END) AS format
+            FROM outbox.conservation c_1
+           WHERE (NOT c_1.adds_up)
+         UNION ALL
+          SELECT 11,
+             'audit'::text,
+             format('%s: %s messages%s (%s)'::text, a.kind, sum(a.messages), (' of '::text || a.channel), COALESCE(a.mended, 'see outbox.audit_finding'::text)) AS format
+            FROM outbox.audit_finding a
+           WHERE (a.at >= ( SELECT r.started_at
+                    FROM outbox.audit_run r))
+           GROUP BY a.kind, a.channel, a.mended
          )
   SELECT c.name,
      (count(f.n) = 0),
      COALESCE(string_agg(f.detail, '; '::text ORDER BY f.detail), ''::text) AS "coalesce"
-    FROM (unnest(ARRAY['horizon'::text, 'scheduler'::text, 'dispatchers'::text, 'ready age'::text, 'providers'::text, 'channels'::text, 'flights'::text, 'in doubt'::text, 'schedules'::text]) WITH ORDINALITY c(name, n)
+    FROM (unnest(ARRAY['horizon'::text, 'scheduler'::text, 'dispatchers'::text, 'ready age'::text, 'providers'::text, 'channels'::text, 'flights'::text, 'in doubt'::text, 'schedules'::text, 'conservation'::text, 'audit'::text]) WITH ORDINALITY c(name, n)
       LEFT JOIN finding f ON ((f.n = c.n)))
    GROUP BY c.name, c.n
    ORDER BY c.n;
@@ -1847,6 +2292,149 @@ $$;
 
 COMMENT ON FUNCTION outbox.clock_change(since timestamp with time zone, until timestamp with time zone) IS 'The moment in (since, until] at which the clocks of TimeZone are set forward or back; NULL = none';
 
+CREATE TABLE outbox.archive (
+    id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    queue_pos bigint,
+    send_at timestamp with time zone,
+    next_attempt_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lane outbox.lane NOT NULL,
+    status outbox.message_status NOT NULL,
+    attempts smallint NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    app text,
+    recipient text NOT NULL COLLATE pg_catalog."C",
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    payload jsonb NOT NULL,
+    provider text,
+    provider_message_id text,
+    last_error text,
+    notification_id bigint,
+    device_id bigint,
+    template_id integer,
+    user_id text COLLATE pg_catalog."C",
+    category text COLLATE pg_catalog."C",
+    environment text,
+    cost numeric,
+    currency text,
+    archived_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (finished_at);
+
+COMMENT ON TABLE outbox.archive IS 'Messages that are finished for longer than settings.keep_finished; one partition a UTC day';
+
+CREATE TABLE outbox.ledger_block (
+    block bigint NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    lane outbox.lane NOT NULL,
+    day date NOT NULL,
+    place date NOT NULL,
+    status outbox.message_status NOT NULL,
+    messages bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE outbox.ledger_block IS 'The same by blocks of ids and by place, which outbox.audit compares with the rows';
+
+CREATE FUNCTION outbox.compare_block(block bigint) RETURNS TABLE(channel text, lane outbox.lane, day date, place date, status outbox.message_status, booked bigint, found bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH mark AS MATERIALIZED (
+          SELECT m.counted_id,
+             m.folded_id
+            FROM outbox.ledger_mark m
+         ), rows AS MATERIALIZED (
+          SELECT x.channel,
+             x.lane,
+             ((x.created_at AT TIME ZONE 'UTC'::text))::date AS day,
+             x.place,
+             x.status,
+             (x.id > ( SELECT k.counted_id
+                    FROM mark k)) AS is_new,
+             count(*) AS n
+            FROM ( SELECT m.id,
+                     m.channel,
+                     m.lane,
+                     m.created_at,
+                     '-infinity'::date AS place,
+                     m.status
+                    FROM outbox.message m
+                   WHERE ((m.id >= (compare_block.block << 18)) AND (m.id < ((compare_block.block + 1) << 18)))
+                 UNION ALL
+                  SELECT a.id,
+                     a.channel,
+                     a.lane,
+                     a.created_at,
+                     ((a.finished_at AT TIME ZONE 'UTC'::text))::date AS timezone,
+                     a.status
+                    FROM outbox.archive a
+                   WHERE ((a.id >= (compare_block.block << 18)) AND (a.id < ((compare_block.block + 1) << 18)))) x
+           GROUP BY x.channel, x.lane, (((x.created_at AT TIME ZONE 'UTC'::text))::date), x.place, x.status, (x.id > ( SELECT k.counted_id
+                    FROM mark k))
+         ), sides AS (
+          SELECT r.channel,
+             r.lane,
+             r.day,
+             r.place,
+             r.status,
+             0 AS booked,
+             r.n AS found
+            FROM rows r
+         UNION ALL
+          SELECT r.channel,
+             r.lane,
+             r.day,
+             '-infinity'::date,
+             'pending'::outbox.message_status,
+             r.n,
+             0
+            FROM rows r
+           WHERE r.is_new
+         UNION ALL
+          SELECT b.channel,
+             b.lane,
+             b.day,
+             b.place,
+             b.status,
+             b.messages,
+             0
+            FROM outbox.ledger_block b
+           WHERE (b.block = compare_block.block)
+         UNION ALL
+          SELECT c.channel,
+             c.lane,
+             c.day,
+             c.place,
+             l.status,
+             (l.sign * c.messages),
+             0
+            FROM (outbox.change c
+              CROSS JOIN LATERAL ( VALUES (c.from_status,'-1'::integer), (c.to_status,1)) l(status, sign))
+           WHERE ((c.id > ( SELECT k.folded_id
+                    FROM mark k)) AND (c.block = compare_block.block) AND (l.status IS NOT NULL))
+         )
+  SELECT s.channel,
+     s.lane,
+     s.day,
+     s.place,
+     s.status,
+     (sum(s.booked))::bigint AS sum,
+     (sum(s.found))::bigint AS sum
+    FROM sides s
+   WHERE ((s.place = '-infinity'::date) OR ((s.place + 1) > ( SELECT ((now() - t.keep_archive) AT TIME ZONE 'UTC'::text) AS timezone
+            FROM outbox.settings t)))
+   GROUP BY s.channel, s.lane, s.day, s.place, s.status
+  HAVING (sum(s.booked) <> sum(s.found));
+END;
+
+COMMENT ON FUNCTION outbox.compare_block(block bigint) IS 'Where the ledger of a block of ids differs from its rows';
+
 CREATE FUNCTION outbox.config_changed() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1893,75 +2481,6 @@ CREATE FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body tex
 END;
 
 COMMENT ON FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) IS 'The texts in a template''s content, each with its path';
-
-CREATE TABLE outbox.accepted (
-    channel text NOT NULL COLLATE pg_catalog."C",
-    lane outbox.lane NOT NULL,
-    day date NOT NULL,
-    messages bigint NOT NULL
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE outbox.accepted IS 'How many ids were seen, each counted once; never corrected';
-
-CREATE TABLE outbox.archive (
-    id bigint NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    queue_pos bigint,
-    send_at timestamp with time zone,
-    next_attempt_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    sent_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    lane outbox.lane NOT NULL,
-    status outbox.message_status NOT NULL,
-    attempts smallint NOT NULL,
-    channel text NOT NULL COLLATE pg_catalog."C",
-    app text,
-    recipient text NOT NULL COLLATE pg_catalog."C",
-    idempotency_key text NOT NULL COLLATE pg_catalog."C",
-    payload jsonb NOT NULL,
-    provider text,
-    provider_message_id text,
-    last_error text,
-    notification_id bigint,
-    device_id bigint,
-    template_id integer,
-    user_id text COLLATE pg_catalog."C",
-    category text COLLATE pg_catalog."C",
-    environment text,
-    cost numeric,
-    currency text,
-    archived_at timestamp with time zone DEFAULT now() NOT NULL
-)
-PARTITION BY RANGE (finished_at);
-
-COMMENT ON TABLE outbox.archive IS 'Messages that are finished for longer than settings.keep_finished; one partition a UTC day';
-
-CREATE TABLE outbox.change (
-    id bigint NOT NULL,
-    block bigint NOT NULL,
-    channel text NOT NULL COLLATE pg_catalog."C",
-    lane outbox.lane NOT NULL,
-    day date NOT NULL,
-    place date DEFAULT '-infinity'::date NOT NULL,
-    from_status outbox.message_status,
-    to_status outbox.message_status,
-    messages bigint NOT NULL
-)
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_threshold='-1');
-
-COMMENT ON TABLE outbox.change IS 'What statements did to the states of messages; added up by outbox.fold_ledger';
-
-COMMENT ON COLUMN outbox.change.block IS 'The messages'' id >> 18';
-
-COMMENT ON COLUMN outbox.change.day IS 'The UTC day of created_at';
-
-COMMENT ON COLUMN outbox.change.place IS '-infinity = outbox.message, else the day of outbox.archive';
-
-COMMENT ON COLUMN outbox.change.from_status IS 'NULL = the rows came here';
-
-COMMENT ON COLUMN outbox.change.to_status IS 'NULL = the rows went from here';
 
 CREATE FUNCTION outbox.count_accepted(after bigint, upto bigint) RETURNS void
     LANGUAGE sql
@@ -2217,6 +2736,11 @@ BEGIN
     WHERE r.recorded_at < kept_since AND r.recorded_at <= (
         SELECT max(o.recorded_at)
         FROM (SELECT n.recorded_at FROM outbox.receipt AS n ORDER BY n.recorded_at LIMIT 50000) AS o);
+    DELETE FROM outbox.audit_finding AS a WHERE a.at < kept_since;
+    DELETE FROM outbox.ledger_block AS l
+    WHERE (l.messages = 0 OR (l.place > '-infinity' AND (l.place + 1)::timestamp AT TIME ZONE 'UTC' <= kept_since))
+        AND l.block <= (
+            SELECT max(o.block) FROM (SELECT n.block FROM outbox.ledger_block AS n ORDER BY n.block LIMIT 10000) AS o);
     DELETE FROM outbox.doubt AS d WHERE d.sent_upto < now() - interval '1 day';
     DELETE FROM outbox.provider_state AS s
     WHERE NOT EXISTS (SELECT FROM outbox.dispatcher AS d WHERE d.id = s.dispatcher);
@@ -2713,30 +3237,6 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.fire_due(max_firings integer) IS 'Makes the firings of schedules whose time has come and sets their next time; returns how many firings';
-
-CREATE TABLE outbox.ledger (
-    channel text NOT NULL COLLATE pg_catalog."C",
-    lane outbox.lane NOT NULL,
-    day date NOT NULL,
-    status outbox.message_status NOT NULL,
-    messages bigint NOT NULL
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE outbox.ledger IS 'How many messages are in each state, without what is still in outbox.change';
-
-CREATE TABLE outbox.ledger_block (
-    block bigint NOT NULL,
-    channel text NOT NULL COLLATE pg_catalog."C",
-    lane outbox.lane NOT NULL,
-    day date NOT NULL,
-    place date NOT NULL,
-    status outbox.message_status NOT NULL,
-    messages bigint NOT NULL
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE outbox.ledger_block IS 'The same by blocks of ids and by place, which outbox.audit compares with the rows';
 
 CREATE FUNCTION outbox.fold_changes(after bigint, max_rows integer) RETURNS integer
     LANGUAGE sql
@@ -4458,6 +4958,20 @@ $$;
 
 COMMENT ON FUNCTION outbox.render_member(value jsonb, path text, variables jsonb, partials jsonb, escape_html boolean, strict boolean) IS 'A member of a template''s content with all its texts rendered';
 
+CREATE FUNCTION outbox.report_finding(kind text, channel text, lane outbox.lane, day date, messages bigint, message_ids bigint[], detail text, mended text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO outbox.audit_finding (kind, channel, lane, day, messages, message_ids, detail, mended)
+    VALUES (report_finding.kind, report_finding.channel, report_finding.lane, report_finding.day,
+            report_finding.messages, report_finding.message_ids[1:100], report_finding.detail, report_finding.mended);
+    UPDATE outbox.audit_run AS r SET findings = r.findings + 1;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.report_finding(kind text, channel text, lane outbox.lane, day date, messages bigint, message_ids bigint[], detail text, mended text) IS 'Keeps what the audit found';
+
 CREATE TABLE outbox.provider_state (
     provider text NOT NULL COLLATE pg_catalog."C",
     dispatcher integer NOT NULL,
@@ -4492,6 +5006,24 @@ CREATE FUNCTION outbox.report_provider(provider text, dispatcher integer, state 
 END;
 
 COMMENT ON FUNCTION outbox.report_provider(provider text, dispatcher integer, state text, reason text) IS 'A dispatcher tells that its circuit breaker of a provider opened, probes or closed';
+
+CREATE TABLE outbox.audit_request (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    reason text NOT NULL
+);
+
+COMMENT ON TABLE outbox.audit_request IS 'Who wants a run that begins after this; a row each, so that nobody waits';
+
+CREATE FUNCTION outbox.request_audit(reason text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO outbox.audit_request (reason)
+   VALUES (request_audit.reason);
+END;
+
+COMMENT ON FUNCTION outbox.request_audit(reason text) IS 'The scheduler audits all that is there now, as soon as it can';
 
 CREATE FUNCTION outbox.requeue(message_id bigint) RETURNS boolean
     LANGUAGE plpgsql
@@ -4828,6 +5360,9 @@ BEGIN
         SELECT m.id >> 18, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date, 'pending', 'sent', g.size
         FROM unnest(group_ids, group_sizes) AS g (id, size) JOIN outbox.message AS m ON m.id = g.id
         WHERE m.id = ANY (group_ids);
+        IF settled <> (SELECT coalesce(sum(s), 0) FROM unnest(group_sizes) AS s) THEN
+            PERFORM outbox.request_audit('messages were not pending any more when they were settled');
+        END IF;
     END IF;
     PERFORM outbox.keep_provider_ids(ids) FROM outbox.channel AS c WHERE c.name = settle.channel AND c.receipts;
     IF settled < cardinality(ids) THEN
@@ -4961,9 +5496,10 @@ BEGIN
             AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
     )
     SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.status) AS statuses,
-        array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
-        array_agg(k.at) AS ats, array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs,
-        array_agg(k.cost) AS costs, array_agg(k.currency) AS currencies
+        array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers,
+        array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons, array_agg(k.at) AS ats,
+        array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs, array_agg(k.cost) AS costs,
+        array_agg(k.currency) AS currencies
     INTO late
     FROM known AS k
     WHERE k.status IN ('pending', 'scheduled', 'in_doubt') AND k.verdict = 'sent'
@@ -5281,32 +5817,6 @@ $$;
 
 COMMENT ON FUNCTION outbox.take_leaving(kind outbox.key_kind) IS 'Takes rows off the list of leaving rows, none of which any running transaction could insert again';
 
-CREATE TABLE outbox.ledger_mark (
-    only_row boolean DEFAULT true NOT NULL,
-    counted_id bigint DEFAULT 0 NOT NULL,
-    counted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    folded_id bigint DEFAULT 0 NOT NULL,
-    tick_at timestamp with time zone,
-    tick_id bigint,
-    tick_change bigint,
-    running text[] DEFAULT '{}'::text[] NOT NULL,
-    prepared boolean DEFAULT false NOT NULL,
-    CONSTRAINT ledger_mark_only_row_check CHECK (only_row)
-)
-WITH (fillfactor='10');
-
-COMMENT ON TABLE outbox.ledger_mark IS 'How far the ledger has come; one row';
-
-COMMENT ON COLUMN outbox.ledger_mark.counted_id IS 'Messages up to this id are in outbox.accepted';
-
-COMMENT ON COLUMN outbox.ledger_mark.counted_at IS 'All that was committed before it is counted';
-
-COMMENT ON COLUMN outbox.ledger_mark.folded_id IS 'No change with a lower id is left, or will come';
-
-COMMENT ON COLUMN outbox.ledger_mark.tick_at IS 'When tick_id and tick_change were read; NULL = the next call reads them';
-
-COMMENT ON COLUMN outbox.ledger_mark.running IS 'Transactions that may still bring lower ids; prepared says whether they are prepared ones';
-
 CREATE FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) RETURNS outbox.ledger_mark
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5463,6 +5973,28 @@ CREATE FUNCTION outbox.why_refused(new_message outbox.message) RETURNS text
 
 COMMENT ON FUNCTION outbox.why_refused(new_message outbox.message) IS 'SQLSTATE, column and rule that a new message breaks; NULL = it is welcome';
 
+CREATE FUNCTION outbox.write_off(channel text, day date) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    lost bigint;
+BEGIN
+    LOCK TABLE outbox.accepted IN SHARE ROW EXCLUSIVE MODE;
+    SELECT c.missing INTO lost FROM outbox.conservation AS c
+    WHERE c.channel = write_off.channel AND c.day = write_off.day AND c.missing <> 0;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO outbox.accepted AS a (channel, lane, day, written_off)
+    VALUES (write_off.channel, 'transactional', write_off.day, lost)
+    ON CONFLICT ON CONSTRAINT accepted_pkey DO UPDATE SET written_off = a.written_off + excluded.written_off;
+    RETURN lost;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.write_off(channel text, day date) IS 'What is missing of a channel and day is known, and not reported any more; returns how many messages that are';
+
 ALTER TABLE outbox.attempt ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox.attempt_id_seq
     START WITH 1
@@ -5481,25 +6013,6 @@ CREATE TABLE outbox.audience_block (
 
 COMMENT ON TABLE outbox.audience_block IS 'Users of a firing who are still to be notified, some hundred a row; variables has each one''s row of the audience, user_id included';
 
-CREATE TABLE outbox.audit_finding (
-    id bigint NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
-    kind text NOT NULL COLLATE pg_catalog."C",
-    channel text COLLATE pg_catalog."C",
-    lane outbox.lane,
-    day date,
-    messages bigint NOT NULL,
-    message_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    detail text NOT NULL,
-    mended text
-);
-
-COMMENT ON TABLE outbox.audit_finding IS 'What the audit found, kept for settings.keep_archive';
-
-COMMENT ON COLUMN outbox.audit_finding.message_ids IS 'At most 100 of them';
-
-COMMENT ON COLUMN outbox.audit_finding.mended IS 'What was done about it; NULL = it needs a person';
-
 ALTER TABLE outbox.audit_finding ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox.audit_finding_id_seq
     START WITH 1
@@ -5509,28 +6022,14 @@ ALTER TABLE outbox.audit_finding ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
-CREATE TABLE outbox.audit_run (
-    only_row boolean DEFAULT true NOT NULL,
-    requested_at timestamp with time zone,
-    reason text,
-    started_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    block bigint,
-    opening boolean DEFAULT true NOT NULL,
-    findings bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT audit_run_only_row_check CHECK (only_row)
-)
-WITH (fillfactor='10');
-
-COMMENT ON TABLE outbox.audit_run IS 'How far the audit has come; one row';
-
-COMMENT ON COLUMN outbox.audit_run.requested_at IS 'Somebody wants a run that begins after it';
-
-COMMENT ON COLUMN outbox.audit_run.block IS 'The block of ids that is next; NULL = no run';
-
-COMMENT ON COLUMN outbox.audit_run.opening IS 'The first run takes what it finds as the state from which the ledger goes on, and does not report it';
-
-COMMENT ON COLUMN outbox.audit_run.findings IS 'Of this run, or the last one';
+ALTER TABLE outbox.audit_request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME outbox.audit_request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 ALTER TABLE outbox.change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox.change_id_seq
@@ -5549,79 +6048,6 @@ ALTER TABLE outbox.channel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE VIEW outbox.conservation AS
- WITH book AS (
-         SELECT l.channel,
-            l.day,
-            l.status,
-            sum(l.messages) AS messages,
-            0 AS accepted
-           FROM outbox.ledger l
-          GROUP BY l.channel, l.day, l.status
-        UNION ALL
-         SELECT c.channel,
-            c.day,
-            x.status,
-            (x.sign * c.messages),
-            0
-           FROM (outbox.change c
-             CROSS JOIN LATERAL ( VALUES (c.from_status,'-1'::integer), (c.to_status,1)) x(status, sign))
-          WHERE ((x.status IS NOT NULL) AND (c.id > ( SELECT m_1.folded_id
-                   FROM outbox.ledger_mark m_1)))
-        UNION ALL
-         SELECT a.channel,
-            a.day,
-            NULL::outbox.message_status,
-            0,
-            sum(a.messages) AS sum
-           FROM outbox.accepted a
-          GROUP BY a.channel, a.day
-        ), summed AS (
-         SELECT b.channel,
-            b.day,
-            (sum(b.accepted))::bigint AS accepted,
-            (sum(b.messages))::bigint AS found,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'scheduled'::outbox.message_status)), (0)::numeric))::bigint AS scheduled,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'pending'::outbox.message_status)), (0)::numeric))::bigint AS pending,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'sent'::outbox.message_status)), (0)::numeric))::bigint AS sent,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'delivered'::outbox.message_status)), (0)::numeric))::bigint AS delivered,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'bounced'::outbox.message_status)), (0)::numeric))::bigint AS bounced,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'failed'::outbox.message_status)), (0)::numeric))::bigint AS failed,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'expired'::outbox.message_status)), (0)::numeric))::bigint AS expired,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'cancelled'::outbox.message_status)), (0)::numeric))::bigint AS cancelled,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'suppressed'::outbox.message_status)), (0)::numeric))::bigint AS suppressed,
-            (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'in_doubt'::outbox.message_status)), (0)::numeric))::bigint AS in_doubt
-           FROM book b
-          GROUP BY b.channel, b.day
-        )
- SELECT s.channel,
-    s.day,
-    s.accepted,
-    GREATEST((- s.pending), (0)::bigint) AS uncounted,
-    s.scheduled,
-    GREATEST(s.pending, (0)::bigint) AS pending,
-    s.sent,
-    s.delivered,
-    s.bounced,
-    s.failed,
-    s.expired,
-    s.cancelled,
-    s.suppressed,
-    s.in_doubt,
-    (s.accepted - s.found) AS missing,
-    (s.accepted = s.found) AS adds_up,
-    m.counted_at AS counted_until
-   FROM (summed s
-     CROSS JOIN outbox.ledger_mark m);
-
-COMMENT ON VIEW outbox.conservation IS 'By channel and UTC day of created_at: what was accepted, and where it is now, archived and dropped included. accepted + uncounted - missing = the sum of the states';
-
-COMMENT ON COLUMN outbox.conservation.uncounted IS 'Moved on before they were counted as accepted, because a transaction that runs might still bring an earlier one';
-
-COMMENT ON COLUMN outbox.conservation.missing IS 'Rows that went otherwise; below 0 = rows that were never accepted';
-
-COMMENT ON COLUMN outbox.conservation.counted_until IS 'What was committed before it is counted as accepted';
 
 CREATE VIEW outbox.delivery AS
  SELECT message.id,
@@ -6154,6 +6580,9 @@ ALTER TABLE ONLY outbox.audience_block
 ALTER TABLE ONLY outbox.audit_finding
     ADD CONSTRAINT audit_finding_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY outbox.audit_request
+    ADD CONSTRAINT audit_request_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY outbox.audit_run
     ADD CONSTRAINT audit_run_pkey PRIMARY KEY (only_row);
 
@@ -6448,6 +6877,23 @@ REVOKE ALL ON FUNCTION outbox.archive_notifications(max_rows integer) FROM PUBLI
 GRANT ALL ON FUNCTION outbox.audience_query(audience text) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.audience_query(audience text) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.audience_query(audience text) FROM PUBLIC;
+GRANT ALL ON PROCEDURE outbox.audit() TO outbox_admin;
+REVOKE ALL ON PROCEDURE outbox.audit() FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.audit_archive(block bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.audit_archive(block bigint) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.audit_archive(block bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.audit_ledger(block bigint, opening boolean) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.audit_ledger(block bigint, opening boolean) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.audit_ledger(block bigint, opening boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.audit_rest() TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.audit_rest() TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.audit_rest() FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.audit_step(at_once boolean) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.audit_step(at_once boolean) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.audit_step(at_once boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.audit_waiting(block bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.audit_waiting(block bigint) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.audit_waiting(block bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.backoff(base interval, cap interval, attempts integer) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.backoff(base interval, cap interval, attempts integer) TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.backoff(base interval, cap interval, attempts integer) TO outbox_scheduler;
@@ -6554,16 +7000,33 @@ GRANT ALL ON FUNCTION outbox.check_device() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.check_device() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.horizon_pins(pinned_for interval, pinned_xids bigint) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.horizon_pins(pinned_for interval, pinned_xids bigint) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.accepted TO outbox_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.accepted TO outbox_scheduler;
 GRANT ALL ON TABLE outbox.attempt TO outbox_admin;
 GRANT SELECT ON TABLE outbox.attempt TO outbox_reader;
 GRANT SELECT,INSERT ON TABLE outbox.attempt TO outbox_dispatcher;
 GRANT SELECT,INSERT,DELETE ON TABLE outbox.attempt TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.audit_finding TO outbox_admin;
+GRANT SELECT ON TABLE outbox.audit_finding TO outbox_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE outbox.audit_finding TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.audit_run TO outbox_admin;
+GRANT SELECT ON TABLE outbox.audit_run TO outbox_reader;
+GRANT SELECT,UPDATE ON TABLE outbox.audit_run TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.change TO outbox_admin;
+GRANT INSERT ON TABLE outbox.change TO outbox_dispatcher;
+GRANT SELECT,INSERT,DELETE ON TABLE outbox.change TO outbox_scheduler;
 GRANT ALL ON TABLE outbox.channel TO outbox_admin;
 GRANT SELECT ON TABLE outbox.channel TO outbox_dispatcher;
 GRANT SELECT ON TABLE outbox.channel TO outbox_reader;
 GRANT SELECT ON TABLE outbox.channel TO outbox_scheduler;
 GRANT SELECT(id) ON TABLE outbox.channel TO outbox_producer;
 GRANT SELECT(name) ON TABLE outbox.channel TO outbox_producer;
+GRANT ALL ON TABLE outbox.ledger TO outbox_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.ledger TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.ledger_mark TO outbox_admin;
+GRANT SELECT,UPDATE ON TABLE outbox.ledger_mark TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.conservation TO outbox_admin;
+GRANT SELECT ON TABLE outbox.conservation TO outbox_reader;
 GRANT ALL ON TABLE outbox.dispatcher TO outbox_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.dispatcher TO outbox_dispatcher;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.dispatcher TO outbox_scheduler;
@@ -6669,18 +7132,18 @@ GRANT ALL ON FUNCTION outbox.clock_change(since timestamp with time zone, until 
 GRANT ALL ON FUNCTION outbox.clock_change(since timestamp with time zone, until timestamp with time zone) TO outbox_reader;
 GRANT ALL ON FUNCTION outbox.clock_change(since timestamp with time zone, until timestamp with time zone) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.clock_change(since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.archive TO outbox_admin;
+GRANT SELECT ON TABLE outbox.archive TO outbox_reader;
+GRANT SELECT,INSERT ON TABLE outbox.archive TO outbox_scheduler;
+GRANT ALL ON TABLE outbox.ledger_block TO outbox_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.ledger_block TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.compare_block(block bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.compare_block(block bigint) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.compare_block(block bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.config_changed() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.config_changed() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.content_texts(content jsonb, OUT label text, OUT body text) FROM PUBLIC;
-GRANT ALL ON TABLE outbox.accepted TO outbox_admin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.accepted TO outbox_scheduler;
-GRANT ALL ON TABLE outbox.archive TO outbox_admin;
-GRANT SELECT ON TABLE outbox.archive TO outbox_reader;
-GRANT SELECT,INSERT ON TABLE outbox.archive TO outbox_scheduler;
-GRANT ALL ON TABLE outbox.change TO outbox_admin;
-GRANT INSERT ON TABLE outbox.change TO outbox_dispatcher;
-GRANT SELECT,INSERT,DELETE ON TABLE outbox.change TO outbox_scheduler;
 GRANT ALL ON FUNCTION outbox.count_accepted(after bigint, upto bigint) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.count_accepted(after bigint, upto bigint) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.count_accepted(after bigint, upto bigint) FROM PUBLIC;
@@ -6754,10 +7217,6 @@ REVOKE ALL ON FUNCTION outbox.find_partial(name text, locale text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.fire_due(max_firings integer) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.fire_due(max_firings integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.fire_due(max_firings integer) FROM PUBLIC;
-GRANT ALL ON TABLE outbox.ledger TO outbox_admin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.ledger TO outbox_scheduler;
-GRANT ALL ON TABLE outbox.ledger_block TO outbox_admin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE outbox.ledger_block TO outbox_scheduler;
 GRANT ALL ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.fold_changes(after bigint, max_rows integer) FROM PUBLIC;
@@ -6916,6 +7375,9 @@ GRANT ALL ON FUNCTION outbox.release_due(max_rows integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.release_due(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.render_member(value jsonb, path text, variables jsonb, partials jsonb, escape_html boolean, strict boolean) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.render_member(value jsonb, path text, variables jsonb, partials jsonb, escape_html boolean, strict boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.report_finding(kind text, channel text, lane outbox.lane, day date, messages bigint, message_ids bigint[], detail text, mended text) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.report_finding(kind text, channel text, lane outbox.lane, day date, messages bigint, message_ids bigint[], detail text, mended text) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.report_finding(kind text, channel text, lane outbox.lane, day date, messages bigint, message_ids bigint[], detail text, mended text) FROM PUBLIC;
 GRANT ALL ON TABLE outbox.provider_state TO outbox_admin;
 GRANT SELECT ON TABLE outbox.provider_state TO outbox_reader;
 GRANT SELECT,DELETE ON TABLE outbox.provider_state TO outbox_scheduler;
@@ -6923,6 +7385,13 @@ GRANT SELECT,INSERT,UPDATE ON TABLE outbox.provider_state TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.report_provider(provider text, dispatcher integer, state text, reason text) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.report_provider(provider text, dispatcher integer, state text, reason text) TO outbox_dispatcher;
 REVOKE ALL ON FUNCTION outbox.report_provider(provider text, dispatcher integer, state text, reason text) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.audit_request TO outbox_admin;
+GRANT SELECT ON TABLE outbox.audit_request TO outbox_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE outbox.audit_request TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.request_audit(reason text) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.request_audit(reason text) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.request_audit(reason text) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.request_audit(reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.requeue(message_id bigint) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.requeue(message_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.required_names(content jsonb, partials jsonb) TO outbox_admin;
@@ -7000,8 +7469,6 @@ REVOKE ALL ON FUNCTION outbox.take_doubt(channel text, ready text[], OUT message
 GRANT ALL ON FUNCTION outbox.take_leaving(kind outbox.key_kind) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.take_leaving(kind outbox.key_kind) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.take_leaving(kind outbox.key_kind) FROM PUBLIC;
-GRANT ALL ON TABLE outbox.ledger_mark TO outbox_admin;
-GRANT SELECT,UPDATE ON TABLE outbox.ledger_mark TO outbox_scheduler;
 GRANT ALL ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.tick_ledger(mark outbox.ledger_mark) FROM PUBLIC;
@@ -7028,17 +7495,16 @@ REVOKE ALL ON FUNCTION outbox.why_notification_refused(n outbox.notification) FR
 GRANT ALL ON FUNCTION outbox.why_refused(new_message outbox.message) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.why_refused(new_message outbox.message) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.why_refused(new_message outbox.message) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.write_off(channel text, day date) TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.write_off(channel text, day date) FROM PUBLIC;
 GRANT ALL ON SEQUENCE outbox.attempt_id_seq TO outbox_admin;
 GRANT ALL ON TABLE outbox.audience_block TO outbox_admin;
 GRANT SELECT,INSERT,DELETE ON TABLE outbox.audience_block TO outbox_scheduler;
-GRANT ALL ON TABLE outbox.audit_finding TO outbox_admin;
 GRANT ALL ON SEQUENCE outbox.audit_finding_id_seq TO outbox_admin;
-GRANT ALL ON TABLE outbox.audit_run TO outbox_admin;
+GRANT ALL ON SEQUENCE outbox.audit_request_id_seq TO outbox_admin;
 GRANT ALL ON SEQUENCE outbox.change_id_seq TO outbox_admin;
 GRANT SELECT ON SEQUENCE outbox.change_id_seq TO outbox_scheduler;
 GRANT ALL ON SEQUENCE outbox.channel_id_seq TO outbox_admin;
-GRANT ALL ON TABLE outbox.conservation TO outbox_admin;
-GRANT SELECT ON TABLE outbox.conservation TO outbox_reader;
 GRANT ALL ON TABLE outbox.delivery TO outbox_admin;
 GRANT SELECT ON TABLE outbox.delivery TO outbox_reader;
 GRANT ALL ON SEQUENCE outbox.device_id_seq TO outbox_admin;

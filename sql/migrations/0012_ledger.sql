@@ -26,11 +26,13 @@ CREATE TABLE outbox.accepted (
     channel text COLLATE "C",
     lane outbox.lane,
     day date,
-    messages bigint NOT NULL,
+    messages bigint NOT NULL DEFAULT 0,
+    written_off bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (channel, lane, day)
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE outbox.accepted IS 'How many ids were seen, each counted once; never corrected';
+COMMENT ON COLUMN outbox.accepted.written_off IS 'How many of them a person said not to miss any more';
 
 CREATE TABLE outbox.ledger (
     channel text COLLATE "C",
@@ -80,8 +82,6 @@ INSERT INTO outbox.ledger_mark DEFAULT VALUES;
 
 CREATE TABLE outbox.audit_run (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    requested_at timestamptz,
-    reason text,
     started_at timestamptz,
     finished_at timestamptz,
     block bigint,
@@ -90,13 +90,20 @@ CREATE TABLE outbox.audit_run (
 ) WITH (fillfactor = 10);
 
 COMMENT ON TABLE outbox.audit_run IS 'How far the audit has come; one row';
-COMMENT ON COLUMN outbox.audit_run.requested_at IS 'Somebody wants a run that begins after it';
 COMMENT ON COLUMN outbox.audit_run.block IS 'The block of ids that is next; NULL = no run';
 COMMENT ON COLUMN outbox.audit_run.opening IS
     'The first run takes what it finds as the state from which the ledger goes on, and does not report it';
 COMMENT ON COLUMN outbox.audit_run.findings IS 'Of this run, or the last one';
 
 INSERT INTO outbox.audit_run DEFAULT VALUES;
+
+CREATE TABLE outbox.audit_request (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    reason text NOT NULL
+);
+
+COMMENT ON TABLE outbox.audit_request IS 'Who wants a run that begins after this; a row each, so that nobody waits';
 
 CREATE TABLE outbox.audit_finding (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -229,6 +229,9 @@ BEGIN
         SELECT m.id >> 18, m.channel, m.lane, (m.created_at AT TIME ZONE 'UTC')::date, 'pending', 'sent', g.size
         FROM unnest(group_ids, group_sizes) AS g (id, size) JOIN outbox.message AS m ON m.id = g.id
         WHERE m.id = ANY (group_ids);
+        IF settled <> (SELECT coalesce(sum(s), 0) FROM unnest(group_sizes) AS s) THEN
+            PERFORM outbox.request_audit('messages were not pending any more when they were settled');
+        END IF;
     END IF;
     PERFORM outbox.keep_provider_ids(ids) FROM outbox.channel AS c WHERE c.name = settle.channel AND c.receipts;
     IF settled < cardinality(ids) THEN

@@ -175,9 +175,10 @@ BEGIN
             AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
     )
     SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.status) AS statuses,
-        array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers, array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons,
-        array_agg(k.at) AS ats, array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs,
-        array_agg(k.cost) AS costs, array_agg(k.currency) AS currencies
+        array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers,
+        array_agg(k.provider_id) AS provider_ids, array_agg(k.reason) AS reasons, array_agg(k.at) AS ats,
+        array_agg(k.not_before) AS not_befores, array_agg(k.as_of) AS as_ofs, array_agg(k.cost) AS costs,
+        array_agg(k.currency) AS currencies
     INTO late
     FROM known AS k
     WHERE k.status IN ('pending', 'scheduled', 'in_doubt') AND k.verdict = 'sent'

@@ -145,6 +145,11 @@ BEGIN
     WHERE r.recorded_at < kept_since AND r.recorded_at <= (
         SELECT max(o.recorded_at)
         FROM (SELECT n.recorded_at FROM outbox.receipt AS n ORDER BY n.recorded_at LIMIT 50000) AS o);
+    DELETE FROM outbox.audit_finding AS a WHERE a.at < kept_since;
+    DELETE FROM outbox.ledger_block AS l
+    WHERE (l.messages = 0 OR (l.place > '-infinity' AND (l.place + 1)::timestamp AT TIME ZONE 'UTC' <= kept_since))
+        AND l.block <= (
+            SELECT max(o.block) FROM (SELECT n.block FROM outbox.ledger_block AS n ORDER BY n.block LIMIT 10000) AS o);
     DELETE FROM outbox.doubt AS d WHERE d.sent_upto < now() - interval '1 day';
     DELETE FROM outbox.provider_state AS s
     WHERE NOT EXISTS (SELECT FROM outbox.dispatcher AS d WHERE d.id = s.dispatcher);

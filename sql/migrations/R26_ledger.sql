@@ -231,16 +231,17 @@ COMMENT ON FUNCTION outbox.fold_ledger IS
 
 CREATE OR REPLACE VIEW outbox.conservation AS
 WITH book AS (
-    SELECT l.channel, l.day, l.status, sum(l.messages) AS messages, 0 AS accepted
+    SELECT l.channel, l.day, l.status, sum(l.messages) AS messages, 0 AS accepted, 0 AS written_off
     FROM outbox.ledger AS l GROUP BY 1, 2, 3
     UNION ALL
-    SELECT c.channel, c.day, x.status, x.sign * c.messages, 0
+    SELECT c.channel, c.day, x.status, x.sign * c.messages, 0, 0
     FROM outbox.change AS c CROSS JOIN LATERAL (VALUES (c.from_status, -1), (c.to_status, 1)) AS x (status, sign)
     WHERE x.status IS NOT NULL AND c.id > (SELECT m.folded_id FROM outbox.ledger_mark AS m)
     UNION ALL
-    SELECT a.channel, a.day, NULL, 0, sum(a.messages) FROM outbox.accepted AS a GROUP BY 1, 2
+    SELECT a.channel, a.day, NULL, 0, sum(a.messages), sum(a.written_off) FROM outbox.accepted AS a GROUP BY 1, 2
 ), summed AS (
-    SELECT b.channel, b.day, sum(b.accepted)::bigint AS accepted, sum(b.messages)::bigint AS found,
+    SELECT b.channel, b.day, sum(b.accepted)::bigint AS accepted,
+        sum(b.written_off)::bigint AS written_off, sum(b.messages)::bigint AS found,
         coalesce(sum(b.messages) FILTER (WHERE b.status = 'scheduled'), 0)::bigint AS scheduled,
         coalesce(sum(b.messages) FILTER (WHERE b.status = 'pending'), 0)::bigint AS pending,
         coalesce(sum(b.messages) FILTER (WHERE b.status = 'sent'), 0)::bigint AS sent,
@@ -256,13 +257,37 @@ WITH book AS (
 )
 SELECT s.channel, s.day, s.accepted, greatest(-s.pending, 0) AS uncounted, s.scheduled,
     greatest(s.pending, 0) AS pending, s.sent, s.delivered, s.bounced, s.failed, s.expired, s.cancelled, s.suppressed,
-    s.in_doubt, s.accepted - s.found AS missing, s.accepted = s.found AS adds_up, m.counted_at AS counted_until
+    s.in_doubt, s.written_off, s.accepted - s.written_off - s.found AS missing,
+    s.accepted - s.written_off = s.found AS adds_up, m.counted_at AS counted_until
 FROM summed AS s CROSS JOIN outbox.ledger_mark AS m;
 
 COMMENT ON VIEW outbox.conservation IS
     'By channel and UTC day of created_at: what was accepted, and where it is now, archived and dropped included. '
-    'accepted + uncounted - missing = the sum of the states';
+    'accepted + uncounted = the sum of the states + written_off + missing';
 COMMENT ON COLUMN outbox.conservation.uncounted IS
     'Moved on before they were counted as accepted, because a transaction that runs might still bring an earlier one';
 COMMENT ON COLUMN outbox.conservation.missing IS 'Rows that went otherwise; below 0 = rows that were never accepted';
 COMMENT ON COLUMN outbox.conservation.counted_until IS 'What was committed before it is counted as accepted';
+
+CREATE OR REPLACE FUNCTION outbox.write_off(channel text, day date) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lost bigint;
+BEGIN
+    LOCK TABLE outbox.accepted IN SHARE ROW EXCLUSIVE MODE;
+    SELECT c.missing INTO lost FROM outbox.conservation AS c
+    WHERE c.channel = write_off.channel AND c.day = write_off.day AND c.missing <> 0;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO outbox.accepted AS a (channel, lane, day, written_off)
+    VALUES (write_off.channel, 'transactional', write_off.day, lost)
+    ON CONFLICT ON CONSTRAINT accepted_pkey DO UPDATE SET written_off = a.written_off + excluded.written_off;
+    RETURN lost;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.write_off IS
+    'What is missing of a channel and day is known, and not reported any more; returns how many messages that are';

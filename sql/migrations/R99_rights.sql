@@ -1,6 +1,6 @@
 -- Who may do what. Functions are named without their arguments: no two have the same name.
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA outbox FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA outbox FROM PUBLIC;
 GRANT USAGE ON SCHEMA outbox
     TO outbox_producer, outbox_dispatcher, outbox_scheduler, outbox_reader, outbox_admin;
 
@@ -45,7 +45,7 @@ GRANT EXECUTE ON FUNCTION
     outbox.settle, outbox.settle_unsent, outbox.keep_provider_ids, outbox.follow_addresses, outbox.retire_addresses,
     outbox.recover_flight, outbox.recover_flights, outbox.settle_late, outbox.raise_low_water, outbox.next_due
     TO outbox_dispatcher, outbox_scheduler;
-GRANT EXECUTE ON FUNCTION outbox.note_moves TO outbox_dispatcher, outbox_scheduler;
+GRANT EXECUTE ON FUNCTION outbox.note_moves, outbox.request_audit TO outbox_dispatcher, outbox_scheduler;
 
 -- ---- Dispatchers alone ----
 
@@ -72,6 +72,8 @@ GRANT SELECT ON outbox.partitions, outbox.archive, outbox.message_id_seq, outbox
 GRANT SELECT, DELETE ON outbox.change TO outbox_scheduler;
 GRANT SELECT, UPDATE ON outbox.ledger_mark TO outbox_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.accepted, outbox.ledger, outbox.ledger_block TO outbox_scheduler;
+GRANT SELECT, UPDATE ON outbox.audit_run TO outbox_scheduler;
+GRANT SELECT, INSERT, DELETE ON outbox.audit_finding, outbox.audit_request TO outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
     outbox.release_due, outbox.release, outbox.expand_due, outbox.fall_back_due, outbox.match_receipts,
     outbox.audience_query, outbox.fire_due, outbox.cancel_firing, outbox.gather_audience, outbox.expand_block,
@@ -82,7 +84,9 @@ GRANT EXECUTE ON FUNCTION
     outbox.archive_notifications,
     outbox.expire_messages, outbox.expire_waiting, outbox.measure_queue, outbox.snapshot_queues,
     outbox.forget_unknown_timezones,
-    outbox.tick_ledger, outbox.count_accepted, outbox.fold_changes, outbox.fold_ledger
+    outbox.tick_ledger, outbox.count_accepted, outbox.fold_changes, outbox.fold_ledger,
+    outbox.report_finding, outbox.compare_block, outbox.audit_ledger, outbox.audit_waiting, outbox.audit_archive,
+    outbox.audit_rest, outbox.audit_step
     TO outbox_scheduler;
 
 -- ---- Readers: people and monitors ----
@@ -90,6 +94,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT SELECT ON
     outbox.delivery, outbox.notification_status, outbox.schedule_status, outbox.queue_stats, outbox.in_the_air,
     outbox.provider_health, outbox.health, outbox.partitions, outbox.conservation,
+    outbox.audit_run, outbox.audit_finding, outbox.audit_request,
     outbox.attempt, outbox.suppression, outbox.doubt, outbox.receipt, outbox.queue_history,
     outbox.notification, outbox.schedule, outbox.firing, outbox.archive, outbox.notification_archive,
     outbox.channel, outbox.provider_state, outbox.provider_budget, outbox.provider_share,
@@ -112,7 +117,7 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT ALL ON ALL TABLES IN SCHEMA outbox TO outbox_admin;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO outbox_admin;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO outbox_admin;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA outbox TO outbox_admin;
 -- Without its row nobody has a time zone.
 REVOKE ALL ON outbox.settings FROM outbox_admin;
 GRANT SELECT, UPDATE ON outbox.settings TO outbox_admin;

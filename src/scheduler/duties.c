@@ -41,6 +41,7 @@ static const struct duty_kind kinds[] = {
     {&sql_scheduler_expire_waiting, GROUP_HOUSE, SECOND_MS, 1000, 1000, false, LOG_DEBUG},
     {&sql_scheduler_match_receipts, GROUP_HOUSE, SECOND_MS, 1000, 1000, false, LOG_DEBUG},
     {&sql_scheduler_fold_ledger, GROUP_HOUSE, SECOND_MS, 10000, 10000, false, LOG_DEBUG},
+    {&sql_scheduler_audit, GROUP_HOUSE, SECOND_MS, 0, 0, false, LOG_DEBUG},
     {&sql_scheduler_drop_old_days, GROUP_HOUSE, MINUTE_MS, 0, 0, false, LOG_INFO},
     {&sql_scheduler_forget_timezones, GROUP_HOUSE, MINUTE_MS, 0, 0, false, LOG_WARN},
     {&sql_scheduler_snapshot_queues, GROUP_HOUSE, MINUTE_MS, 0, 0, false, LOG_DEBUG},

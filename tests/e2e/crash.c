@@ -31,6 +31,24 @@ static void teardown(void)
     engine_stop(engine);
 }
 
+/* Whatever died, each message that was accepted is in one place, and the audit finds the rows as the ledger
+ * says. */
+static void check_conservation(void)
+{
+    engine_wait(
+        engine,
+        "SELECT (SELECT sum(accepted) FROM outbox.conservation) = (SELECT count(*) FROM outbox.message)", "t",
+        DEADLINE_MS);
+    engine_wait(engine, "SELECT count(*) FROM outbox.conservation WHERE NOT adds_up OR uncounted > 0", "0",
+                DEADLINE_MS);
+    pg_exec(engine->sql, "SELECT outbox.request_audit('test')");
+    engine_wait(
+        engine,
+        "SELECT block IS NULL AND NOT EXISTS (SELECT FROM outbox.audit_request) FROM outbox.audit_run", "t",
+        DEADLINE_MS);
+    pg_expect(engine->sql, "SELECT string_agg(kind || ' ' || detail, '; ') FROM outbox.audit_finding", NULL);
+}
+
 static void wait_all_sent(int count)
 {
     char expected[16];
@@ -83,6 +101,7 @@ START_TEST(test_kill_nine_under_load)
     check_repeats_were_in_doubt();
     engine_wait(engine, "SELECT count(*) FROM outbox.flight", "0", DEADLINE_MS);
     engine_wait(engine, "SELECT count(*) FROM outbox.flight_note", "0", DEADLINE_MS);
+    check_conservation();
 }
 END_TEST
 
@@ -175,6 +194,7 @@ START_TEST(test_straggler)
     db_close(unrelated);
     engine_check_all_sent(engine, "apns", COUNT + 1);
     ck_assert_int_eq(sandbox_count(engine->sandbox, "apns", "repeats"), 0);
+    check_conservation();
 }
 END_TEST
 
@@ -195,6 +215,7 @@ START_TEST(test_cut_connections)
     wait_all_sent(COUNT);
     engine_check_all_sent(engine, "apns", COUNT);
     ck_assert_int_eq(sandbox_count(engine->sandbox, "apns", "repeats"), 0);
+    check_conservation();
 }
 END_TEST
 

@@ -22,7 +22,7 @@ START_TEST(test_all_well)
     struct db_session *db = pg_case_session();
     pg_exec(db, "SELECT pg_advisory_lock(7303, 1)");
     pg_exec(db, "SET ROLE outbox_reader");
-    pg_expect(db, "SELECT count(*) FROM outbox.health WHERE ok AND detail = ''", "9");
+    pg_expect(db, "SELECT count(*) FROM outbox.health WHERE ok AND detail = ''", "11");
     pg_exec(db, "RESET ROLE; SELECT pg_advisory_unlock(7303, 1)");
     pg_expect(db, "SELECT string_agg(\"check\" || ': ' || detail, ', ') FROM outbox.health WHERE NOT ok",
               "scheduler: no outbox-scheduler leads");
@@ -180,6 +180,27 @@ START_TEST(test_schedules)
 }
 END_TEST
 
+START_TEST(test_conservation_and_audit)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'ios', 'r', '{}' "
+                "FROM generate_series(1, 5); SELECT outbox.fold_ledger(), outbox.fold_ledger()");
+    pg_exec(db, "CALL outbox.audit()");
+    expect_found(db, "conservation", NULL);
+    expect_found(db, "audit", NULL);
+    pg_exec(
+        db,
+        "DELETE FROM outbox.message WHERE id = 1; UPDATE outbox.message SET queue_pos = NULL WHERE id = 2");
+    expect_found(db, "conservation", "ios of %: 1 messages are missing");
+    pg_exec(db, "CALL outbox.audit()");
+    expect_found(db, "audit", "stranded: 1 messages of ios (queued again)");
+    pg_exec(db, "SELECT outbox.write_off('ios', day) FROM outbox.conservation");
+    expect_found(db, "conservation", NULL);
+    pg_exec(db, "CALL outbox.audit()");
+    expect_found(db, "audit", NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("health");
@@ -192,5 +213,6 @@ int main(void)
     pg_case_add(suite, "lost flights", test_lost_flights);
     pg_case_add(suite, "in doubt", test_in_doubt);
     pg_case_add(suite, "schedules", test_schedules);
+    pg_case_add(suite, "conservation", test_conservation_and_audit);
     return suite_run(suite);
 }

@@ -99,10 +99,20 @@ BEGIN ATOMIC
         SELECT 9, 'schedules', format('%s, firing of %s: %s', s.name, f.fire_at, f.error)
         FROM outbox.firing AS f JOIN outbox.schedule AS s ON s.id = f.schedule_id
         WHERE f.state IN ('gathering', 'expanding') AND f.error IS NOT NULL
+        UNION ALL
+        SELECT 10, 'conservation', format('%s of %s: %s', c.channel, c.day, CASE
+            WHEN c.missing > 0 THEN c.missing || ' messages are missing'
+            ELSE -c.missing || ' messages are more than were accepted' END)
+        FROM outbox.conservation AS c WHERE NOT c.adds_up
+        UNION ALL
+        SELECT 11, 'audit', format('%s: %s messages%s (%s)', a.kind, sum(a.messages), ' of ' || a.channel,
+                                   coalesce(a.mended, 'see outbox.audit_finding'))
+        FROM outbox.audit_finding AS a WHERE a.at >= (SELECT r.started_at FROM outbox.audit_run AS r)
+        GROUP BY a.kind, a.channel, a.mended
     )
     SELECT c.name, count(f.n) = 0, coalesce(string_agg(f.detail, '; ' ORDER BY f.detail), '')
     FROM unnest(ARRAY['horizon', 'scheduler', 'dispatchers', 'ready age', 'providers', 'channels', 'flights',
-                      'in doubt', 'schedules']) WITH ORDINALITY AS c (name, n)
+                      'in doubt', 'schedules', 'conservation', 'audit']) WITH ORDINALITY AS c (name, n)
         LEFT JOIN finding AS f ON f.n = c.n
     GROUP BY c.name, c.n
     ORDER BY c.n;
