@@ -3,34 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/json_syntax.h"
 #include "core/mem.h"
-
-static struct json_object *parse_with(struct json_tokener *tokener, const char *text, size_t size,
-                                      struct error *err)
-{
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    struct json_object *value = json_tokener_parse_ex(tokener, text, (int)size);
-    enum json_tokener_error state = json_tokener_get_error(tokener);
-    size_t end = json_tokener_get_parse_end(tokener);
-    /* A number ends only at the octet behind it. */
-    if (state == json_tokener_continue && end == size) {
-        value = json_tokener_parse_ex(tokener, " ", 1);
-        state = json_tokener_get_error(tokener);
-    }
-    if (state == json_tokener_continue) {
-        error_set(err, "JSON text ends early");
-    } else if (state != json_tokener_success) {
-        error_set(err, "no JSON at octet %zu: %s", end, json_tokener_error_desc(state));
-    } else if (end != size) {
-        error_set(err, "no JSON at octet %zu: text after the value", end);
-    } else if (value == NULL) {
-        error_set(err, "JSON value is null");
-    } else {
-        return value;
-    }
-    json_object_put(value);
-    return NULL;
-}
 
 struct json_object *json_parse(const char *text, size_t size, struct error *err)
 {
@@ -38,10 +12,19 @@ struct json_object *json_parse(const char *text, size_t size, struct error *err)
         error_set(err, "JSON text is too long");
         return NULL;
     }
+    if (!json_syntax(text, size, err))
+        return NULL;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH);
     if (tokener == NULL)
         mem_exhausted();
-    struct json_object *value = parse_with(tokener, text, size, err);
+    struct json_object *value = json_tokener_parse_ex(tokener, text, (int)size);
+    /* A number ends only at the octet behind it. */
+    if (json_tokener_get_error(tokener) == json_tokener_continue)
+        value = json_tokener_parse_ex(tokener, " ", 1);
+    if (value == NULL && json_tokener_get_error(tokener) == json_tokener_success)
+        error_set(err, "JSON value is null");
+    else if (value == NULL)
+        error_set(err, "no JSON: %s", json_tokener_error_desc(json_tokener_get_error(tokener)));
     json_tokener_free(tokener);
     return value;
 }

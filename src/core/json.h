@@ -15,8 +15,8 @@
 
 enum { JSON_MAX_DEPTH = 32 };
 
-/* Parses a whole text (nothing may follow but white space). Caller frees with json_object_put. NULL on error.
- */
+/* Parses a whole text, strictly (json_syntax.h). Caller frees with json_object_put. NULL on error, and for
+ * null. */
 struct json_object *json_parse(const char *text, size_t size, struct error *err);
 
 /* Members of an object by name. The value is NULL / fallback when the member is absent, null or of another

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/mem.h"
 
 static struct json_object *parse(const char *text)
 {
@@ -22,32 +23,209 @@ static void check_depth(int depth, bool accepted)
     json_object_put(value);
 }
 
+/* A text as the compiler counts it, zero octets too. */
+#define TEXT(text)                                                                                           \
+    {                                                                                                        \
+        (text), sizeof(text) - 1                                                                             \
+    }
+
+static const struct text {
+    const char *octets;
+    size_t size;
+} good[] =
+    {
+        TEXT("{}"),
+        TEXT("[]"),
+        TEXT(" {\"a\": [1, 2.5, null]} \n"),
+        TEXT("\t\r\n[ ]\t\r\n"),
+        TEXT("true"),
+        TEXT("false"),
+        TEXT("0"),
+        TEXT("-0"),
+        TEXT("12"),
+        TEXT("-3.5e2"),
+        TEXT("0.5E+10"),
+        TEXT("1e400"),
+        TEXT("18446744073709551615"),
+        TEXT("-9223372036854775808"),
+        TEXT("\"x\""),
+        TEXT("\"\x7f\""),
+        TEXT("\"\xc2\x80\u07ff\u0800\uffff\U00010000\U0010ffff\""),
+        TEXT("{\"\uc774\ub984\": \"\uae40 \U0001F600\"}"),
+        TEXT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00\\u0000\""),
+        TEXT("{\"a\":1,\"a\":2,\"\":3}"),
+},
+  bad[] = {
+      /* ends early */
+      TEXT(""),
+      TEXT(" "),
+      TEXT("{"),
+      TEXT("["),
+      TEXT("{\"a\""),
+      TEXT("{\"a\":"),
+      TEXT("{\"a\":1"),
+      TEXT("[1,"),
+      TEXT("\"a"),
+      TEXT("\"\\"),
+      TEXT("\"\\u12"),
+      TEXT("tru"),
+      TEXT("-"),
+      TEXT("1."),
+      TEXT("1e"),
+      TEXT("1e+"),
+      /* something behind the value */
+      TEXT("{} {}"),
+      TEXT("{}x"),
+      TEXT("{},"),
+      TEXT("{}\0"),
+      TEXT("[1]\0[2]"),
+      TEXT("1 2"),
+      TEXT("1]"),
+      TEXT("truex"),
+      TEXT("\"a\"b"),
+      TEXT("{}\v"),
+      TEXT("{}\f"),
+      TEXT("{}\xc2\xa0"),
+      TEXT("\xef\xbb\xbf{}"),
+      /* commas and colons */
+      TEXT("[1,]"),
+      TEXT("[,1]"),
+      TEXT("[,]"),
+      TEXT("[1,,2]"),
+      TEXT("[1 2]"),
+      TEXT("{\"a\":1,}"),
+      TEXT("{,}"),
+      TEXT("{\"a\" 1}"),
+      TEXT("{\"a\"::1}"),
+      TEXT("{\"a\",1}"),
+      TEXT("{\"a\":}"),
+      TEXT("{1:1}"),
+      TEXT("[\"a\":1]"),
+      TEXT("[1}"),
+      TEXT("{\"a\":1]"),
+      TEXT("]"),
+      TEXT("}"),
+      /* comments, quotes, words */
+      TEXT("/* x */ {}"),
+      TEXT("{} // x"),
+      TEXT("[1/**/]"),
+      TEXT("# x\n{}"),
+      TEXT("{a:1}"),
+      TEXT("['a']"),
+      TEXT("{'a':1}"),
+      TEXT("null"),
+      TEXT("Null"),
+      TEXT("[NULL]"),
+      TEXT("[True]"),
+      TEXT("[FALSE]"),
+      TEXT("[undefined]"),
+      /* numbers */
+      TEXT("nan"),
+      TEXT("[NaN]"),
+      TEXT("[-NaN]"),
+      TEXT("[Infinity]"),
+      TEXT("[-Infinity]"),
+      TEXT("[inf]"),
+      TEXT("01"),
+      TEXT("[00]"),
+      TEXT("[-01]"),
+      TEXT("[+1]"),
+      TEXT("[.5]"),
+      TEXT("[-.5]"),
+      TEXT("[1.]"),
+      TEXT("[1.e5]"),
+      TEXT("[1e]"),
+      TEXT("[1e5.5]"),
+      TEXT("[0x1f]"),
+      TEXT("[1_000]"),
+      TEXT("[--1]"),
+      TEXT("[1-1]"),
+      TEXT("18446744073709551616"),
+      TEXT("[-9223372036854775809]"),
+      TEXT("[100000000000000000000000000000000000000000]"),
+      /* strings */
+      TEXT("\"\n\""),
+      TEXT("\"\t\""),
+      TEXT("\"\x1f\""),
+      TEXT("\"a\0b\""),
+      TEXT("{\"\x01\":1}"),
+      TEXT("\"\\x41\""),
+      TEXT("\"\\'\""),
+      TEXT("\"\\U0041\""),
+      TEXT("\"\\u00g0\""),
+      TEXT("\"\\\n\""),
+      /* no UTF-8 */
+      TEXT("\"\xff\""),
+      TEXT("\"\x80\""),
+      TEXT("\"\xc0\xaf\""),
+      TEXT("\"\xe0\x80\xaf\""),
+      TEXT("\"\xed\xa0\x80\""),
+      TEXT("\"\xf4\x90\x80\x80\""),
+      TEXT("\"\xc3\""),
+      TEXT("\"\xe2\x82\""),
+      TEXT("{\"\xff\":1}"),
+      TEXT("\xff"),
+      TEXT("\xea\xb0\x80"),
+};
+
+/* Not one octet of another text lies behind it. */
+static struct json_object *parse_alone(const struct text *text, struct error *err)
+{
+    char *copy = mem_alloc(text->size > 0 ? text->size : 1);
+    memcpy(copy, text->octets, text->size);
+    struct json_object *value = json_parse(copy, text->size, err);
+    mem_free(copy);
+    return value;
+}
+
 START_TEST(test_accepted)
 {
-    static const char *const good[] = {"{}", " {\"a\": [1, 2.5, null]} \n", "12", "-3.5e2", "\"x\"", "true",
-                                       "[]"};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        json_object_put(parse(good[i]));
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct error err = {0};
+        struct json_object *value = parse_alone(&good[i], &err);
+        ck_assert_msg(value != NULL, "row %zu: %s: %s", i, good[i].octets, err.text);
+        json_object_put(value);
+    }
     check_depth(JSON_MAX_DEPTH - 1, true);
 }
 END_TEST
 
 START_TEST(test_refused)
 {
-    static const struct {
-        const char *text;
-        size_t size;
-    } bad[] = {{"", 0},         {" ", 1},          {"{", 1},   {"{\"a\":1", 6}, {"{} {}", 5},
-               {"{}x", 3},      {"null", 4},       {"tru", 3}, {"{a:1}", 5},    {"['a']", 5},
-               {"[1,]", 4},     {"{\"a\":1,}", 8}, {"nan", 3}, {"\"\xff\"", 3}, {"{}\0", 3},
-               {"[1]\0[2]", 7}, {"/* x */ {}", 10}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error err = {0};
-        struct json_object *value = json_parse(bad[i].text, bad[i].size, &err);
-        ck_assert_msg(value == NULL, "row %zu: %s", i, bad[i].text);
+        struct json_object *value = parse_alone(&bad[i], &err);
+        ck_assert_msg(value == NULL, "row %zu: %s", i, bad[i].octets);
         ck_assert_msg(err.text[0] != '\0', "row %zu has no error", i);
     }
+    check_depth(JSON_MAX_DEPTH, false);
     check_depth(JSON_MAX_DEPTH + 1, false);
+}
+END_TEST
+
+/* Cut anywhere, a text that needs its last octet is none. */
+START_TEST(test_cut)
+{
+    static const struct text whole =
+        TEXT("{\"\uc774\ub984\": [1.5e3, \"\\u00e9\U0001F600\", null, {\"b\": true}]}");
+    for (size_t size = 0; size < whole.size; size++) {
+        const struct text cut = {whole.octets, size};
+        ck_assert_msg(parse_alone(&cut, NULL) == NULL, "%zu octets", size);
+    }
+}
+END_TEST
+
+/* Characters beyond ASCII come out as they went in. */
+START_TEST(test_beyond_ascii)
+{
+    struct json_object *o = parse("{\"\uc774\ub984\": \"\uae40\U0001F600\xc2\x80\"}");
+    ck_assert_str_eq(json_get_text(o, "\uc774\ub984"), "\uae40\U0001F600\xc2\x80");
+    struct buf out;
+    buf_init(&out, 100);
+    ck_assert(json_append_value(&out, o));
+    ck_assert_str_eq(buf_string(&out), "{\"\uc774\ub984\":\"\uae40\U0001F600\xc2\x80\"}");
+    buf_free(&out);
+    json_object_put(o);
 }
 END_TEST
 
@@ -171,6 +349,8 @@ int main(void)
     Suite *suite = suite_create("json");
     suite_add(suite, test_accepted);
     suite_add(suite, test_refused);
+    suite_add(suite, test_cut);
+    suite_add(suite, test_beyond_ascii);
     suite_add(suite, test_size);
     suite_add(suite, test_members);
     suite_add(suite, test_lists);
