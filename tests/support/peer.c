@@ -28,6 +28,14 @@ size_t peer_connections(struct peer *peer)
     return count;
 }
 
+size_t peer_left(struct peer *peer)
+{
+    pthread_mutex_lock(&peer->lock);
+    size_t count = peer->left;
+    pthread_mutex_unlock(&peer->lock);
+    return count;
+}
+
 size_t peer_most_streams(struct peer *peer)
 {
     pthread_mutex_lock(&peer->lock);
@@ -97,6 +105,9 @@ static void *link_thread(void *arg)
     } else {
         shutdown(link->fd, SHUT_RDWR);
     }
+    pthread_mutex_lock(&link->peer->lock);
+    link->peer->left++;
+    pthread_mutex_unlock(&link->peer->lock);
     mem_free(link);
     return NULL;
 }

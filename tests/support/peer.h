@@ -8,6 +8,7 @@
  *   /silent      recorded, never answered
  *   /close       recorded, then the connection is closed
  *   /reset       recorded, then a TCP reset
+ *   /leave       HTTP/1.1: 200, then the idle connection is closed, as by a load balancer
  *   /rst/N       recorded, RST_STREAM with error code N
  *   /refuse      RST_STREAM REFUSED_STREAM, not recorded
  *   /half        headers of a response, no end
@@ -66,6 +67,7 @@ int peer_port(const struct peer *peer);
  */
 size_t peer_count(struct peer *peer, const char *text);
 size_t peer_connections(struct peer *peer);
+size_t peer_left(struct peer *peer);         /* connections whose end the peer has seen or made */
 size_t peer_most_streams(struct peer *peer); /* most requests open at once on a connection */
 /* The last mail, with dots removed. Caller frees with mem_free. */
 char *peer_mail(struct peer *peer);

@@ -29,6 +29,7 @@ struct peer {
     char *records[PEER_MAX_RECORDS];
     size_t record_count;
     size_t connections;
+    size_t left;
     size_t most_streams;
     struct buf mail;
     int fds[PEER_MAX_CONNECTIONS];

@@ -74,8 +74,7 @@ static bool http1_act(struct lines *lines, const char *path, size_t length)
     bool good = say(lines, head);
     for (size_t i = 0; good && i < size; i += 2)
         good = say(lines, "ok");
-    /* After the answer, as an idle connection that a load balancer forgets. */
-    return good;
+    return good && strncmp(path, "/leave", 6) != 0;
 }
 
 void peer_serve_http1(struct peer_link *link)

@@ -70,6 +70,40 @@ START_TEST(test_no_silent_resend)
 }
 END_TEST
 
+/* Ten connections are lost one after the other, each in use or idle after an answer: whichever slot sends
+ * next has a connection that works. */
+static const char *const lossy_paths[] = {"/reset", "/close", "/leave"};
+enum { LOSSES = 10, SLOTS = 2 };
+
+START_TEST(test_slots_outlive_their_connections)
+{
+    struct sender sender;
+    struct answer warm[SLOTS], lost, after[SLOTS];
+    sender_start(&sender, &http1_peer, &http1, NULL);
+    for (int loss = 0; loss < LOSSES; loss++) {
+        for (int i = 0; i < SLOTS; i++)
+            post(&sender, &warm[i], "/answer");
+        sender_run(&sender, 0);
+        post(&sender, &lost, lossy_paths[_i]);
+        sender_run(&sender, 0);
+        ck_assert_int_eq(lost.calls, 1);
+        for (int i = 0; i < SLOTS; i++)
+            answer_expect(&warm[i], SEND_ANSWERED, FAULT_NONE, 200);
+        /* A request that met the end on its way would rightly be in doubt. */
+        for (int64_t end = clock_mono() + 5000; peer_left(sender.peer) <= (size_t)loss && clock_mono() < end;)
+            sender_idle(&sender, 1);
+        ck_assert_uint_ge(peer_left(sender.peer), (size_t)loss + 1);
+    }
+    for (int i = 0; i < SLOTS; i++)
+        post(&sender, &after[i], "/answer?after");
+    sender_run(&sender, 0);
+    for (int i = 0; i < SLOTS; i++)
+        answer_expect(&after[i], SEND_ANSWERED, FAULT_NONE, 200);
+    ck_assert_uint_eq(peer_count(sender.peer, lossy_paths[_i]), LOSSES);
+    sender_stop(&sender);
+}
+END_TEST
+
 START_TEST(test_timeout)
 {
     struct sender sender;
@@ -200,6 +234,7 @@ int main(void)
     Suite *suite = suite_create("curl_transport");
     ADD(test_answer, 1);
     ADD(test_no_silent_resend, ROWS(lost_cases));
+    ADD(test_slots_outlive_their_connections, ROWS(lossy_paths));
     ADD(test_timeout, 1);
     ADD(test_timeout_in_queue, 1);
     ADD(test_renew, 1);

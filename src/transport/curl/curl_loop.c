@@ -123,6 +123,14 @@ static struct curl_transfer *transfer_get(struct curl_loop *curl)
     return transfer;
 }
 
+static void transfer_free(struct curl_transfer *transfer)
+{
+    curl_easy_cleanup(transfer->easy);
+    mem_free(transfer);
+}
+
+/* curl_easy_reset leaves what a lost connection leaves in a handle: libcurl 8.14 then fails every later
+ * request of it with CURLE_SEND_FAIL_REWIND. */
 static void transfer_end(struct curl_transfer *transfer, CURLcode code)
 {
     struct curl_loop *curl = transfer->curl;
@@ -131,7 +139,10 @@ static void transfer_end(struct curl_transfer *transfer, CURLcode code)
     TAILQ_REMOVE(&curl->active, transfer, place);
     curl->active_count--;
     curl_transfer_reset(transfer);
-    TAILQ_INSERT_HEAD(&curl->spare, transfer, place);
+    if (code == CURLE_OK)
+        TAILQ_INSERT_HEAD(&curl->spare, transfer, place);
+    else
+        transfer_free(transfer);
 }
 
 void curl_loop_begin(struct curl_loop *curl, struct exchange *exchange)
@@ -148,7 +159,7 @@ void curl_loop_begin(struct curl_loop *curl, struct exchange *exchange)
     if (wrong != NULL) {
         exchange_failed(exchange, SEND_UNSENT, FAULT_PROTOCOL, "%s", wrong);
         curl_transfer_reset(transfer);
-        TAILQ_INSERT_HEAD(&curl->spare, transfer, place);
+        transfer_free(transfer);
         return;
     }
     exchange->carrier = transfer;
@@ -176,8 +187,7 @@ void curl_loop_free(struct curl_loop *curl)
         transfer_end(transfer, CURLE_ABORTED_BY_CALLBACK);
     while ((transfer = TAILQ_FIRST(&curl->spare)) != NULL) {
         TAILQ_REMOVE(&curl->spare, transfer, place);
-        curl_easy_cleanup(transfer->easy);
-        mem_free(transfer);
+        transfer_free(transfer);
     }
     (void)curl_multi_cleanup(curl->handle);
     while ((wait = TAILQ_FIRST(&curl->waits)) != NULL)
