@@ -2440,7 +2440,7 @@ CREATE FUNCTION outbox.config_changed() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM pg_notify('outbox_config', '');
+    PERFORM outbox.ring('outbox_config', '');
     RETURN NULL;
 END
 $$;
@@ -5199,6 +5199,21 @@ CREATE FUNCTION outbox.retry(message_id bigint) RETURNS boolean
 
 COMMENT ON FUNCTION outbox.retry(message_id bigint) IS 'Sends a failed, expired, cancelled, suppressed or doubtful message again, with all its attempts, also when it is archived; false when it is in none of these states';
 
+CREATE FUNCTION outbox.ring(bell text, word text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    wish text := pg_catalog.current_setting('outbox.notify', true);
+BEGIN
+    IF wish = 'on' OR (wish IS DISTINCT FROM 'off'
+                       AND pg_catalog.current_setting('max_prepared_transactions') = '0') THEN
+        PERFORM pg_catalog.pg_notify(bell, word);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.ring(bell text, word text) IS 'NOTIFY, as the setting outbox.notify allows: on, off, or else only where no transaction can be prepared';
+
 CREATE FUNCTION outbox.running_transactions() RETURNS text[]
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5921,7 +5936,7 @@ CREATE FUNCTION outbox.wake(channel_id integer, name text) RETURNS void
     AS $$
 BEGIN
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7301, channel_id) THEN
-        PERFORM pg_catalog.pg_notify('outbox_wake', name);
+        PERFORM outbox.ring('outbox_wake', name);
     END IF;
 END
 $$;
@@ -7416,6 +7431,11 @@ GRANT ALL ON FUNCTION outbox.retire_device(user_id text, platform text, token te
 REVOKE ALL ON FUNCTION outbox.retire_device(user_id text, platform text, token text, app text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.retry(message_id bigint) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.retry(message_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.ring(bell text, word text) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.ring(bell text, word text) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.ring(bell text, word text) TO outbox_producer;
+GRANT ALL ON FUNCTION outbox.ring(bell text, word text) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.ring(bell text, word text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.running_transactions() TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.running_transactions() TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.running_transactions() FROM PUBLIC;

@@ -55,13 +55,32 @@ COMMENT ON FUNCTION outbox.next_queue_pos IS
     'The next queue position, taken only after the transaction has its id: every row with a position <= P '
     'belongs to a transaction that had its id when P was read';
 
+-- PREPARE TRANSACTION refuses a transaction that has notified, and no trigger can know whether it will follow. So where
+-- it is possible at all nobody is notified, and what waits is found by the dispatchers' next poll.
+CREATE OR REPLACE FUNCTION outbox.ring(bell text, word text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    wish text := pg_catalog.current_setting('outbox.notify', true);
+BEGIN
+    IF wish = 'on' OR (wish IS DISTINCT FROM 'off'
+                       AND pg_catalog.current_setting('max_prepared_transactions') = '0') THEN
+        PERFORM pg_catalog.pg_notify(bell, word);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.ring IS
+    'NOTIFY, as the setting outbox.notify allows: on, off, or else only where no transaction can be prepared';
+
 -- Waking a dispatcher. A NOTIFY in every producer's commit would serialise all commits of the cluster, so one
 -- is sent only while a dispatcher of the channel sleeps. "Asleep" is not a row: the sleeper's control
 -- connection holds the exclusive advisory lock (7301, channel id).
 --   * The shared lock is granted: nobody sleeps. It is held until this transaction ends, and as long nobody
 --     can fall asleep: a dispatcher gets the exclusive lock only when every producer that did not notify has
 --     ended, and it looks at the queue once more after getting it. So no message is missed.
---   * It is refused: somebody sleeps (or falls asleep just now) and is notified when this transaction commits.
+--   * It is refused: somebody sleeps (or falls asleep just now) and is notified when this transaction commits, or,
+--     where outbox.ring may not, polls.
 -- A lock dies with its connection and with the server: nothing is left behind by a crash.
 -- Called for each insert, so it does without a pinned search_path; it has its caller's rights only.
 CREATE OR REPLACE FUNCTION outbox.wake(channel_id integer, name text) RETURNS void
@@ -69,7 +88,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7301, channel_id) THEN
-        PERFORM pg_catalog.pg_notify('outbox_wake', name);
+        PERFORM outbox.ring('outbox_wake', name);
     END IF;
 END
 $$;

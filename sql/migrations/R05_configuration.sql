@@ -5,7 +5,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM pg_notify('outbox_config', '');
+    PERFORM outbox.ring('outbox_config', '');
     RETURN NULL;
 END
 $$;

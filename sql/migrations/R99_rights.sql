@@ -22,7 +22,7 @@ GRANT SELECT (id, name) ON outbox.channel TO outbox_producer;
 GRANT SELECT (name) ON outbox.category TO outbox_producer;
 GRANT SELECT (id, kind, key) ON outbox.used_key TO outbox_producer;
 GRANT USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_producer;
-GRANT EXECUTE ON FUNCTION outbox.why_refused, outbox.wake, outbox.note_arrival TO outbox_producer;
+GRANT EXECUTE ON FUNCTION outbox.why_refused, outbox.wake, outbox.ring, outbox.note_arrival TO outbox_producer;
 
 -- ---- Dispatchers, and the scheduler, which settles what a lost one left ----
 
@@ -41,9 +41,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 GRANT UPDATE (retired_at, retired_reason) ON outbox.device TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
-    outbox.message_uuid, outbox.next_queue_pos, outbox.wake, outbox.backoff, outbox.quiet_end, outbox.standing,
-    outbox.settle, outbox.settle_unsent, outbox.keep_provider_ids, outbox.follow_addresses, outbox.retire_addresses,
-    outbox.recover_flight, outbox.recover_flights, outbox.settle_late, outbox.raise_low_water, outbox.next_due
+    outbox.message_uuid, outbox.next_queue_pos, outbox.wake, outbox.ring, outbox.backoff, outbox.quiet_end,
+    outbox.standing, outbox.settle, outbox.settle_unsent, outbox.keep_provider_ids, outbox.follow_addresses,
+    outbox.retire_addresses, outbox.recover_flight, outbox.recover_flights, outbox.settle_late, outbox.raise_low_water,
+    outbox.next_due
     TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.note_moves, outbox.request_audit TO outbox_dispatcher, outbox_scheduler;
 

@@ -7,8 +7,12 @@
 
 enum { SECONDS_TO_CONNECT = 10 };
 
-/* A statement and not a startup option: it works behind a pooler and leaves the user's own options alone. */
-const char db_setup_sql[] = "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)";
+/* A statement and not a startup option: it works behind a pooler and leaves the user's own options alone. Our
+ * transactions are never prepared, so that they may notify. */
+const char db_setup_sql[] =
+    "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false), "
+    "pg_catalog.set_config('outbox.notify', "
+    "COALESCE(NULLIF(pg_catalog.current_setting('outbox.notify', true), ''), 'on'), false)";
 
 void db_parameters_fill(struct db_parameters *parameters, const char *conninfo, const char *name)
 {

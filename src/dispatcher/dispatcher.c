@@ -17,7 +17,7 @@ enum {
     DONE_CHECK_MS = 5,
     HOUSE_EVERY = 4,   /* ticks between low-water marks */
     RECOVER_EVERY = 2, /* ticks between looks for lost flights */
-    CONFIG_EVERY = 120 /* ticks between readings of the configuration that nobody rang for */
+    CONFIG_EVERY = 10  /* ticks between readings of the configuration that nobody rang for */
 };
 
 struct dispatcher {

@@ -199,9 +199,32 @@ START_TEST(test_other_wakers)
 }
 END_TEST
 
+START_TEST(test_who_may_notify)
+{
+    struct db_session *db = pg_case_session(), *dispatcher = pg_session(pg_case_conninfo());
+    struct listener listener;
+    listener_start(&listener);
+    pg_expect(dispatcher, SLEEP, "t");
+    pg_exec(db, "SET outbox.notify = off; UPDATE outbox.channel SET max_attempts = 4");
+    pg_exec(db, INSERT "('ios', 'r', '{}', NULL)");
+    heard(&listener, db, "off", "");
+    static const char *const words[] = {"on", "auto", ""}; /* here nothing can be prepared */
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "SET outbox.notify = '%s'", words[i]);
+        pg_exec(db, sql);
+        pg_exec(db, INSERT "('ios', 'r', '{}', NULL)");
+        heard(&listener, db, words[i], "outbox_wake:ios ");
+    }
+    listener_end(&listener);
+    db_close(dispatcher);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wake");
+    pg_case_add(suite, "who may notify", test_who_may_notify);
     pg_case_add(suite, "only while asleep", test_only_while_asleep);
     pg_case_add(suite, "open producer keeps awake", test_open_producer_keeps_awake);
     pg_case_add(suite, "dead sleeper leaves nothing", test_dead_sleeper_leaves_nothing);
