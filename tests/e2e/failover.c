@@ -335,18 +335,20 @@ START_TEST(test_a_daily_limit_used_up_by_failures)
 }
 END_TEST
 
-/* The breaker opened a moment before the answer that names the true reason: that one stands. */
+/* The breaker opened a moment before the answer that names the true reason: that one stands. It is given when
+ * more than enough refusals for the breaker were. */
 START_TEST(test_a_stop_while_the_breaker_is_open)
 {
     add_vendor("a", peer_port(first),
-               "max_connections = 30, settings = settings || '{\"path\": \"/status/{{payload.n}}\", "
+               "max_connections = 30, settings = settings || "
+               "'{\"path\": \"/status/{{payload.n}}/after/{{payload.after}}\", "
                "\"response\": {\"sent\": {\"status\": [200]}, \"rules\": [{\"status\": [401], \"verdict\": "
                "\"stopped\"}]}}'");
     engine_dispatcher(engine, "sms");
     pg_exec(engine->sql,
             "INSERT INTO outbox.message (channel, recipient, payload) SELECT 'sms', '+8210' || i, "
-            "jsonb_build_object('text', 'x', 'n', CASE i WHEN 30 THEN '401' ELSE '503' END) FROM "
-            "generate_series(1, 30) AS i");
+            "jsonb_build_object('text', 'x', 'n', CASE i WHEN 30 THEN '401' ELSE '503' END, "
+            "'after', CASE i WHEN 30 THEN '15' ELSE '0' END) FROM generate_series(1, 30) AS i");
     engine_wait(
         engine,
         "SELECT concat_ws(' ', state, open_in_dispatchers) FROM outbox.provider_health WHERE provider = 'a'",

@@ -142,7 +142,7 @@ struct peer *peer_new(struct certs *certs, const struct peer_options *options)
     buf_init(&peer->mail, 16 * 1024 * 1024);
     peer->tls = certs_server(certs, options->names != NULL ? options->names : "DNS:localhost,IP:127.0.0.1");
     SSL_CTX_set_alpn_select_cb(peer->tls, choose_protocol, peer);
-    NEED(pthread_mutex_init(&peer->lock, NULL) == 0);
+    NEED(pthread_mutex_init(&peer->lock, NULL) == 0 && pthread_cond_init(&peer->turn, NULL) == 0);
     peer->listener = socket(AF_INET, SOCK_STREAM, 0);
     NEED(peer->listener >= 0 && bind(peer->listener, (struct sockaddr *)&address, size) == 0);
     NEED(listen(peer->listener, 64) == 0);
@@ -157,6 +157,10 @@ void peer_free(struct peer *peer)
     shutdown(peer->listener, SHUT_RDWR);
     NEED(pthread_join(peer->acceptor, NULL) == 0);
     close(peer->listener);
+    pthread_mutex_lock(&peer->lock);
+    peer->closing = true;
+    pthread_cond_broadcast(&peer->turn);
+    pthread_mutex_unlock(&peer->lock);
     for (size_t i = 0; i < peer->connections; i++) {
         shutdown(peer->fds[i], SHUT_RDWR);
         NEED(pthread_join(peer->threads[i], NULL) == 0);

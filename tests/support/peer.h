@@ -5,6 +5,7 @@
  *
  *   /answer      200, header x-peer: yes, body "ok"        /echo        200 with the request's body
  *   /status/N    N without a body                          /big         200 with 200,000 octets
+ *   /status/N/after/M  HTTP/1.1: the same, once the peer has answered M requests
  *   /silent      recorded, never answered
  *   /close       recorded, then the connection is closed
  *   /reset       recorded, then a TCP reset

@@ -26,6 +26,9 @@ struct peer {
     int port;
     pthread_t acceptor;
     pthread_mutex_t lock; /* of all below */
+    pthread_cond_t turn;  /* `answered` or `closing` has changed */
+    size_t answered;
+    bool closing;
     char *records[PEER_MAX_RECORDS];
     size_t record_count;
     size_t connections;

@@ -44,6 +44,24 @@ static bool say(struct lines *lines, const char *text)
 
 /* ---- HTTP/1.1 ---- */
 
+static void wait_for_turn(struct peer *peer, const char *path)
+{
+    const char *after = strstr(path, "/after/");
+    size_t others = after != NULL ? strtoul(after + strlen("/after/"), NULL, 10) : 0;
+    pthread_mutex_lock(&peer->lock);
+    while (peer->answered < others && !peer->closing)
+        pthread_cond_wait(&peer->turn, &peer->lock);
+    pthread_mutex_unlock(&peer->lock);
+}
+
+static void count_answer(struct peer *peer)
+{
+    pthread_mutex_lock(&peer->lock);
+    peer->answered++;
+    pthread_cond_broadcast(&peer->turn);
+    pthread_mutex_unlock(&peer->lock);
+}
+
 /* False: no more requests. */
 static bool http1_act(struct lines *lines, const char *path, size_t length)
 {
@@ -71,9 +89,11 @@ static bool http1_act(struct lines *lines, const char *path, size_t length)
         status = peer->options.status;
     snprintf(head, sizeof head, "HTTP/1.1 %d Fine\r\nContent-Length: %zu\r\nX-Peer: yes \r\n\r\n", status,
              size);
+    wait_for_turn(peer, path);
     bool good = say(lines, head);
     for (size_t i = 0; good && i < size; i += 2)
         good = say(lines, "ok");
+    count_answer(peer);
     return good && strncmp(path, "/leave", 6) != 0;
 }
 
