@@ -271,9 +271,13 @@ START_TEST(test_gone_while_registering)
 }
 END_TEST
 
-/* How often this transaction has looked at these tables, by index or not. */
+/* How often this transaction has looked at these tables, by index or not. Before Postgres 16 a search for
+ * NULL in an index, which ends at once, was not counted; since then what an index gave is what tells them
+ * apart. */
 #define LOOKS(tables)                                                                                        \
-    "SELECT sum(pg_stat_get_xact_numscans(r)) FROM (SELECT indexrelid AS r, indrelid AS t FROM pg_index "    \
+    "SELECT sum(CASE WHEN r = t OR current_setting('server_version_num')::integer < 160000 "                 \
+    "THEN pg_stat_get_xact_numscans(r) ELSE pg_stat_get_xact_tuples_returned(r) END) "                       \
+    "FROM (SELECT indexrelid AS r, indrelid AS t FROM pg_index "                                             \
     "UNION SELECT indrelid, indrelid FROM pg_index) AS x WHERE t = ANY ('{" tables "}'::regclass[])"
 #define OF_USERS "outbox.device, outbox.contact, outbox.category, outbox.preference"
 
