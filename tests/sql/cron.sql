@@ -6,8 +6,23 @@ CREATE TEMP TABLE oracle (cron text, zone text, after bigint, next bigint); -- i
 \copy oracle FROM PROGRAM 'cat "${PGOUTBOX_VECTORS:-tests/vectors}/cron.tsv"'
 SELECT test.same('the examples of other programs are many', (count(*) >= 10000)::text, 'true') FROM oracle;
 
+-- What countries decide about their clocks after the examples were made is known to some releases of tzdata and not to
+-- others. So each zone has a digest of its local times at midnight UTC of each day from 2025 to 2049, as the makers of the
+-- examples knew them: where a zone's is another here, its examples of these years are left out.
+CREATE TEMP TABLE known (zone text, digest text);
+\copy known FROM PROGRAM 'cat "${PGOUTBOX_VECTORS:-tests/vectors}/cron-zones.tsv"'
+CREATE TEMP TABLE changed AS
+    SELECT zone FROM known
+    WHERE digest <> (SELECT md5(string_agg(to_char(t AT TIME ZONE zone, 'MMDDHH24MI'), ' ' ORDER BY t))
+        FROM generate_series('2025-01-01 00:00Z'::timestamptz, '2050-01-01 00:00Z', '24 hours') AS t);
+SELECT test.line(true, 'zones whose future the examples do not know: ' || coalesce(string_agg(zone, ', '), 'none'), NULL)
+FROM changed;
+SELECT test.same('every zone of the examples has a digest', string_agg(DISTINCT zone, ', '), NULL)
+FROM oracle WHERE zone NOT IN (SELECT zone FROM known);
+
 WITH answer AS MATERIALIZED (
-    SELECT *, outbox.cron_next(cron, zone, to_timestamp(after * 60)) AS fires FROM oracle),
+    SELECT *, outbox.cron_next(cron, zone, to_timestamp(after * 60)) AS fires FROM oracle
+    WHERE next * 60 < extract(epoch FROM timestamptz '2025-01-01 00:00Z') OR zone NOT IN (TABLE changed)),
 wrong AS (
     SELECT *, row_number() OVER () AS number FROM answer WHERE fires IS DISTINCT FROM to_timestamp(next * 60))
 SELECT test.same('the examples of other programs', count(*) || ' differ: ' || string_agg(format('%s, %s after %s: %s',
@@ -98,10 +113,13 @@ FROM (VALUES
     ('Pacific/Apia', '0 9 * * FRI', '2011-12-24 00:00Z', '12-30 10:00, 01-05 19:00'),
     ('Pacific/Apia', '* * * * *', '2011-12-30 09:59Z', '12-30 10:00, 12-30 10:01'),
     ('Asia/Kathmandu', '0 0 * * *', '2025-01-01 00:00Z', '01-01 18:15'),
-    ('CET', '0 12 * * *', '2025-07-01 00:00Z', '07-01 10:00'),
-    ('EST5EDT', '0 12 * * *', '2025-07-01 00:00Z', '07-01 16:00'),
     ('Etc/GMT+5', '0 12 * * *', '2025-07-01 00:00Z', '07-01 17:00'))
     AS example (zone, cron, after, expected);
+
+-- Names that a package of their own holds since Debian 13 (tzdata-legacy).
+SELECT test.fires(zone, '0 12 * * *', '2025-07-01 00:00Z', 'MM-DD HH24:MI', expected)
+FROM (VALUES ('CET', '07-01 10:00'), ('EST5EDT', '07-01 16:00')) AS example (zone, expected)
+WHERE zone IN (SELECT name FROM pg_timezone_names);
 
 -- Until 1972 Liberia was 44 minutes and 30 seconds behind.
 SELECT test.fires('Africa/Monrovia', '0 12 * * *', '1970-06-01 00:00Z', 'MM-DD HH24:MI:SS', '06-01 12:44:30');
@@ -277,7 +295,8 @@ SELECT test.gives($$ SELECT outbox.local_instant('2025-07-01', 'asia/SEOUL') = '
 BEGIN;
 SET LOCAL timezone = 'America/Caracas';
 SET LOCAL timezone_abbreviations = 'Australia';
-SELECT test.fires('EET', '0 12 * * *', '2025-07-01 00:00Z', 'MM-DD HH24:MI', '07-01 09:00');
+SELECT test.fires(name, '0 12 * * *', '2025-07-01 00:00Z', 'MM-DD HH24:MI', '07-01 09:00')
+FROM pg_timezone_names WHERE name = 'EET'; -- of tzdata-legacy
 SELECT outbox.cron_check('* * * * *', 'Asia/Seoul'), outbox.local_instant('2025-07-01', 'Asia/Seoul');
 SELECT test.same('the time zone after an answer', current_setting('timezone'), 'America/Caracas');
 SELECT test.refused($$ SELECT outbox.cron_check('* * * * *', 'CEST') $$, 'OB010');
