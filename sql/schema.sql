@@ -6434,6 +6434,30 @@ COMMENT ON TABLE outbox.provider_share IS 'How many requests in the air each dis
 
 COMMENT ON COLUMN outbox.provider_share.wanted IS 'How many it could use';
 
+CREATE VIEW outbox.queue_depth AS
+ SELECT b.channel,
+    b.lane,
+    (COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'scheduled'::outbox.message_status)), (0)::numeric))::bigint AS scheduled,
+    (GREATEST(COALESCE(sum(b.messages) FILTER (WHERE (b.status = 'pending'::outbox.message_status)), (0)::numeric), (0)::numeric))::bigint AS pending
+   FROM ( SELECT l.channel,
+            l.lane,
+            l.status,
+            l.messages
+           FROM outbox.ledger l
+        UNION ALL
+         SELECT c.channel,
+            c.lane,
+            x.status,
+            (x.sign * c.messages)
+           FROM (outbox.change c
+             CROSS JOIN LATERAL ( VALUES (c.from_status,'-1'::integer), (c.to_status,1)) x(status, sign))
+          WHERE (c.id > ( SELECT m.folded_id
+                   FROM outbox.ledger_mark m))) b
+  WHERE (b.status = ANY (ARRAY['scheduled'::outbox.message_status, 'pending'::outbox.message_status]))
+  GROUP BY b.channel, b.lane;
+
+COMMENT ON VIEW outbox.queue_depth IS 'How many messages wait, by the ledger: in milliseconds at any size, without what is not counted as accepted yet';
+
 CREATE TABLE outbox.queue_history (
     at timestamp with time zone NOT NULL,
     channel text NOT NULL COLLATE pg_catalog."C",
@@ -7561,6 +7585,8 @@ GRANT SELECT,INSERT ON TABLE outbox.provider_message TO outbox_dispatcher;
 GRANT SELECT,INSERT,DELETE ON TABLE outbox.provider_message TO outbox_scheduler;
 GRANT ALL ON TABLE outbox.provider_share TO outbox_admin;
 GRANT SELECT ON TABLE outbox.provider_share TO outbox_reader;
+GRANT ALL ON TABLE outbox.queue_depth TO outbox_admin;
+GRANT SELECT ON TABLE outbox.queue_depth TO outbox_reader;
 GRANT ALL ON TABLE outbox.queue_history TO outbox_admin;
 GRANT SELECT ON TABLE outbox.queue_history TO outbox_reader;
 GRANT SELECT,INSERT,DELETE ON TABLE outbox.queue_history TO outbox_scheduler;

@@ -269,6 +269,21 @@ COMMENT ON COLUMN outbox.conservation.uncounted IS
 COMMENT ON COLUMN outbox.conservation.missing IS 'Rows that went otherwise; below 0 = rows that were never accepted';
 COMMENT ON COLUMN outbox.conservation.counted_until IS 'What was committed before it is counted as accepted';
 
+CREATE OR REPLACE VIEW outbox.queue_depth AS
+SELECT b.channel, b.lane, coalesce(sum(b.messages) FILTER (WHERE b.status = 'scheduled'), 0)::bigint AS scheduled,
+    greatest(coalesce(sum(b.messages) FILTER (WHERE b.status = 'pending'), 0), 0)::bigint AS pending
+FROM (
+        SELECT l.channel, l.lane, l.status, l.messages FROM outbox.ledger AS l
+        UNION ALL
+        SELECT c.channel, c.lane, x.status, x.sign * c.messages
+        FROM outbox.change AS c CROSS JOIN LATERAL (VALUES (c.from_status, -1), (c.to_status, 1)) AS x (status, sign)
+        WHERE c.id > (SELECT m.folded_id FROM outbox.ledger_mark AS m)) AS b
+WHERE b.status IN ('scheduled', 'pending')
+GROUP BY b.channel, b.lane;
+
+COMMENT ON VIEW outbox.queue_depth IS
+    'How many messages wait, by the ledger: in milliseconds at any size, without what is not counted as accepted yet';
+
 CREATE OR REPLACE FUNCTION outbox.write_off(channel text, day date) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

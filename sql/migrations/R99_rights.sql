@@ -94,7 +94,7 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT SELECT ON
     outbox.delivery, outbox.notification_status, outbox.schedule_status, outbox.queue_stats, outbox.in_the_air,
-    outbox.provider_health, outbox.health, outbox.partitions, outbox.conservation,
+    outbox.provider_health, outbox.health, outbox.partitions, outbox.conservation, outbox.queue_depth,
     outbox.audit_run, outbox.audit_finding, outbox.audit_request,
     outbox.attempt, outbox.suppression, outbox.doubt, outbox.receipt, outbox.queue_history,
     outbox.notification, outbox.schedule, outbox.firing, outbox.archive, outbox.notification_archive,

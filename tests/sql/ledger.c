@@ -30,6 +30,13 @@ static void check_exact(struct db_session *db)
         "USING (channel, day, status) WHERE r.n IS DISTINCT FROM b.n",
         NULL);
     pg_expect(db, "SELECT count(*) FROM outbox.conservation WHERE NOT adds_up OR uncounted <> 0", "0");
+    pg_expect(
+        db,
+        "SELECT count(*) FROM (SELECT channel, lane, count(*) FILTER (WHERE status = 'scheduled') AS s, "
+        "count(*) FILTER (WHERE status = 'pending') AS p FROM outbox.message GROUP BY 1, 2) AS r "
+        "FULL JOIN outbox.queue_depth AS d USING (channel, lane) "
+        "WHERE coalesce(s, 0) <> scheduled OR coalesce(p, 0) <> pending",
+        "0");
     pg_expect(db, "SELECT sum(accepted) = (SELECT count(*) FROM outbox.delivery) FROM outbox.conservation",
               "t");
     pg_expect(
@@ -182,6 +189,38 @@ START_TEST(test_a_fold_that_is_rolled_back)
 }
 END_TEST
 
+/* The dispatcher says how many it sent; where that is not what was settled, the audit puts it right. */
+START_TEST(test_a_wrong_word_is_audited)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(
+        db,
+        "INSERT INTO outbox.message (channel, lane, recipient, payload) SELECT 'ios', CASE WHEN i > 2 THEN "
+        "'bulk' ELSE 'transactional' END::outbox.lane, 'r', '{}' FROM generate_series(1, 5) AS i");
+    fold(db);
+    pg_exec(db, "CALL outbox.audit()");
+    static const char settle[] =
+        "SELECT outbox.settle('ios', 1, '{1,3,4}', '{sent,sent,sent}', '{p,p,p}', '{a,b,c}', "
+        "'{NULL,NULL,NULL}', array_fill(now(), '{3}'), array_fill(now(), '{3}'), "
+        "group_ids => '{1,3}', group_sizes => '{1,2}')";
+    pg_exec(db, "SET ROLE outbox_dispatcher; BEGIN");
+    pg_expect(db, settle, "3");
+    pg_exec(db,
+            "ROLLBACK; RESET ROLE; SELECT outbox.cancel(idempotency_key) FROM outbox.message WHERE id = 4; "
+            "SET ROLE outbox_dispatcher");
+    pg_expect(db, settle, "2");
+    pg_exec(db, "RESET ROLE");
+    pg_expect(db, "SELECT count(*) FROM outbox.audit_request", "1");
+    pg_exec(db, "SELECT outbox.audit_step(), outbox.audit_step()");
+    fold(db);
+    check_exact(db);
+    pg_expect(db,
+              "SELECT string_agg(concat_ws(' ', lane, status, messages), ', ' ORDER BY lane, status) "
+              "FROM outbox.ledger WHERE messages <> 0",
+              "transactional pending 1, transactional sent 1, bulk pending 1, bulk sent 1, bulk cancelled 1");
+}
+END_TEST
+
 START_TEST(test_a_deleted_row_is_missing)
 {
     struct db_session *db = pg_case_session();
@@ -218,6 +257,7 @@ int main(void)
     pg_case_add(suite, "each move", test_each_move);
     pg_case_add(suite, "counted once", test_counted_once_when_all_have_ended);
     pg_case_add(suite, "a fold is rolled back", test_a_fold_that_is_rolled_back);
+    pg_case_add(suite, "a wrong word", test_a_wrong_word_is_audited);
     pg_case_add(suite, "a row is deleted", test_a_deleted_row_is_missing);
     pg_case_add(suite, "rights", test_rights);
     return suite_run(suite);
