@@ -5508,7 +5508,8 @@ BEGIN
                 FROM outbox.attempt AS a WHERE a.message_id = m.id
                 ORDER BY a.id DESC LIMIT 1) AS doubt ON true
         WHERE m.id = ANY (locked)
-            AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE m.id = ANY (f.message_ids))
+            AND m.id NOT IN (
+                SELECT air.id FROM outbox.flight AS f CROSS JOIN LATERAL unnest(f.message_ids) AS air (id))
     )
     SELECT coalesce(array_agg(k.id), '{}') AS ids, array_agg(k.doubted) AS doubted, array_agg(k.status) AS statuses,
         array_agg(k.verdict) AS verdicts, array_agg(k.provider) AS providers,
@@ -5547,14 +5548,14 @@ BEGIN
     FROM unnest(settle_late.ids, settle_late.uuids, settle_late.verdicts, settle_late.providers, settle_late.ats)
             AS v (id, uuid, verdict, provider, at)
         JOIN outbox.message AS m ON m.id = v.id AND outbox.message_uuid(m.idempotency_key) = v.uuid
-    WHERE m.id = ANY (settle_late.ids) AND m.id <> ALL (late.ids) AND v.verdict = 'sent'
+    WHERE m.id = ANY (settle_late.ids) AND m.id NOT IN (SELECT unnest(late.ids)) AND v.verdict = 'sent'
         AND m.sent_at IS DISTINCT FROM v.at
         AND NOT EXISTS (
             SELECT FROM outbox.attempt AS a
             WHERE a.message_id = m.id AND a.at = v.at AND a.dispatcher = settle_late.dispatcher
                 AND a.verdict = 'sent');
     GET DIAGNOSTICS repeated = ROW_COUNT;
-    left_alone := ARRAY(SELECT i FROM unnest(settle_late.ids) AS i WHERE i <> ALL (late.ids) ORDER BY i);
+    left_alone := ARRAY(SELECT i FROM unnest(settle_late.ids) AS i WHERE i NOT IN (SELECT unnest(late.ids)) ORDER BY i);
 END
 $$;
 

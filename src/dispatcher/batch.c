@@ -21,6 +21,7 @@ enum {
     TRANSACTION_SLACK_MS = 60000,
     LAND_AGAIN_MS = 1000,
     MISSING_MAX = 128 * 1024, /* octets; a claim has at most 5000 rows */
+    UUIDS_MAX = 256 * 1024,   /* octets */
 };
 
 enum batch_state { BATCH_IDLE, BATCH_CLAIMING, BATCH_BOARDING, BATCH_FLYING, BATCH_LANDING };
@@ -41,6 +42,9 @@ struct batch {
     uint64_t look_range; /* its id */
     struct flight flight;
     int64_t flight_number;
+    int dispatcher;         /* under whose id the flight was opened */
+    bool gone;              /* LANDING: the flight's row was not there */
+    bool late;              /* which is certain */
     int notes;              /* of this flight, so far */
     struct note *noting;    /* the one on its way */
     int64_t session_for;    /* batch deadline that the connection was set up for; 0 = not yet */
@@ -55,6 +59,7 @@ struct note {
 };
 
 static void land(struct batch *batch);
+static void send_landing(struct batch *batch);
 
 bool batch_is_up(const struct batch *batch)
 {
@@ -102,6 +107,7 @@ static void end(struct batch *batch, bool released)
     batch->in_transaction = false;
     batch->flight.withdrawn = false;
     batch->given_up = false;
+    batch->gone = batch->late = false;
     batch->looking = false;
     batch->notes = 0;
     batch->flight_number = 0;
@@ -350,6 +356,7 @@ static void board(struct batch *batch)
         ids[i] = batch->claimed.jobs[i].message.id;
     int64_t deadline_ms = batch->options.row->batch_deadline_ms;
     batch->state = BATCH_BOARDING;
+    batch->dispatcher = control_dispatcher(batch->options.control);
     batch->flight.time = deadline_ms;
     batch->flight.deadline = clock_mono() + deadline_ms;
     batch->flight_number = flights_open(batch->options.flights, batch->options.channel, ids,
@@ -481,9 +488,12 @@ static void on_settled(void *arg, enum db_status status, const struct db_result 
     if (status == DB_FAILED)
         log_event(LOG_ERROR, "settle_failed", log_text("channel", batch->options.channel),
                   log_text("sqlstate", db_sqlstate(result)), log_text("error", db_message(result)));
-    if (status == DB_OK && db_rows(result) == 0)
-        log_event(LOG_WARN, "flight_recovered_by_another", log_text("channel", batch->options.channel),
-                  log_int("flight", batch->flight_number), log_int("rows", (int64_t)batch->claimed.count));
+    if (status == DB_OK && batch->late)
+        log_event(LOG_WARN, "landed_late", log_text("channel", batch->options.channel),
+                  log_int("flight", batch->flight_number), log_int("rows", (int64_t)batch->claimed.count),
+                  log_int("settled", db_int(result, 0, 0)), log_int("repeated", db_int(result, 0, 1)));
+    else if (status == DB_OK)
+        batch->gone = db_rows(result) == 0;
 }
 
 static void on_landed(void *arg, enum db_status status, const struct db_result *result)
@@ -502,33 +512,66 @@ static void on_landed(void *arg, enum db_status status, const struct db_result *
     }
     bool withdrawn = batch->flight.withdrawn;
     batch->in_transaction = false;
+    if (batch->gone && !batch->late) {
+        batch->late = true;
+        send_landing(batch);
+        return;
+    }
     flights_ended(batch->options.flights, batch->flight_number);
     end(batch, withdrawn);
 }
 
-static void send_landing(struct batch *batch)
+static void send_verdicts(struct batch *batch)
 {
     struct settle_arrays arrays;
     settle_start(&arrays);
     for (size_t i = 0; i < batch->claimed.count; i++)
         settle_add(&arrays, &batch->claimed.jobs[i]);
     char dispatcher[16], flight[24];
-    snprintf(dispatcher, sizeof dispatcher, "%d", control_dispatcher(batch->options.control));
+    snprintf(dispatcher, sizeof dispatcher, "%d", batch->dispatcher);
     snprintf(flight, sizeof flight, "%" PRId64, batch->flight_number);
     const char *parameters[3 + SETTLE_COLUMNS] = {dispatcher, flight, batch->options.channel};
     settle_finish(&arrays, parameters + 3);
+    db_send(batch->db, &sql_settle, 3 + SETTLE_COLUMNS, parameters, on_settled, batch);
+    if (batch->notes > 0)
+        db_send(batch->db, &sql_drop_notes, 2, (const char *const[]){dispatcher, flight}, NULL, NULL);
+    settle_free(&arrays);
+}
+
+static void send_late_verdicts(struct batch *batch)
+{
+    struct settle_arrays arrays;
+    struct buf uuids;
+    settle_start(&arrays);
+    buf_init(&uuids, UUIDS_MAX);
+    db_array_start(&uuids);
+    for (size_t i = 0; i < batch->claimed.count; i++) {
+        settle_add(&arrays, &batch->claimed.jobs[i]);
+        settle_add_uuid(&uuids, &batch->claimed.jobs[i]);
+    }
+    db_array_finish(&uuids);
+    const char *parameters[3 + SETTLE_COLUMNS] = {DB_INT_TEXT(batch->dispatcher), batch->options.channel,
+                                                  buf_string(&uuids)};
+    settle_finish(&arrays, parameters + 3);
+    db_send(batch->db, &sql_settle_late, 3 + SETTLE_GROUP_IDS, parameters, on_settled, batch);
+    buf_free(&uuids);
+    settle_free(&arrays);
+}
+
+static void send_landing(struct batch *batch)
+{
     if (!batch->in_transaction) {
         set_up_session(batch);
         db_send(batch->db, &sql_begin, 0, NULL, NULL, NULL);
     }
     batch->in_transaction = true;
-    db_send(batch->db, &sql_settle, 3 + SETTLE_COLUMNS, parameters, on_settled, batch);
-    if (batch->notes > 0)
-        db_send(batch->db, &sql_drop_notes, 2, (const char *const[]){dispatcher, flight}, NULL, NULL);
+    if (batch->late)
+        send_late_verdicts(batch);
+    else
+        send_verdicts(batch);
     db_send(batch->db, &sql_commit, 0, NULL, on_landed, batch);
     db_sync(batch->db);
     timer_set(batch->watchdog, STATEMENT_MS + STATEMENT_MS / 2);
-    settle_free(&arrays);
 }
 
 static void land(struct batch *batch)

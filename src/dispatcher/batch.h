@@ -8,7 +8,8 @@
  * seen alive after it. FLYING: requests are out; verdicts are noted as they come. LANDING: one statement
  * settles all rows and removes the flight, then COMMIT. When the claim's connection breaks, the locks are
  * gone but the flight stands, so nobody else touches the rows: nothing more is sent, and the batch lands on
- * the next connection.
+ * the next connection. When the flight's row is gone by then, somebody has taken it over, or an earlier try
+ * did land: the verdicts settle what is still open of its rows, and name what was sent twice.
  */
 #ifndef PGOUTBOX_DISPATCHER_BATCH_H
 #define PGOUTBOX_DISPATCHER_BATCH_H

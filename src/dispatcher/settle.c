@@ -106,6 +106,12 @@ void settle_add(struct settle_arrays *arrays, const struct job *job)
     arrays->charged = arrays->charged || charged;
 }
 
+void settle_add_uuid(struct buf *uuids, const struct job *job)
+{
+    if (job->state != JOB_HANDED_BACK)
+        db_array_text(uuids, job->message.uuid);
+}
+
 void settle_finish(struct settle_arrays *arrays, const char *parameters[SETTLE_COLUMNS])
 {
     bool grouped = arrays->group_count <= SETTLE_GROUPS_MAX;

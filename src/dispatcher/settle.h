@@ -52,6 +52,8 @@ void settle_clean(const char *text, char clean[SETTLE_TEXT_SIZE]);
 void settle_start(struct settle_arrays *arrays);
 /* JOB_HANDED_BACK is left out: such a row stays as it is. */
 void settle_add(struct settle_arrays *arrays, const struct job *job);
+/* The message's uuid for a text[] beside them, which leaves out the same jobs. */
+void settle_add_uuid(struct buf *uuids, const struct job *job);
 /* Puts a message that is sent into its group; settle_add does it. created_ms: since 1970. */
 void settle_count(struct settle_arrays *arrays, int64_t id, bool bulk, int64_t created_ms);
 /* Fills parameters with the finished arrays; the texts live until settle_free. Without any price both columns

@@ -30,6 +30,13 @@ static void fly_with_one_waiting(void)
     stage_fly(stage_rows("1 2 3"));
 }
 
+static void expect_late(const char *verdicts, const char *uuids)
+{
+    ck_assert_str_eq(stage_verdicts(stage.claims, &sql_settle_late), verdicts);
+    ck_assert_str_eq(fake_db_value(stage.claims, &sql_settle_late, 3), uuids);
+    ck_assert_str_eq(fake_db_value(stage.claims, &sql_settle_late, 1), "5"); /* whose flight it was */
+}
+
 /* ---- Nothing has been sent yet ---- */
 
 START_TEST(test_idle)
@@ -308,10 +315,45 @@ START_TEST(test_commit_lost)
     fake_db_lose(stage.claims);
     fake_db_up(stage.claims);
     journal_expect("session begin+settle+commit");
-    fake_db_answer(stage.claims, &sql_settle, NULL); /* the flight is not there: it was */
+    fake_db_answer(stage.claims, &sql_settle, NULL); /* the flight is not there: it was, or is another's */
+    fake_db_answer(stage.claims, &sql_commit, NULL);
+    journal_expect("begin+settle_late+commit");
+    expect_late("1=sent", "{\"uuid-1\"}");
+    fake_db_answer(stage.claims, &sql_settle_late, "0|0");
     fake_db_answer(stage.claims, &sql_commit, NULL);
     journal_expect("ended");
     ck_assert(batch_is_idle(stage.batch));
+}
+END_TEST
+
+/* Others may have its rows: only what was sent is told, until that is committed. */
+START_TEST(test_flight_taken_over)
+{
+    fly_with_one_waiting();
+    fake_db_lose(stage.claims);
+    answer("1", 200);
+    answer("2", 500);
+    stage_lose_control();
+    fake_db_up(stage.db);
+    fake_db_answer(stage.db, &sql_reattach_dispatcher, "f");
+    fake_db_answer(stage.db, &sql_register_dispatcher, "6");
+    fake_db_up(stage.claims);
+    fake_db_answer(stage.claims, &sql_settle, NULL);
+    fake_db_fail(stage.claims, &sql_commit, "40001"); /* so it may be there after all */
+    fake_time_pass(1000);
+    ck_assert_str_eq(fake_db_value(stage.claims, &sql_settle, 1), "5");
+    fake_db_answer(stage.claims, &sql_settle, NULL);
+    fake_db_answer(stage.claims, &sql_commit, NULL);
+    expect_late("1=sent 2=retry", "{\"uuid-1\",\"uuid-2\"}");
+    fake_db_fail(stage.claims, &sql_settle_late, "40P01");
+    fake_time_pass(1000);
+    fake_db_lose(stage.claims);
+    fake_db_up(stage.claims);
+    expect_late("1=sent 2=retry", "{\"uuid-1\",\"uuid-2\"}");
+    journal_read();
+    fake_db_answer(stage.claims, &sql_settle_late, "2|0");
+    fake_db_answer(stage.claims, &sql_commit, NULL);
+    journal_expect("released");
 }
 END_TEST
 
@@ -363,6 +405,7 @@ int main(void)
     tcase_add_test(tcase, test_settle_refused_and_the_claim_lost);
     tcase_add_test(tcase, test_settle_lost);
     tcase_add_test(tcase, test_commit_lost);
+    tcase_add_test(tcase, test_flight_taken_over);
     tcase_add_test(tcase, test_commit_refused);
     tcase_add_test(tcase, test_a_landing_without_an_answer);
     suite_add_tcase(suite, tcase);
