@@ -1553,8 +1553,10 @@ CREATE TABLE outbox.dispatcher (
     session integer,
     channels text[] NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
     lost_at timestamp with time zone
-);
+)
+WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='200');
 
 COMMENT ON TABLE outbox.dispatcher IS 'Running dispatchers. One lives while its control connection holds the advisory lock (7302, id)';
 
@@ -1562,7 +1564,9 @@ COMMENT ON COLUMN outbox.dispatcher.pid IS 'Its process on its host';
 
 COMMENT ON COLUMN outbox.dispatcher.session IS 'Backend of its control connection';
 
-COMMENT ON COLUMN outbox.dispatcher.lost_at IS 'When its lock was first seen free; NULL = alive';
+COMMENT ON COLUMN outbox.dispatcher.seen_at IS 'When it last said that it lives, to a few seconds';
+
+COMMENT ON COLUMN outbox.dispatcher.lost_at IS 'When its lock was first seen free, or it was first seen silent for too long; NULL = alive';
 
 CREATE TABLE outbox.firing (
     id bigint NOT NULL,
@@ -4524,7 +4528,7 @@ BEGIN
         AND l.objsubid = 2 AND l.granted AND l.pid = former AND l.pid <> pg_backend_pid()
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());
     PERFORM pg_advisory_lock(7302, reattach_dispatcher.id);
-    UPDATE outbox.dispatcher AS d SET lost_at = NULL, session = pg_backend_pid()
+    UPDATE outbox.dispatcher AS d SET lost_at = NULL, seen_at = now(), session = pg_backend_pid()
     WHERE d.id = reattach_dispatcher.id;
     RETURN true;
 END
@@ -4645,57 +4649,83 @@ $$;
 
 COMMENT ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) IS 'Settles one lost flight: noted verdicts as they stand, the rest by the channel''s in-doubt policy';
 
-CREATE FUNCTION outbox.recover_flights(grace interval DEFAULT '00:00:03'::interval, self integer DEFAULT NULL::integer, OUT flights integer, OUT settled integer, OUT in_doubt integer) RETURNS record
+CREATE FUNCTION outbox.recover_flights(grace interval DEFAULT '00:00:10'::interval, self integer DEFAULT NULL::integer, own bigint[] DEFAULT NULL::bigint[], silence interval DEFAULT '00:01:00'::interval, patience interval DEFAULT '00:10:00'::interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 DECLARE
+    watched timestamptz := outbox.server_seen_at();
     candidate record;
     lost record;
     recovered record;
-    dead boolean;
+    is_free boolean;
+    dead integer[] := '{}';
+    hanging integer[] := '{}';
 BEGIN
     flights := 0;
     settled := 0;
     in_doubt := 0;
+    failed := 0;
+    UPDATE outbox.dispatcher AS d SET seen_at = now(), lost_at = NULL
+    WHERE d.id = (
+        SELECT o.id FROM outbox.dispatcher AS o
+        WHERE o.id = recover_flights.self AND (o.lost_at IS NOT NULL OR o.seen_at <= now() - interval '5 seconds')
+        FOR UPDATE SKIP LOCKED);
+
     FOR candidate IN
-        SELECT d.id FROM outbox.dispatcher AS d WHERE d.id IS DISTINCT FROM recover_flights.self ORDER BY d.id
+        SELECT d.id, d.seen_at FROM outbox.dispatcher AS d
+        WHERE d.id IS DISTINCT FROM recover_flights.self
+        ORDER BY d.id
     LOOP
-        dead := pg_try_advisory_xact_lock(7302, candidate.id);
-        CONTINUE WHEN NOT dead AND NOT EXISTS (
-            SELECT FROM outbox.flight AS f WHERE f.dispatcher = candidate.id AND f.deadline + grace <= now());
-        SELECT d.id, d.lost_at INTO candidate FROM outbox.dispatcher AS d WHERE d.id = candidate.id
+        is_free := pg_try_advisory_xact_lock(7302, candidate.id);
+        CONTINUE WHEN NOT is_free AND candidate.seen_at + silence > now();
+        SELECT d.id, d.seen_at, d.lost_at INTO candidate FROM outbox.dispatcher AS d WHERE d.id = candidate.id
         FOR UPDATE SKIP LOCKED;
-        CONTINUE WHEN NOT FOUND;
-        IF dead AND candidate.lost_at IS NULL THEN
+        CONTINUE WHEN NOT FOUND OR (NOT is_free AND candidate.seen_at + silence > now());
+        IF candidate.lost_at IS NULL THEN
             UPDATE outbox.dispatcher AS d SET lost_at = now() WHERE d.id = candidate.id;
         END IF;
-        dead := dead AND coalesce(candidate.lost_at, now()) + grace <= now()
-            AND pg_postmaster_start_time() + grace <= now();
-        FOR lost IN
-            SELECT f.seq FROM outbox.flight AS f
-            WHERE f.dispatcher = candidate.id AND (dead OR f.deadline + grace <= now())
-            ORDER BY f.seq
-        LOOP
-            recovered := outbox.recover_flight(
-                candidate.id, lost.seq, CASE WHEN dead THEN 'dispatcher died' ELSE 'deadline passed' END);
+        CONTINUE WHEN coalesce(candidate.lost_at, now()) + grace > now() OR watched + grace > now();
+        IF is_free THEN
+            dead := dead || candidate.id;
+        ELSE
+            hanging := hanging || candidate.id;
+        END IF;
+    END LOOP;
+
+    FOR lost IN
+        SELECT f.dispatcher, f.seq, CASE
+            WHEN f.dispatcher = ANY (dead) THEN 'dispatcher died'
+            WHEN f.dispatcher = ANY (hanging) THEN 'dispatcher hangs'
+            WHEN f.dispatcher = recover_flights.self THEN 'its landing was lost'
+            ELSE 'deadline passed' END AS reason
+        FROM outbox.flight AS f
+        WHERE f.dispatcher = ANY (dead)
+            OR (f.dispatcher = ANY (hanging) AND f.deadline + grace <= now())
+            OR (f.dispatcher = recover_flights.self AND f.seq <> ALL (recover_flights.own))
+            OR (f.dispatcher IS DISTINCT FROM recover_flights.self
+                AND greatest(f.deadline, watched) + patience <= now())
+        ORDER BY f.dispatcher, f.seq
+    LOOP
+        BEGIN -- one that cannot be settled must not keep the others
+            recovered := outbox.recover_flight(lost.dispatcher, lost.seq, lost.reason);
             IF recovered.settled IS NOT NULL THEN
                 flights := flights + 1;
                 settled := settled + recovered.settled;
                 in_doubt := in_doubt + recovered.in_doubt;
             END IF;
-        END LOOP;
-        IF dead THEN
-            DELETE FROM outbox.dispatcher AS d
-            WHERE d.id = candidate.id
-                AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE f.dispatcher = d.id);
-        END IF;
+        EXCEPTION WHEN OTHERS THEN
+            failed := failed + 1;
+            RAISE WARNING 'flight % of dispatcher % cannot be settled: %', lost.seq, lost.dispatcher, SQLERRM;
+        END;
     END LOOP;
+    DELETE FROM outbox.dispatcher AS d
+    WHERE d.id = ANY (dead) AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE f.dispatcher = d.id);
 END
 $$;
 
-COMMENT ON FUNCTION outbox.recover_flights(grace interval, self integer, OUT flights integer, OUT settled integer, OUT in_doubt integer) IS 'Takes over the flights of dead dispatchers, and those well past their deadline';
+COMMENT ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) IS 'Says that the dispatcher self lives; takes over the flights of dead dispatchers, those past their deadline of dispatchers that hang, those well past it, and those of self that it does not know. failed: that could not be settled, for the server''s log';
 
 CREATE FUNCTION outbox.refresh_templates() RETURNS trigger
     LANGUAGE plpgsql
@@ -5279,6 +5309,26 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) IS 'Inserts a message; returns its id, or the id of the earlier one with the same idempotency_key';
+
+CREATE FUNCTION outbox.server_seen_at() RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    since timestamptz;
+BEGIN
+    SELECT s.seen_at INTO since FROM outbox.server AS s WHERE s.started_at = pg_postmaster_start_time();
+    IF NOT FOUND THEN
+        INSERT INTO outbox.server AS s (started_at) VALUES (pg_postmaster_start_time())
+        ON CONFLICT (only_row) DO UPDATE SET started_at = excluded.started_at, seen_at = excluded.seen_at
+        WHERE s.started_at <> excluded.started_at;
+        SELECT s.seen_at INTO since FROM outbox.server AS s;
+    END IF;
+    RETURN since;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.server_seen_at() IS 'When somebody first looked at the dispatchers on this server';
 
 CREATE FUNCTION outbox.set_contact(user_id text, email text DEFAULT NULL::text, phone text DEFAULT NULL::text, locale text DEFAULT NULL::text, timezone text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6581,6 +6631,17 @@ CREATE VIEW outbox.schedule_status AS
 
 COMMENT ON VIEW outbox.schedule_status IS 'Each schedule, when it fires next, and what became of its last firing';
 
+CREATE TABLE outbox.server (
+    only_row boolean DEFAULT true NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT server_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE outbox.server IS 'The server that dispatchers were last looked at on; see outbox.server_seen_at';
+
+COMMENT ON COLUMN outbox.server.started_at IS 'Its pg_postmaster_start_time(): another one is another server, or a restart';
+
 ALTER TABLE outbox.template ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox.template_id_seq
     START WITH 1
@@ -6730,6 +6791,9 @@ ALTER TABLE ONLY outbox.schedule
 
 ALTER TABLE ONLY outbox.schedule
     ADD CONSTRAINT schedule_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY outbox.server
+    ADD CONSTRAINT server_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY outbox.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (only_row);
@@ -7389,10 +7453,10 @@ GRANT ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reas
 GRANT ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, OUT flights integer, OUT settled integer, OUT in_doubt integer) TO outbox_admin;
-GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, OUT flights integer, OUT settled integer, OUT in_doubt integer) TO outbox_dispatcher;
-GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, OUT flights integer, OUT settled integer, OUT in_doubt integer) TO outbox_scheduler;
-REVOKE ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, OUT flights integer, OUT settled integer, OUT in_doubt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.refresh_templates() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.refresh_templates() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.refuse() TO outbox_admin;
@@ -7471,6 +7535,10 @@ REVOKE ALL ON FUNCTION outbox.schedule_notification() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.server_seen_at() TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.server_seen_at() TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.server_seen_at() TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.server_seen_at() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.set_contact(user_id text, email text, phone text, locale text, timezone text) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.set_contact(user_id text, email text, phone text, locale text, timezone text) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.set_contact(user_id text, email text, phone text, locale text, timezone text) FROM PUBLIC;
@@ -7599,6 +7667,9 @@ GRANT SELECT,DELETE ON TABLE outbox.receipt TO outbox_scheduler;
 GRANT ALL ON SEQUENCE outbox.schedule_id_seq TO outbox_admin;
 GRANT ALL ON TABLE outbox.schedule_status TO outbox_admin;
 GRANT SELECT ON TABLE outbox.schedule_status TO outbox_reader;
+GRANT ALL ON TABLE outbox.server TO outbox_admin;
+GRANT SELECT,INSERT,UPDATE ON TABLE outbox.server TO outbox_dispatcher;
+GRANT SELECT,INSERT,UPDATE ON TABLE outbox.server TO outbox_scheduler;
 GRANT ALL ON SEQUENCE outbox.template_id_seq TO outbox_admin;
 GRANT ALL ON TABLE outbox.transition TO outbox_admin;
 GRANT ALL ON TABLE outbox.used_key TO outbox_admin;

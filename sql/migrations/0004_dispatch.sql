@@ -9,14 +9,27 @@ CREATE TABLE outbox.dispatcher (
     session integer,
     channels text[] NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now(),
     lost_at timestamptz
-);
+) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 COMMENT ON TABLE outbox.dispatcher IS
     'Running dispatchers. One lives while its control connection holds the advisory lock (7302, id)';
 COMMENT ON COLUMN outbox.dispatcher.pid IS 'Its process on its host';
 COMMENT ON COLUMN outbox.dispatcher.session IS 'Backend of its control connection';
-COMMENT ON COLUMN outbox.dispatcher.lost_at IS 'When its lock was first seen free; NULL = alive';
+COMMENT ON COLUMN outbox.dispatcher.seen_at IS 'When it last said that it lives, to a few seconds';
+COMMENT ON COLUMN outbox.dispatcher.lost_at IS
+    'When its lock was first seen free, or it was first seen silent for too long; NULL = alive';
+
+CREATE TABLE outbox.server (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE outbox.server IS 'The server that dispatchers were last looked at on; see outbox.server_seen_at';
+COMMENT ON COLUMN outbox.server.started_at IS
+    'Its pg_postmaster_start_time(): another one is another server, or a restart';
 
 CREATE TABLE outbox.queue (
     channel text COLLATE "C" NOT NULL,

@@ -40,7 +40,7 @@ BEGIN
         AND l.objsubid = 2 AND l.granted AND l.pid = former AND l.pid <> pg_backend_pid()
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());
     PERFORM pg_advisory_lock(7302, reattach_dispatcher.id);
-    UPDATE outbox.dispatcher AS d SET lost_at = NULL, session = pg_backend_pid()
+    UPDATE outbox.dispatcher AS d SET lost_at = NULL, seen_at = now(), session = pg_backend_pid()
     WHERE d.id = reattach_dispatcher.id;
     RETURN true;
 END

@@ -76,64 +76,121 @@ $$;
 COMMENT ON FUNCTION outbox.recover_flight IS
     'Settles one lost flight: noted verdicts as they stand, the rest by the channel''s in-doubt policy';
 
--- grace: how long after its loss (or the server's start) a dispatcher may come back, and how long after its
--- deadline a flight may still be settled by its owner. self: the caller's own dispatcher, whose lock the
--- calling session could take a second time.
+-- When this server was first seen: before that nobody could come back. A restart and the promotion of a standby, whose
+-- server may be old, are told by the start time of the server that was seen before.
+CREATE OR REPLACE FUNCTION outbox.server_seen_at() RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    since timestamptz;
+BEGIN
+    SELECT s.seen_at INTO since FROM outbox.server AS s WHERE s.started_at = pg_postmaster_start_time();
+    IF NOT FOUND THEN
+        INSERT INTO outbox.server AS s (started_at) VALUES (pg_postmaster_start_time())
+        ON CONFLICT (only_row) DO UPDATE SET started_at = excluded.started_at, seen_at = excluded.seen_at
+        WHERE s.started_at <> excluded.started_at;
+        SELECT s.seen_at INTO since FROM outbox.server AS s;
+    END IF;
+    RETURN since;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.server_seen_at IS 'When somebody first looked at the dispatchers on this server';
+
+-- Who lives and answers lands by itself, however late: it knows what became of its messages, and recovery only guesses.
+-- So a flight is taken over when its dispatcher is gone (its lock is free), when that hangs and the flight is past its
+-- deadline, and only long after the deadline whatever the dispatcher says. All three wait until the dispatcher had time
+-- to come back to this server. A row that its own dispatcher does not know has landed in a database that has lost this
+-- since.
+--
+-- grace: longer than the longest pause between two tries to connect. silence: one that answers calls every second, and
+-- its seen_at is never older than a few seconds. self: the caller, whose lock its session could take a second
+-- time; own: its flights that it knows of.
 CREATE OR REPLACE FUNCTION outbox.recover_flights(
-    grace interval DEFAULT '3 seconds', self integer DEFAULT NULL,
-    OUT flights integer, OUT settled integer, OUT in_doubt integer
+    grace interval DEFAULT '10 seconds', self integer DEFAULT NULL, own bigint[] DEFAULT NULL,
+    silence interval DEFAULT '1 minute', patience interval DEFAULT '10 minutes',
+    OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    watched timestamptz := outbox.server_seen_at();
     candidate record;
     lost record;
     recovered record;
-    dead boolean;
+    is_free boolean;
+    dead integer[] := '{}';
+    hanging integer[] := '{}';
 BEGIN
     flights := 0;
     settled := 0;
     in_doubt := 0;
+    failed := 0;
+    UPDATE outbox.dispatcher AS d SET seen_at = now(), lost_at = NULL
+    WHERE d.id = (
+        SELECT o.id FROM outbox.dispatcher AS o
+        WHERE o.id = recover_flights.self AND (o.lost_at IS NOT NULL OR o.seen_at <= now() - interval '5 seconds')
+        FOR UPDATE SKIP LOCKED);
+
     FOR candidate IN
-        SELECT d.id FROM outbox.dispatcher AS d WHERE d.id IS DISTINCT FROM recover_flights.self ORDER BY d.id
+        SELECT d.id, d.seen_at FROM outbox.dispatcher AS d
+        WHERE d.id IS DISTINCT FROM recover_flights.self
+        ORDER BY d.id
     LOOP
-        dead := pg_try_advisory_xact_lock(7302, candidate.id);
-        CONTINUE WHEN NOT dead AND NOT EXISTS (
-            SELECT FROM outbox.flight AS f WHERE f.dispatcher = candidate.id AND f.deadline + grace <= now());
-        SELECT d.id, d.lost_at INTO candidate FROM outbox.dispatcher AS d WHERE d.id = candidate.id
+        is_free := pg_try_advisory_xact_lock(7302, candidate.id);
+        CONTINUE WHEN NOT is_free AND candidate.seen_at + silence > now();
+        SELECT d.id, d.seen_at, d.lost_at INTO candidate FROM outbox.dispatcher AS d WHERE d.id = candidate.id
         FOR UPDATE SKIP LOCKED;
-        CONTINUE WHEN NOT FOUND;
-        IF dead AND candidate.lost_at IS NULL THEN
+        CONTINUE WHEN NOT FOUND OR (NOT is_free AND candidate.seen_at + silence > now());
+        IF candidate.lost_at IS NULL THEN
             UPDATE outbox.dispatcher AS d SET lost_at = now() WHERE d.id = candidate.id;
         END IF;
-        dead := dead AND coalesce(candidate.lost_at, now()) + grace <= now()
-            AND pg_postmaster_start_time() + grace <= now();
-        FOR lost IN
-            SELECT f.seq FROM outbox.flight AS f
-            WHERE f.dispatcher = candidate.id AND (dead OR f.deadline + grace <= now())
-            ORDER BY f.seq
-        LOOP
-            recovered := outbox.recover_flight(
-                candidate.id, lost.seq, CASE WHEN dead THEN 'dispatcher died' ELSE 'deadline passed' END);
+        CONTINUE WHEN coalesce(candidate.lost_at, now()) + grace > now() OR watched + grace > now();
+        IF is_free THEN
+            dead := dead || candidate.id;
+        ELSE
+            hanging := hanging || candidate.id;
+        END IF;
+    END LOOP;
+
+    FOR lost IN
+        SELECT f.dispatcher, f.seq, CASE
+            WHEN f.dispatcher = ANY (dead) THEN 'dispatcher died'
+            WHEN f.dispatcher = ANY (hanging) THEN 'dispatcher hangs'
+            WHEN f.dispatcher = recover_flights.self THEN 'its landing was lost'
+            ELSE 'deadline passed' END AS reason
+        FROM outbox.flight AS f
+        WHERE f.dispatcher = ANY (dead)
+            OR (f.dispatcher = ANY (hanging) AND f.deadline + grace <= now())
+            OR (f.dispatcher = recover_flights.self AND f.seq <> ALL (recover_flights.own))
+            OR (f.dispatcher IS DISTINCT FROM recover_flights.self
+                AND greatest(f.deadline, watched) + patience <= now())
+        ORDER BY f.dispatcher, f.seq
+    LOOP
+        BEGIN -- one that cannot be settled must not keep the others
+            recovered := outbox.recover_flight(lost.dispatcher, lost.seq, lost.reason);
             IF recovered.settled IS NOT NULL THEN
                 flights := flights + 1;
                 settled := settled + recovered.settled;
                 in_doubt := in_doubt + recovered.in_doubt;
             END IF;
-        END LOOP;
-        IF dead THEN
-            DELETE FROM outbox.dispatcher AS d
-            WHERE d.id = candidate.id
-                AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE f.dispatcher = d.id);
-        END IF;
+        EXCEPTION WHEN OTHERS THEN
+            failed := failed + 1;
+            RAISE WARNING 'flight % of dispatcher % cannot be settled: %', lost.seq, lost.dispatcher, SQLERRM;
+        END;
     END LOOP;
+    DELETE FROM outbox.dispatcher AS d
+    WHERE d.id = ANY (dead) AND NOT EXISTS (SELECT FROM outbox.flight AS f WHERE f.dispatcher = d.id);
 END
 $$;
 
 COMMENT ON FUNCTION outbox.recover_flights IS
-    'Takes over the flights of dead dispatchers, and those well past their deadline';
+    'Says that the dispatcher self lives; takes over the flights of dead dispatchers, those past their deadline of '
+    'dispatchers that hang, those well past it, and those of self that it does not know. failed: that could not be '
+    'settled, for the server''s log';
 
 -- A verdict of "sent" is true whatever was decided meanwhile, so it ends every message that is not at its end. Any
 -- other one replaces the doubt of recovery, and says nothing about a message that was tried again since.

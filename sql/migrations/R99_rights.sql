@@ -38,13 +38,14 @@ GRANT INSERT ON outbox.change TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON outbox.dispatcher, outbox.flight, outbox.flight_note, outbox.queue, outbox.doubt
     TO outbox_dispatcher, outbox_scheduler;
+GRANT SELECT, INSERT, UPDATE ON outbox.server TO outbox_dispatcher, outbox_scheduler;
 GRANT UPDATE (retired_at, retired_reason) ON outbox.device TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION
     outbox.message_uuid, outbox.next_queue_pos, outbox.wake, outbox.ring, outbox.backoff, outbox.quiet_end,
     outbox.standing, outbox.settle, outbox.settle_unsent, outbox.keep_provider_ids, outbox.follow_addresses,
-    outbox.retire_addresses, outbox.recover_flight, outbox.recover_flights, outbox.settle_late, outbox.raise_low_water,
-    outbox.next_due
+    outbox.retire_addresses, outbox.server_seen_at, outbox.recover_flight, outbox.recover_flights, outbox.settle_late,
+    outbox.raise_low_water, outbox.next_due
     TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.note_moves, outbox.request_audit TO outbox_dispatcher, outbox_scheduler;
 

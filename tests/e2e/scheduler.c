@@ -235,7 +235,7 @@ START_TEST(test_lost_flights_are_recovered)
             "SELECT d.id, 1, now() - '1 hour'::interval, 'ios', ARRAY[m.id] "
             "FROM outbox.dispatcher AS d, outbox.message AS m");
     struct process *scheduler = start_scheduler(&bench, "50");
-    await(&bench, "SELECT NOT EXISTS (SELECT FROM outbox.flight)", DEADLINE_MS);
+    await(&bench, "SELECT NOT EXISTS (SELECT FROM outbox.flight)", 2 * DEADLINE_MS);
     pg_expect(bench.session, "SELECT status || ' ' || attempts FROM outbox.message", "pending 1");
     pg_expect(bench.session, "SELECT verdict FROM outbox.attempt", "in_doubt");
     stop_scheduler(scheduler);

@@ -117,12 +117,24 @@ START_TEST(test_alive)
 }
 END_TEST
 
+/* It lives and answers, so it will land, and it alone knows what became of its messages. */
 START_TEST(test_deadline_passed)
 {
     struct db_session *db = pg_case_session();
     struct db_session *dispatcher = start("resend", "-10 s");
-    pg_expect(db, RECOVER("grace => '1 hour'"), "0 0 0");
-    pg_expect(db, RECOVER(""), "1 2 2");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+    pg_exec(db, "UPDATE outbox.flight SET deadline = now() - interval '9 minutes'");
+    pg_exec(db, "UPDATE outbox.server SET seen_at = now() - interval '1 hour'");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+    pg_expect(db, "SELECT lost_at FROM outbox.dispatcher", NULL);
+
+    /* There is an end to that, but the time of another server does not count. */
+    pg_exec(db, "UPDATE outbox.flight SET deadline = now() - interval '11 minutes'");
+    pg_exec(db, "UPDATE outbox.server SET started_at = '2001-01-01'");
+    pg_expect(db, RECOVER("grace => '0'"), "0 0 0");
+    pg_exec(db, "UPDATE outbox.server SET seen_at = now() - interval '1 hour'");
+    pg_expect(dispatcher, RECOVER("grace => '0', self => 1, own => '{1}'"), "0 0 0"); /* not by itself */
+    pg_expect(db, RECOVER("grace => '0'"), "1 2 2");
     pg_expect(db, STATES, "sent 1, failed 1, pending 1, pending 1");
     pg_expect(db, "SELECT string_agg(DISTINCT reason, ',') FROM outbox.attempt WHERE verdict = 'in_doubt'",
               "deadline passed");
@@ -132,17 +144,91 @@ START_TEST(test_deadline_passed)
 }
 END_TEST
 
+START_TEST(test_hanging)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *dispatcher = start("resend", "1 hour");
+    pg_exec(db, "UPDATE outbox.dispatcher SET seen_at = now() - interval '61 s'");
+    pg_exec(db,
+            "SELECT outbox.server_seen_at(); UPDATE outbox.server SET seen_at = now() - interval '1 hour'");
+    pg_expect(db, RECOVER(""), "0 0 0");
+    pg_expect(db, "SELECT lost_at IS NOT NULL FROM outbox.dispatcher", "t");
+    /* It was the server that slept, and all are back at the same time. */
+    pg_expect(dispatcher, RECOVER("self => 1, own => '{1}'"), "0 0 0");
+    pg_expect(db, "SELECT concat(lost_at, now() - seen_at < interval '5 s') FROM outbox.dispatcher", "t");
+
+    pg_exec(db, "UPDATE outbox.dispatcher SET seen_at = now() - interval '71 s', "
+                "lost_at = now() - interval '11 s'");
+    pg_expect(db, RECOVER(""), "0 0 0"); /* its requests may go on until the deadline */
+    pg_exec(db, "UPDATE outbox.flight SET deadline = now() - interval '9 s'");
+    pg_expect(db, RECOVER(""), "0 0 0");
+    pg_exec(db, "UPDATE outbox.flight SET deadline = now() - interval '11 s'");
+    pg_expect(db, RECOVER(""), "1 2 2");
+    pg_expect(db, "SELECT string_agg(DISTINCT reason, ',') FROM outbox.attempt WHERE verdict = 'in_doubt'",
+              "dispatcher hangs");
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "1");
+    db_close(dispatcher);
+}
+END_TEST
+
 START_TEST(test_grace)
 {
     struct db_session *db = pg_case_session();
     kill_dispatcher(start("resend", "1 hour"));
-    pg_expect(db, "SELECT now() - pg_postmaster_start_time() < interval '300 days'", "t");
-    pg_expect(db, RECOVER("grace => '50 ms'"), "0 0 0");
+    pg_expect(db, RECOVER(""), "0 0 0");
     pg_expect(db, "SELECT lost_at IS NOT NULL FROM outbox.dispatcher", "t");
+    pg_exec(db, "UPDATE outbox.server SET seen_at = now() - interval '1 hour'");
+    pg_exec(db, "UPDATE outbox.dispatcher SET lost_at = now() - interval '9 s'");
+    pg_expect(db, RECOVER(""), "0 0 0");
+    /* Another server, or this one was started again: the dispatcher may still be on its way, however long
+     * ago it was lost there. */
     pg_exec(db, "UPDATE outbox.dispatcher SET lost_at = now() - interval '301 days'");
-    /* The server has not been up for so long: the dispatcher may still be on its way back. */
-    pg_expect(db, RECOVER("grace => '300 days'"), "0 0 0");
-    pg_expect(db, RECOVER("grace => '50 ms'"), "1 2 2");
+    pg_exec(db, "UPDATE outbox.server SET started_at = started_at - interval '1 day'");
+    pg_expect(db, RECOVER(""), "0 0 0");
+    pg_expect(db, "SELECT started_at = pg_postmaster_start_time() FROM outbox.server", "t");
+    pg_exec(db, "UPDATE outbox.server SET seen_at = now() - interval '9 s'");
+    pg_expect(db, RECOVER(""), "0 0 0");
+    pg_exec(db, "UPDATE outbox.server SET seen_at = now() - interval '11 s'");
+    pg_expect(db, RECOVER(""), "1 2 2");
+}
+END_TEST
+
+/* Its own dispatcher has landed it, and this database has lost that. */
+START_TEST(test_flights_that_their_dispatcher_does_not_know)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *dispatcher = start("resend", "1 hour");
+    pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('ios', 'r5', '{}');"
+                "INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, deadline) "
+                "VALUES (1, 2, 'ios', '{5}', now() + interval '1 hour')");
+    pg_expect(dispatcher, RECOVER("self => 1, own => '{1,2,3}'"), "0 0 0");
+    pg_expect(dispatcher, RECOVER("self => 1, own => '{2,3}'"), "1 2 2");
+    pg_expect(db, STATES, "sent 1, failed 1, pending 1, pending 1, pending 0");
+    pg_expect(db, "SELECT string_agg(reason, ',') FROM outbox.attempt WHERE verdict = 'in_doubt'",
+              "its landing was lost,its landing was lost");
+    pg_expect(db, "SELECT string_agg(seq::text, ',') FROM outbox.flight", "2");
+    db_close(dispatcher);
+}
+END_TEST
+
+START_TEST(test_one_that_cannot_be_settled)
+{
+    struct db_session *db = pg_case_session();
+    kill_dispatcher(start("resend", "1 hour"));
+    pg_exec(
+        db,
+        "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('ios', 'r5', '{}');"
+        "INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, deadline) "
+        "VALUES (1, 0, 'ios', '{5}', now());"
+        "INSERT INTO outbox.flight_note (dispatcher, seq, n, message_ids, verdicts, providers, "
+        "provider_ids, reasons, at) VALUES (1, 0, 1, '{5}', '{nonsense}', '{p}', '{a}', '{NULL}', '{now}')");
+    pg_expect(db,
+              "SELECT concat_ws(' ', flights, settled, in_doubt, failed) FROM "
+              "outbox.recover_flights(grace => '0')",
+              "1 2 2 1");
+    pg_expect(db, STATES, "sent 1, failed 1, pending 1, pending 1, pending 0");
+    pg_expect(db, "SELECT string_agg(seq::text, ',') FROM outbox.flight", "0");
+    pg_expect(db, "SELECT count(*) FROM outbox.dispatcher", "1"); /* it is tried again */
 }
 END_TEST
 
@@ -201,7 +287,11 @@ int main(void)
     pg_case_add(suite, "settled rows stay", test_settled_rows_stay);
     pg_case_add(suite, "alive", test_alive);
     pg_case_add(suite, "deadline passed", test_deadline_passed);
+    pg_case_add(suite, "hanging", test_hanging);
     pg_case_add(suite, "grace", test_grace);
+    pg_case_add(suite, "flights that their dispatcher does not know",
+                test_flights_that_their_dispatcher_does_not_know);
+    pg_case_add(suite, "one that cannot be settled", test_one_that_cannot_be_settled);
     pg_case_add(suite, "reattach", test_reattach);
     pg_case_add(suite, "locked", test_locked);
     return suite_run(suite);
