@@ -59,8 +59,7 @@ static void raise_low_water(struct dispatcher *dispatcher)
 static void on_attached(void *arg, bool again)
 {
     struct dispatcher *dispatcher = arg;
-    if (again)
-        flights_drop_others(dispatcher->flights);
+    flights_attached(dispatcher->flights, again);
     for (size_t i = 0; i < dispatcher->channel_count; i++)
         channel_attached(dispatcher->channels[i]);
     config_read(dispatcher->config);

@@ -5,21 +5,25 @@
 #include "dispatcher/settle.h"
 #include "statements.h"
 
-enum {
-    DISPATCHERS_MAX = 256,
-    OPEN_MAX = 4096 /* own flights */
-};
+enum { DISPATCHERS_MAX = 256 };
 
 struct mark {
     int dispatcher;
     int64_t lowest;
 };
 
+/* Ours, whose row may be there. */
+struct own {
+    int64_t number;
+    bool unsent;   /* nothing was sent from it: its row must go */
+    bool dropping; /* the server has been told so, and has not answered */
+};
+
 struct flights {
     struct control *control;
     int64_t last;
-    int64_t open[OPEN_MAX];
-    size_t open_count;
+    struct own *own;
+    size_t own_count, own_room;
     struct mark marks[DISPATCHERS_MAX];
     size_t mark_count;
 };
@@ -40,8 +44,88 @@ struct flights *flights_new(struct control *control)
 
 void flights_free(struct flights *flights)
 {
+    if (flights)
+        mem_free(flights->own);
     mem_free(flights);
 }
+
+static struct own *find_own(struct flights *flights, int64_t number)
+{
+    for (size_t i = 0; i < flights->own_count; i++)
+        if (flights->own[i].number == number)
+            return &flights->own[i];
+    return NULL;
+}
+
+static void add_own(struct flights *flights, int64_t number)
+{
+    if (flights->own_count == flights->own_room) {
+        flights->own_room = flights->own_room * 2 + 16;
+        flights->own = mem_grow(flights->own, flights->own_room, sizeof *flights->own);
+    }
+    flights->own[flights->own_count++] = (struct own){.number = number};
+}
+
+/* ---- Flights from which nothing was sent ---- */
+
+struct dropping {
+    struct flights *flights;
+    int64_t number;
+};
+
+static void on_dropped(void *arg, enum db_status status, const struct db_result *result)
+{
+    struct dropping *dropping = arg;
+    struct own *own = find_own(dropping->flights, dropping->number);
+    control_report("drop_failed", status, result);
+    if (own)
+        own->dropping = false;
+    if (status == DB_OK)
+        flights_ended(dropping->flights, dropping->number);
+    mem_free(dropping);
+}
+
+static void send_drop(struct flights *flights, struct own *own)
+{
+    struct db *db = control_db(flights->control);
+    struct dropping *dropping = mem_alloc(sizeof *dropping);
+    *dropping = (struct dropping){.flights = flights, .number = own->number};
+    own->dropping = true;
+    db_send(
+        db, &sql_drop_flight, 2,
+        (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), DB_INT_TEXT(own->number)},
+        on_dropped, dropping);
+    db_sync(db);
+}
+
+static void drop_unsent(struct flights *flights)
+{
+    for (size_t i = 0; i < flights->own_count; i++)
+        if (flights->own[i].unsent && !flights->own[i].dropping)
+            send_drop(flights, &flights->own[i]);
+}
+
+void flights_drop(struct flights *flights, int64_t number)
+{
+    struct own *own = find_own(flights, number);
+    if (!own)
+        return;
+    own->unsent = true;
+    if (control_is_attached(flights->control))
+        send_drop(flights, own);
+}
+
+void flights_attached(struct flights *flights, bool again)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < flights->own_count; i++)
+        if (again || !flights->own[i].unsent)
+            flights->own[kept++] = flights->own[i];
+    flights->own_count = kept;
+    drop_unsent(flights);
+}
+
+/* ---- Opening ---- */
 
 static void write_ids(struct buf *out, const int64_t *ids, size_t count)
 {
@@ -64,7 +148,10 @@ static void on_opened(void *arg, enum db_status status, const struct db_result *
         for (size_t i = 0; i < count; i++)
             taken[i] = db_int(result, (int)i, 0);
     }
-    if (status != DB_OK)
+    struct own *own = find_own(opening->flights, opening->number);
+    if (own && status == DB_LOST)
+        own->unsent = true; /* whether it was committed nobody knows */
+    else if (status != DB_OK)
         flights_ended(opening->flights, opening->number);
     opening->opened(opening->arg, status == DB_OK, taken, count);
     mem_free(taken);
@@ -93,8 +180,7 @@ int64_t flights_open(struct flights *flights, const char *channel, const int64_t
     struct opening *opening = mem_alloc(sizeof *opening);
     int64_t number = ++flights->last;
     *opening = (struct opening){.flights = flights, .opened = opened, .arg = arg, .number = number};
-    if (flights->open_count < OPEN_MAX)
-        flights->open[flights->open_count++] = number;
+    add_own(flights, number);
     struct buf list, dispatchers, lowest;
     write_ids(&list, ids, count);
     write_marks(flights, &dispatchers, &lowest);
@@ -112,24 +198,12 @@ int64_t flights_open(struct flights *flights, const char *channel, const int64_t
 
 void flights_ended(struct flights *flights, int64_t number)
 {
-    for (size_t i = 0; i < flights->open_count; i++)
-        if (flights->open[i] == number) {
-            flights->open[i] = flights->open[--flights->open_count];
-            return;
-        }
+    struct own *own = find_own(flights, number);
+    if (own)
+        *own = flights->own[--flights->own_count];
 }
 
-void flights_drop(struct flights *flights, int64_t number)
-{
-    struct db *db = control_db(flights->control);
-    flights_ended(flights, number);
-    if (!control_is_attached(flights->control))
-        return; /* removed after the reconnect, with all that are not open */
-    db_send(db, &sql_drop_flight, 2,
-            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), DB_INT_TEXT(number)},
-            NULL, NULL);
-    db_sync(db);
-}
+/* ---- Notes ---- */
 
 struct noting {
     flights_noted_fn *noted;
@@ -162,14 +236,7 @@ void flights_note(struct flights *flights, int64_t number, int note, struct job 
     settle_free(&arrays);
 }
 
-void flights_drop_others(struct flights *flights)
-{
-    struct buf open;
-    write_ids(&open, flights->open, flights->open_count);
-    control_tell(flights->control, "flights_failed", &sql_drop_other_flights, 2,
-                 (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), buf_string(&open)});
-    buf_free(&open);
-}
+/* ---- From time to time ---- */
 
 static void on_marks(void *arg, enum db_status status, const struct db_result *result)
 {
@@ -199,15 +266,25 @@ static void on_recovered(void *arg, enum db_status status, const struct db_resul
 {
     (void)arg;
     control_report("recovery_failed", status, result);
-    if (status == DB_OK && db_int(result, 0, 0) > 0)
+    if (status == DB_OK && (db_int(result, 0, 0) > 0 || db_int(result, 0, 3) > 0))
         log_event(LOG_WARN, "flights_recovered", log_int("flights", db_int(result, 0, 0)),
-                  log_int("settled", db_int(result, 0, 1)), log_int("in_doubt", db_int(result, 0, 2)));
+                  log_int("settled", db_int(result, 0, 1)), log_int("in_doubt", db_int(result, 0, 2)),
+                  log_int("failed", db_int(result, 0, 3)));
 }
 
 void flights_recover(struct flights *flights)
 {
     struct db *db = control_db(flights->control);
-    db_send(db, &sql_recover_flights, 1,
-            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control))}, on_recovered, NULL);
+    struct buf own;
+    drop_unsent(flights);
+    buf_init(&own, 1024 * 1024);
+    db_array_start(&own);
+    for (size_t i = 0; i < flights->own_count; i++)
+        db_array_int(&own, flights->own[i].number);
+    db_array_finish(&own);
+    db_send(db, &sql_recover_flights, 2,
+            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), buf_string(&own)},
+            on_recovered, NULL);
     db_sync(db);
+    buf_free(&own);
 }

@@ -58,7 +58,7 @@ void stage_setup(void)
     fake_db_quiet(&sql_note_verdicts);
     fake_db_quiet(&sql_stop_provider);
     fake_db_quiet(&sql_report_provider);
-    fake_db_quiet(&sql_drop_other_flights);
+    fake_db_quiet(&sql_drop_flight);
     journal_read();
 }
 

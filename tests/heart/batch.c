@@ -44,8 +44,8 @@ START_TEST(test_nothing_is_sent_before_the_flight_is_committed_and_the_claim_was
     fake_db_answer(stage.claims, &sql_commit, NULL);
     journal_expect("ended");
     ck_assert(batch_is_idle(stage.batch));
-    flights_drop_others(stage.flights);
-    ck_assert_str_eq(fake_db_value(stage.db, &sql_drop_other_flights, 2), "{}");
+    flights_recover(stage.flights);
+    ck_assert_str_eq(fake_db_value(stage.db, &sql_recover_flights, 2), "{}");
 }
 END_TEST
 

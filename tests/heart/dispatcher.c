@@ -58,7 +58,6 @@ static void setup(void)
     fake_db_answer(control, &sql_register_dispatcher, "5");
     fake_db_quiet(&sql_read_marks);
     fake_db_quiet(&sql_raise_low_water);
-    fake_db_quiet(&sql_drop_other_flights);
 }
 
 static void teardown(void)
@@ -100,7 +99,7 @@ static void tick(const char *alive)
     fake_db_answer(control, &sql_read_position, "150|1");
     fake_db_answer(control, &sql_read_snapshot, strcat(strcat(snapshot, alive), "|2"));
     if (fake_db_open(control, &sql_recover_flights) > 0)
-        fake_db_answer(control, &sql_recover_flights, "0|0|0");
+        fake_db_answer(control, &sql_recover_flights, "0|0|0|0");
     for (struct db *db = ios; db; db = db == ios ? sms : NULL)
         if (fake_db_open(db, &sql_claim) > 0)
             fake_db_answer(db, &sql_claim, NULL);
@@ -219,7 +218,7 @@ START_TEST(test_a_lost_control_connection)
     fake_db_up(control);
     fake_db_answer(control, &sql_reattach_dispatcher, "t");
     fake_time_pass(0);
-    journal_expect("listen_wake+listen_config reattach_dispatcher drop_other_flights "
+    journal_expect("listen_wake+listen_config reattach_dispatcher "
                    "read_channels+read_providers read_position read_snapshot read_marks");
     configuration_is(TWO_CHANNELS, TWO_PROVIDERS);
     journal_expect("begin+claim begin+claim");
@@ -244,7 +243,7 @@ START_TEST(test_what_was_missed_of_a_providers_health_is_told)
     fake_db_up(control);
     journal_read();
     fake_db_answer(control, &sql_reattach_dispatcher, "t");
-    journal_expect("drop_other_flights report_provider read_channels+read_providers");
+    journal_expect("report_provider read_channels+read_providers");
 }
 END_TEST
 

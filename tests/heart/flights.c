@@ -37,12 +37,20 @@ START_TEST(test_a_flight_names_its_messages)
 }
 END_TEST
 
-static void expect_dropped_but(const char *open)
+/* Recovery leaves these alone. */
+static void expect_own(const char *numbers)
 {
-    flights_drop_others(stage.flights);
-    ck_assert_str_eq(value(&sql_drop_other_flights, 1), "5");
-    ck_assert_str_eq(value(&sql_drop_other_flights, 2), open);
-    fake_db_answer(stage.db, &sql_drop_other_flights, NULL);
+    flights_recover(stage.flights);
+    ck_assert_str_eq(value(&sql_recover_flights, 1), "5");
+    ck_assert_str_eq(value(&sql_recover_flights, 2), numbers);
+    fake_db_answer(stage.db, &sql_recover_flights, "0|0|0|0");
+}
+
+static void expect_dropped(const char *number)
+{
+    ck_assert_str_eq(value(&sql_drop_flight, 1), "5");
+    ck_assert_str_eq(value(&sql_drop_flight, 2), number);
+    fake_db_answer(stage.db, &sql_drop_flight, NULL);
 }
 
 START_TEST(test_flights_that_were_not_confirmed_are_dropped_after_a_reconnect)
@@ -52,16 +60,21 @@ START_TEST(test_flights_that_were_not_confirmed_are_dropped_after_a_reconnect)
     open_flight();
     fake_db_fail(stage.db, &sql_open_flight, "53100");
     open_flight();
+    flights_recover(stage.flights);
+    ck_assert_str_eq(value(&sql_recover_flights, 2), "{1,3}");
     stage_lose_control();
     stage_regain_control();
-    journal_expect(
-        "open_flight opened open_flight refused open_flight refused lost listen_wake+listen_config "
-        "reattach_dispatcher attached-again");
-    expect_dropped_but("{1}");
+    journal_expect("open_flight opened open_flight refused open_flight recover_flights refused lost "
+                   "listen_wake+listen_config reattach_dispatcher attached-again");
+    flights_attached(stage.flights, true);
+    expect_dropped("3");
+    journal_expect("drop_flight");
     open_flight();
     fake_db_answer(stage.db, &sql_open_flight, NULL);
-    flights_ended(stage.flights, 1);
-    expect_dropped_but("{4}");
+    flights_ended(stage.flights, 1); /* were its row there again, it would have landed elsewhere */
+    expect_own("{4}");
+    flights_attached(stage.flights, true);
+    journal_expect("open_flight opened recover_flights");
 }
 END_TEST
 
@@ -72,11 +85,36 @@ START_TEST(test_a_flight_that_is_given_up)
     flights_drop(stage.flights, 1);
     ck_assert_str_eq(value(&sql_drop_flight, 2), "1");
     journal_expect("open_flight opened drop_flight");
-    expect_dropped_but("{}");
+    fake_db_fail(stage.db, &sql_drop_flight, "57014");
+    flights_recover(stage.flights);
+    ck_assert_str_eq(value(&sql_recover_flights, 2), "{1}");
+    journal_expect("drop_flight recover_flights");
     stage_lose_control();
     fake_db_up(stage.db);
-    flights_drop(stage.flights, 2); /* it goes with all that are not open, if its name is still ours */
-    journal_expect("drop_other_flights lost listen_wake+listen_config reattach_dispatcher");
+    fake_db_answer(stage.db, &sql_reattach_dispatcher, "t");
+    flights_attached(stage.flights, true);
+    expect_dropped("1");
+    expect_own("{}");
+    journal_expect(
+        "lost listen_wake+listen_config reattach_dispatcher attached-again drop_flight recover_flights");
+}
+END_TEST
+
+START_TEST(test_a_flight_that_is_given_up_while_nobody_can_be_told)
+{
+    open_flight();
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    open_flight();
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    stage_lose_control();
+    fake_db_up(stage.db);
+    flights_drop(stage.flights, 2);
+    journal_expect(
+        "open_flight opened open_flight opened lost listen_wake+listen_config reattach_dispatcher");
+    flights_attached(stage.flights, false); /* under another id, which has no such flight */
+    fake_db_answer(stage.db, &sql_reattach_dispatcher, "t");
+    expect_own("{1}");
+    journal_expect("attached-again recover_flights");
 }
 END_TEST
 
@@ -133,7 +171,7 @@ START_TEST(test_recovery)
 {
     flights_recover(stage.flights);
     ck_assert_str_eq(value(&sql_recover_flights, 1), "5");
-    fake_db_answer(stage.db, &sql_recover_flights, "1|2|3");
+    fake_db_answer(stage.db, &sql_recover_flights, "1|2|3|4");
     flights_recover(stage.flights);
     fake_db_fail(stage.db, &sql_recover_flights, "57014");
     journal_expect("recover_flights recover_flights");
@@ -148,6 +186,7 @@ int main(void)
     tcase_add_test(tcase, test_a_flight_names_its_messages);
     tcase_add_test(tcase, test_flights_that_were_not_confirmed_are_dropped_after_a_reconnect);
     tcase_add_test(tcase, test_a_flight_that_is_given_up);
+    tcase_add_test(tcase, test_a_flight_that_is_given_up_while_nobody_can_be_told);
     tcase_add_test(tcase, test_a_note);
     tcase_add_test(tcase, test_marks_say_where_to_look_for_open_flights);
     tcase_add_test(tcase, test_recovery);
