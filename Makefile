@@ -2,6 +2,7 @@
 #   SANITIZE=1   build and test with AddressSanitizer and UBSan (own build folder)
 #   CC=clang     any C11 compiler with GNU extensions
 #   V=1          show the commands
+#   PGOUTBOX_PG=17  the private Postgres, where several are installed: a version, or the folder of its programs
 #   T=NAME       `make check T=http2` runs only the test programs whose name contains NAME
 
 PREFIX  ?= /usr/local
