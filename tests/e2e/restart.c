@@ -9,13 +9,14 @@
 
 enum { DEADLINE_MS = 60000, COUNT = 20000, RESTARTS = 3 };
 
-static void restart_server(void)
+/* seconds: how long it is away. */
+static void restart_server(const char *seconds)
 {
     const char *build = getenv("PGOUTBOX_BUILD");
     ck_assert_ptr_nonnull(build);
     char directory[4096];
     snprintf(directory, sizeof directory, "%s/testdb", build);
-    const char *const argv[] = {"tools/scripts/pg", "restart", directory, NULL};
+    const char *const argv[] = {"tools/scripts/pg", "restart", directory, "fast", seconds, NULL};
     struct process *program = process_start(argv, NULL, "/dev/null");
     int status;
     ck_assert(process_wait(program, DEADLINE_MS, &status));
@@ -36,7 +37,7 @@ START_TEST(test_server_restart_loses_and_repeats_nothing)
                  i * COUNT / (RESTARTS + 2));
         engine_wait(engine, query, "t", DEADLINE_MS);
         db_close(engine->sql);
-        restart_server();
+        restart_server("0");
         engine->sql = pg_session(engine->conninfo);
     }
     char sent[16];
@@ -54,12 +55,40 @@ START_TEST(test_server_restart_loses_and_repeats_nothing)
 }
 END_TEST
 
+/* The deadlines of what is in the air pass while the server is away: those who sent it live, and land it. */
+START_TEST(test_an_outage_longer_than_the_deadline_repeats_nothing)
+{
+    enum { IN_THE_AIR = 400 };
+    struct engine *engine = engine_start("outage");
+    pg_exec(engine->sql, "UPDATE outbox.channel SET batch_deadline = '5 seconds', batch_size = 100");
+    engine_dispatcher(engine, "ios");
+    engine_dispatcher(engine, "ios");
+    engine_scheduler(engine);
+    pg_exec(engine->sql,
+            "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key) "
+            "SELECT 'ios', 'fa17000100' || substr(encode(sha256(n::text::bytea), 'hex'), 1, 54), "
+            "'{\"title\":\"Hi\"}', 'slow-' || n FROM generate_series(1, 400) AS n");
+    ck_assert_int_eq(sandbox_wait_count(engine->sandbox, "apns", "arrived", IN_THE_AIR, DEADLINE_MS),
+                     IN_THE_AIR);
+    pg_expect(engine->sql, "SELECT sum(cardinality(message_ids)) FROM outbox.flight", "400");
+    db_close(engine->sql);
+    restart_server("12");
+    engine->sql = pg_session(engine->conninfo);
+    engine_wait(engine, "SELECT count(*) FROM outbox.message WHERE status = 'sent'", "400", DEADLINE_MS);
+    ck_assert_int_eq(sandbox_count(engine->sandbox, "apns", "repeats"), 0);
+    pg_expect(engine->sql, "SELECT count(*) FROM outbox.attempt", "0");
+    engine_wait(engine, "SELECT count(*) FROM outbox.flight", "0", DEADLINE_MS);
+    engine_stop(engine);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("restart");
     TCase *tcase = tcase_create("restart");
     tcase_set_timeout(tcase, 180);
     tcase_add_test(tcase, test_server_restart_loses_and_repeats_nothing);
+    tcase_add_test(tcase, test_an_outage_longer_than_the_deadline_repeats_nothing);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }
