@@ -17,18 +17,19 @@ struct budget {
     struct timer *timer;
     int tokens, slots, in_flight;
     int wanted;
-    int started;  /* since the last lease */
-    int waiting;  /* that found no room since the last lease */
-    int idle;     /* leases in a row that nobody needed */
-    int unused;   /* to be given back */
-    bool leasing; /* the timer runs, or a question is open; else it rests */
-    bool telling; /* at rest: what it gives back, or what has ended since, is not told yet */
-    bool asking;  /* a question is open */
-    bool spent;   /* the last answer had fewer tokens than wanted */
-    bool full;    /* or fewer slots */
-    int64_t next; /* steady clock: when the timer ends */
-    int64_t pace; /* ms from token to token, at the last lease; 0 = there were enough */
-    int64_t turn; /* steady clock: of the last one that was turned away */
+    int started;   /* since the last lease */
+    int waiting;   /* that found no room since the last lease */
+    int idle;      /* leases in a row that nobody needed */
+    int unused;    /* to be given back */
+    bool leasing;  /* the timer runs, or a question is open; else it rests */
+    bool telling;  /* at rest: what it gives back, or what has ended since, is not told yet */
+    bool asking;   /* a question is open */
+    int questions; /* open ones, also from before a rest; what is lost beyond them gave back */
+    bool spent;    /* the last answer had fewer tokens than wanted */
+    bool full;     /* or fewer slots */
+    int64_t next;  /* steady clock: when the timer ends */
+    int64_t pace;  /* ms from token to token, at the last lease; 0 = there were enough */
+    int64_t turn;  /* steady clock: of the last one that was turned away */
 };
 
 static int at_most(int value, int most)
@@ -82,6 +83,7 @@ static void on_timer(void *arg)
     budget->tokens = budget->started = budget->waiting = 0;
     budget->spent = budget->full = false;
     budget->asking = true;
+    budget->questions++;
     tell(budget, budget->wanted);
 }
 
@@ -176,6 +178,8 @@ void budget_ended(struct budget *budget)
 
 void budget_granted(struct budget *budget, int tokens, int slots, int64_t more_in_ms)
 {
+    if (budget->questions > 0)
+        budget->questions--;
     if (!budget->leasing) { /* it went to rest meanwhile */
         budget->unused += tokens;
         tell_at_rest(budget);
@@ -195,6 +199,12 @@ void budget_granted(struct budget *budget, int tokens, int slots, int64_t more_i
 void budget_lost(struct budget *budget)
 {
     budget->asking = false;
+    if (budget->questions > 0) {
+        budget->questions--;
+    } else if (!budget->leasing) {
+        budget->telling = true; /* else it would keep its slots while it rests */
+        timer_set(budget->timer, LEASE_MS);
+    }
     if (!budget->leasing)
         return;
     budget->spent = true;

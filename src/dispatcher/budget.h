@@ -15,8 +15,9 @@
 struct budget;
 
 struct budget_events {
-    /* Asks the database; answered by budget_granted or budget_lost. wanted = 0 only gives back: no answer.
-     * false: it was not asked, and nothing is given back; if wanted > 0, budget_lost has been called. */
+    /* Asks the database; answered by budget_granted or budget_lost. wanted = 0 only gives back: no answer,
+     * but budget_lost when that was lost. false: it was not asked, and nothing is given back; if wanted > 0,
+     * budget_lost has been called. */
     bool (*lease)(void *arg, const char *name, int wanted, int unused, int in_flight);
     void *arg;
 };
@@ -49,7 +50,9 @@ void budget_ended(struct budget *budget);
 /* tokens: may be started; slots: may be in the air at once; more_in_ms: when no tokens are given, how long
  * until there will be some. */
 void budget_granted(struct budget *budget, int tokens, int slots, int64_t more_in_ms);
-void budget_lost(struct budget *budget); /* the question was not answered */
+/* The question was not answered: it is asked again; or it is not known whether what was given back has
+ * arrived: what is still needed is told again, but no request is given back twice. */
+void budget_lost(struct budget *budget);
 
 /* The limits may have changed: asks again if they were used up. */
 void budget_limits_read(struct budget *budget);

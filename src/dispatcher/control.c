@@ -15,6 +15,7 @@ struct control {
     struct registration *registration;
     struct buf channels; /* text[] */
     bool configured;
+    bool ending; /* who asked for a lease is gone */
 };
 
 struct sleeping {
@@ -111,6 +112,8 @@ void control_report_provider(struct control *control, const char *name, const ch
 }
 
 struct lease {
+    struct control *control;
+    bool gives_back; /* and no more */
     control_leased_fn *leased;
     void *arg;
     char name[];
@@ -121,8 +124,9 @@ static void on_leased(void *arg, enum db_status status, const struct db_result *
     struct lease *lease = arg;
     control_report("lease_failed", status, result);
     bool ok = status == DB_OK;
-    lease->leased(lease->arg, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
-                  ok ? (int)db_int(result, 0, 1) : 0, ok ? db_int(result, 0, 2) : 0);
+    if (!lease->control->ending && !(ok && lease->gives_back))
+        lease->leased(lease->arg, lease->name, ok, ok ? (int)db_int(result, 0, 0) : 0,
+                      ok ? (int)db_int(result, 0, 1) : 0, ok ? db_int(result, 0, 2) : 0);
     mem_free(lease);
 }
 
@@ -134,11 +138,9 @@ bool control_lease(struct control *control, const char *name, int wanted, int un
         return false;
     const char *const values[] = {name, DB_INT_TEXT(control_dispatcher(control)), DB_INT_TEXT(wanted),
                                   DB_INT_TEXT(unused), DB_INT_TEXT(in_flight)};
-    if (wanted == 0) {
-        control_tell(control, "lease_failed", &sql_lease_budget, 5, values);
-        return true;
-    }
     struct lease *lease = mem_alloc(sizeof *lease + strlen(name) + 1);
+    lease->control = control;
+    lease->gives_back = wanted == 0;
     lease->leased = leased;
     lease->arg = arg;
     memcpy(lease->name, name, strlen(name) + 1);
@@ -211,6 +213,7 @@ void control_free(struct control *control)
 {
     if (!control)
         return;
+    control->ending = true;
     db_free(control->db);
     registration_free(control->registration);
     buf_free(&control->channels);

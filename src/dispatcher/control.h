@@ -65,11 +65,11 @@ void control_stop_provider(struct control *control, const char *name, const char
 void control_report_provider(struct control *control, const char *name, const char *state,
                              const char *reason);
 
-/* What a lease gave; ok false: the question was lost. more_in_ms: see budget_granted. */
+/* What a lease gave; ok false: it was refused, or its answer was lost. more_in_ms: see budget_granted. */
 typedef void control_leased_fn(void *arg, const char *name, bool ok, int tokens, int slots,
                                int64_t more_in_ms);
-/* Leases requests of a provider's limits. wanted = 0 only gives back: no answer. False: not now, and no
- * answer either. */
+/* Leases requests of a provider's limits. wanted = 0 only gives back: no answer unless that failed. False:
+ * not now, and no answer either. */
 bool control_lease(struct control *control, const char *name, int wanted, int unused, int in_flight,
                    control_leased_fn *leased, void *arg);
 

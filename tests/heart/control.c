@@ -233,6 +233,9 @@ START_TEST(test_a_lease)
     ck_assert(lease(0)); /* which only gives back */
     fake_db_answer(stage.db, &sql_lease_budget, "0|0|");
     journal_expect("lease_budget");
+    ck_assert(lease(0));
+    fake_db_fail(stage.db, &sql_lease_budget, "40P01");
+    journal_expect("lease_budget apple(0,0,0,0)");
 }
 END_TEST
 

@@ -123,6 +123,11 @@ START_TEST(test_it_comes_to_rest)
     budget_ended(world.budget);
     ck_assert(leased_within(DEADLINE_MS));
     ck_assert_int_eq(world.in_flight, 1);
+    budget_lost(world.budget); /* nobody knows whether that arrived */
+    ck_assert(leased_within(DEADLINE_MS));
+    ck_assert_int_eq(world.wanted, 0);
+    ck_assert_int_eq(world.unused, 0);
+    ck_assert_int_eq(world.in_flight, 1);
     budget_ended(world.budget);
     world.away = true;
     ck_assert(leased_within(DEADLINE_MS));
