@@ -83,6 +83,30 @@ START_TEST(test_what_is_prepared_while_all_sleep_is_sent_when_it_is_committed)
 }
 END_TEST
 
+/* It may bring an id below those that are there already, so these wait, too. */
+START_TEST(test_what_is_prepared_is_counted_when_it_is_committed)
+{
+    prepare(MESSAGE);
+    pg_exec(engine->sql, MESSAGE);
+    engine_wait(engine, SENT, "1", DEADLINE_MS);
+    engine_wait(engine,
+                "SELECT CASE WHEN outbox.fold_ledger() >= 0 THEN prepared AND running <> '{}' END FROM "
+                "outbox.ledger_mark",
+                "t", DEADLINE_MS);
+    pg_exec(engine->sql, "SELECT outbox.fold_ledger(), outbox.fold_ledger()");
+    pg_expect(engine->sql,
+              "SELECT concat_ws(' ', accepted, uncounted, sent, adds_up) FROM outbox.conservation",
+              "0 1 1 t");
+    pg_exec(producer, "COMMIT PREPARED 'p'");
+    engine_wait(engine, SENT, "2", DEADLINE_MS);
+    engine_wait(engine, "SELECT sum(messages) + 0 * outbox.fold_ledger() FROM outbox.accepted", "2",
+                DEADLINE_MS);
+    pg_expect(engine->sql,
+              "SELECT concat_ws(' ', accepted, uncounted, sent, adds_up) FROM outbox.conservation",
+              "2 0 2 t");
+}
+END_TEST
+
 START_TEST(test_whatever_else_is_called_can_be_prepared)
 {
     wait_asleep();
@@ -232,6 +256,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_what_is_prepared_while_all_sleep_is_sent_when_it_is_committed);
     tcase_add_test(tcase, test_whatever_else_is_called_can_be_prepared);
+    tcase_add_test(tcase, test_what_is_prepared_is_counted_when_it_is_committed);
     tcase_add_test(tcase, test_what_is_prepared_for_long_is_found);
     tcase_add_test(tcase, test_what_is_prepared_and_rolled_back_is_not_sent);
     tcase_add_test(tcase, test_a_prepared_change_of_the_configuration_is_followed);
