@@ -376,15 +376,26 @@ DECLARE
     odd record;
 BEGIN
     FOR odd IN
-        SELECT a.channel, a.lane, count(*) AS messages, array_agg(a.id ORDER BY a.id) AS ids
-        FROM outbox.archive AS a JOIN outbox.message AS m ON m.id = a.id
-        WHERE a.id >= audit_archive.block << 18 AND a.id < (audit_archive.block + 1) << 18
+        WITH twice AS MATERIALIZED ( -- by the indexes alone
+            SELECT a.id FROM outbox.archive AS a JOIN outbox.message AS m ON m.id = a.id
+            WHERE a.id >= audit_archive.block << 18 AND a.id < (audit_archive.block + 1) << 18
+                AND m.id >= audit_archive.block << 18 AND m.id < (audit_archive.block + 1) << 18
+        )
+        SELECT m.channel, m.lane, count(*) AS messages, array_agg(m.id ORDER BY m.id) AS ids
+        FROM twice AS t JOIN outbox.message AS m ON m.id = t.id
         GROUP BY 1, 2
     LOOP
         PERFORM outbox.report_finding('twice', odd.channel, odd.lane, NULL, odd.messages, odd.ids,
             'in outbox.message and in outbox.archive', NULL);
     END LOOP;
 
+    -- Keys of what finished so long ago are forgotten.
+    IF NOT EXISTS (
+        SELECT FROM outbox.ledger_block AS l CROSS JOIN outbox.settings AS s
+        WHERE l.block = audit_archive.block AND l.messages > 0
+            AND (l.place > (now() - s.key_window)::date - 2 OR l.day > (now() - s.key_window)::date - 2)) THEN
+        RETURN;
+    END IF;
     -- The keys of notifications' messages begin with that of the notification, and are not recorded.
     WITH free AS MATERIALIZED (
         SELECT a.id, a.channel, a.lane, a.idempotency_key
@@ -515,8 +526,10 @@ BEGIN
         UPDATE outbox.audit_run AS r SET finished_at = clock_timestamp(), block = NULL, opening = false;
         RETURN 0;
     END IF;
-    PERFORM outbox.audit_waiting(next_block);
     PERFORM outbox.audit_ledger(next_block, run.opening);
+    IF outbox.may_wait(next_block) THEN
+        PERFORM outbox.audit_waiting(next_block);
+    END IF;
     PERFORM outbox.audit_archive(next_block);
     UPDATE outbox.audit_run AS r SET block = next_block + 1;
     RETURN 1;
@@ -3897,6 +3910,21 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.match_receipts(max_rows integer) IS 'Applies receipts that came before their message was settled; returns to how many messages';
+
+CREATE FUNCTION outbox.may_wait(block bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    BEGIN ATOMIC
+ SELECT ((((may_wait.block + 1) << 18) > m.counted_id) OR (EXISTS ( SELECT
+            FROM outbox.ledger_block l
+           WHERE ((l.block = may_wait.block) AND (l.status = ANY (ARRAY['scheduled'::outbox.message_status, 'pending'::outbox.message_status])) AND (l.messages > 0)))) OR (EXISTS ( SELECT
+            FROM outbox.change c
+           WHERE ((c.id > m.folded_id) AND (c.block = may_wait.block) AND (c.to_status = ANY (ARRAY['scheduled'::outbox.message_status, 'pending'::outbox.message_status]))))))
+    FROM outbox.ledger_mark m;
+END;
+
+COMMENT ON FUNCTION outbox.may_wait(block bigint) IS 'Whether a block that was compared may have messages that wait';
 
 CREATE FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) RETURNS record
     LANGUAGE sql STABLE
@@ -7377,6 +7405,9 @@ REVOKE ALL ON FUNCTION outbox.make_partition(parent text, at timestamp with time
 GRANT ALL ON FUNCTION outbox.match_receipts(max_rows integer) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.match_receipts(max_rows integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.match_receipts(max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.may_wait(block bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.may_wait(block bigint) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.may_wait(block bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) FROM PUBLIC;

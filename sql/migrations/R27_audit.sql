@@ -173,15 +173,26 @@ DECLARE
     odd record;
 BEGIN
     FOR odd IN
-        SELECT a.channel, a.lane, count(*) AS messages, array_agg(a.id ORDER BY a.id) AS ids
-        FROM outbox.archive AS a JOIN outbox.message AS m ON m.id = a.id
-        WHERE a.id >= audit_archive.block << 18 AND a.id < (audit_archive.block + 1) << 18
+        WITH twice AS MATERIALIZED ( -- by the indexes alone
+            SELECT a.id FROM outbox.archive AS a JOIN outbox.message AS m ON m.id = a.id
+            WHERE a.id >= audit_archive.block << 18 AND a.id < (audit_archive.block + 1) << 18
+                AND m.id >= audit_archive.block << 18 AND m.id < (audit_archive.block + 1) << 18
+        )
+        SELECT m.channel, m.lane, count(*) AS messages, array_agg(m.id ORDER BY m.id) AS ids
+        FROM twice AS t JOIN outbox.message AS m ON m.id = t.id
         GROUP BY 1, 2
     LOOP
         PERFORM outbox.report_finding('twice', odd.channel, odd.lane, NULL, odd.messages, odd.ids,
             'in outbox.message and in outbox.archive', NULL);
     END LOOP;
 
+    -- Keys of what finished so long ago are forgotten.
+    IF NOT EXISTS (
+        SELECT FROM outbox.ledger_block AS l CROSS JOIN outbox.settings AS s
+        WHERE l.block = audit_archive.block AND l.messages > 0
+            AND (l.place > (now() - s.key_window)::date - 2 OR l.day > (now() - s.key_window)::date - 2)) THEN
+        RETURN;
+    END IF;
     -- The keys of notifications' messages begin with that of the notification, and are not recorded.
     WITH free AS MATERIALIZED (
         SELECT a.id, a.channel, a.lane, a.idempotency_key
@@ -241,6 +252,21 @@ $$;
 
 COMMENT ON FUNCTION outbox.audit_rest IS 'Reports flights without messages, and those of the newest keys that have none';
 
+CREATE OR REPLACE FUNCTION outbox.may_wait(block bigint) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+BEGIN ATOMIC
+    SELECT (may_wait.block + 1) << 18 > m.counted_id
+        OR EXISTS (SELECT FROM outbox.ledger_block AS l
+                   WHERE l.block = may_wait.block AND l.status IN ('scheduled', 'pending') AND l.messages > 0)
+        OR EXISTS (SELECT FROM outbox.change AS c
+                   WHERE c.id > m.folded_id AND c.block = may_wait.block AND c.to_status IN ('scheduled', 'pending'))
+    FROM outbox.ledger_mark AS m;
+END;
+
+COMMENT ON FUNCTION outbox.may_wait IS 'Whether a block that was compared may have messages that wait';
+
 CREATE OR REPLACE FUNCTION outbox.audit_step(at_once boolean DEFAULT false) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -279,8 +305,10 @@ BEGIN
         UPDATE outbox.audit_run AS r SET finished_at = clock_timestamp(), block = NULL, opening = false;
         RETURN 0;
     END IF;
-    PERFORM outbox.audit_waiting(next_block);
     PERFORM outbox.audit_ledger(next_block, run.opening);
+    IF outbox.may_wait(next_block) THEN
+        PERFORM outbox.audit_waiting(next_block);
+    END IF;
     PERFORM outbox.audit_archive(next_block);
     UPDATE outbox.audit_run AS r SET block = next_block + 1;
     RETURN 1;

@@ -88,7 +88,7 @@ GRANT EXECUTE ON FUNCTION
     outbox.forget_unknown_timezones,
     outbox.tick_ledger, outbox.count_accepted, outbox.fold_changes, outbox.fold_ledger,
     outbox.report_finding, outbox.compare_block, outbox.audit_ledger, outbox.audit_waiting, outbox.audit_archive,
-    outbox.audit_rest, outbox.audit_step
+    outbox.audit_rest, outbox.may_wait, outbox.audit_step
     TO outbox_scheduler;
 
 -- ---- Readers: people and monitors ----
