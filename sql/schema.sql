@@ -4677,9 +4677,11 @@ $$;
 
 COMMENT ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) IS 'Settles one lost flight: noted verdicts as they stand, the rest by the channel''s in-doubt policy';
 
-CREATE FUNCTION outbox.recover_flights(grace interval DEFAULT '00:00:10'::interval, self integer DEFAULT NULL::integer, own bigint[] DEFAULT NULL::bigint[], silence interval DEFAULT '00:01:00'::interval, patience interval DEFAULT '00:10:00'::interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) RETURNS record
+CREATE FUNCTION outbox.recover_flights(grace interval DEFAULT '00:00:10'::interval, self integer DEFAULT NULL::integer, own bigint[] DEFAULT NULL::bigint[], marked integer[] DEFAULT NULL::integer[], marks bigint[] DEFAULT NULL::bigint[], silence interval DEFAULT '00:01:00'::interval, patience interval DEFAULT '00:10:00'::interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -4728,7 +4730,19 @@ BEGIN
             WHEN f.dispatcher = ANY (hanging) THEN 'dispatcher hangs'
             WHEN f.dispatcher = recover_flights.self THEN 'its landing was lost'
             ELSE 'deadline passed' END AS reason
-        FROM outbox.flight AS f
+        FROM (
+            SELECT o.dispatcher, o.seq, o.deadline
+            FROM outbox.dispatcher AS d
+                LEFT JOIN unnest(recover_flights.marked, recover_flights.marks) AS known (dispatcher, mark)
+                    ON known.dispatcher = d.id
+                CROSS JOIN LATERAL (
+                    SELECT i.* FROM outbox.flight AS i
+                    WHERE i.dispatcher = d.id AND i.seq >= coalesce(known.mark, 0)) AS o
+            UNION ALL
+            SELECT o.dispatcher, o.seq, o.deadline
+            FROM outbox.flight AS o
+            WHERE recover_flights.marks IS NULL
+                AND NOT EXISTS (SELECT FROM outbox.dispatcher AS d WHERE d.id = o.dispatcher)) AS f
         WHERE f.dispatcher = ANY (dead)
             OR (f.dispatcher = ANY (hanging) AND f.deadline + grace <= now())
             OR (f.dispatcher = recover_flights.self AND f.seq <> ALL (recover_flights.own))
@@ -4753,7 +4767,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) IS 'Says that the dispatcher self lives; takes over the flights of dead dispatchers, those past their deadline of dispatchers that hang, those well past it, and those of self that it does not know. failed: that could not be settled, for the server''s log';
+COMMENT ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], marked integer[], marks bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) IS 'Says that the dispatcher self lives; takes over the flights of dead dispatchers, those past their deadline of dispatchers that hang, those well past it, and those of self that it does not know. failed: that could not be settled, for the server''s log';
 
 CREATE FUNCTION outbox.refresh_templates() RETURNS trigger
     LANGUAGE plpgsql
@@ -7484,10 +7498,10 @@ GRANT ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reas
 GRANT ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.recover_flight(dispatcher integer, seq bigint, reason text, OUT settled integer, OUT in_doubt integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_admin;
-GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_dispatcher;
-GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_scheduler;
-REVOKE ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], marked integer[], marks bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], marked integer[], marks bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], marked integer[], marks bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.recover_flights(grace interval, self integer, own bigint[], marked integer[], marks bigint[], silence interval, patience interval, OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.refresh_templates() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.refresh_templates() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.refuse() TO outbox_admin;

@@ -106,14 +106,17 @@ COMMENT ON FUNCTION outbox.server_seen_at IS 'When somebody first looked at the 
 --
 -- grace: longer than the longest pause between two tries to connect. silence: one that answers calls every second, and
 -- its seen_at is never older than a few seconds. self: the caller, whose lock its session could take a second
--- time; own: its flights that it knows of.
+-- time; own: its flights that it knows of. marked, marks: up to where dispatchers have no open flight, so that what
+-- landed long ago need not be visited. Without them flights that no dispatcher is registered for are found, too.
 CREATE OR REPLACE FUNCTION outbox.recover_flights(
     grace interval DEFAULT '10 seconds', self integer DEFAULT NULL, own bigint[] DEFAULT NULL,
+    marked integer[] DEFAULT NULL, marks bigint[] DEFAULT NULL,
     silence interval DEFAULT '1 minute', patience interval DEFAULT '10 minutes',
     OUT flights integer, OUT settled integer, OUT in_doubt integer, OUT failed integer
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -162,7 +165,19 @@ BEGIN
             WHEN f.dispatcher = ANY (hanging) THEN 'dispatcher hangs'
             WHEN f.dispatcher = recover_flights.self THEN 'its landing was lost'
             ELSE 'deadline passed' END AS reason
-        FROM outbox.flight AS f
+        FROM (
+            SELECT o.dispatcher, o.seq, o.deadline
+            FROM outbox.dispatcher AS d
+                LEFT JOIN unnest(recover_flights.marked, recover_flights.marks) AS known (dispatcher, mark)
+                    ON known.dispatcher = d.id
+                CROSS JOIN LATERAL (
+                    SELECT i.* FROM outbox.flight AS i
+                    WHERE i.dispatcher = d.id AND i.seq >= coalesce(known.mark, 0)) AS o
+            UNION ALL
+            SELECT o.dispatcher, o.seq, o.deadline
+            FROM outbox.flight AS o
+            WHERE recover_flights.marks IS NULL
+                AND NOT EXISTS (SELECT FROM outbox.dispatcher AS d WHERE d.id = o.dispatcher)) AS f
         WHERE f.dispatcher = ANY (dead)
             OR (f.dispatcher = ANY (hanging) AND f.deadline + grace <= now())
             OR (f.dispatcher = recover_flights.self AND f.seq <> ALL (recover_flights.own))

@@ -122,6 +122,7 @@ void flights_attached(struct flights *flights, bool again)
         if (again || !flights->own[i].unsent)
             flights->own[kept++] = flights->own[i];
     flights->own_count = kept;
+    flights->mark_count = 0; /* in this database flights may be open that had landed in the former one */
     drop_unsent(flights);
 }
 
@@ -275,16 +276,20 @@ static void on_recovered(void *arg, enum db_status status, const struct db_resul
 void flights_recover(struct flights *flights)
 {
     struct db *db = control_db(flights->control);
-    struct buf own;
+    struct buf own, dispatchers, lowest;
     drop_unsent(flights);
+    write_marks(flights, &dispatchers, &lowest);
     buf_init(&own, 1024 * 1024);
     db_array_start(&own);
     for (size_t i = 0; i < flights->own_count; i++)
         db_array_int(&own, flights->own[i].number);
     db_array_finish(&own);
-    db_send(db, &sql_recover_flights, 2,
-            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), buf_string(&own)},
+    db_send(db, &sql_recover_flights, 4,
+            (const char *const[]){DB_INT_TEXT(control_dispatcher(flights->control)), buf_string(&own),
+                                  buf_string(&dispatchers), buf_string(&lowest)},
             on_recovered, NULL);
     db_sync(db);
     buf_free(&own);
+    buf_free(&dispatchers);
+    buf_free(&lowest);
 }

@@ -39,7 +39,7 @@ void flights_note(struct flights *flights, int64_t number, int note, struct job 
                   flights_noted_fn *noted, void *arg);
 
 /* Attached. again: under the same id; removes flights whose opening was never confirmed, and the like. Else
- * recovery has settled what was left under the former one. */
+ * recovery has settled what was left under the former one. What was learnt of open flights is learnt anew. */
 void flights_attached(struct flights *flights, bool again);
 /* Learns up to where the dispatchers have no open flight, so that looks for open ones need not begin at the
  * beginning. From time to time. */

@@ -164,6 +164,16 @@ START_TEST(test_marks_say_where_to_look_for_open_flights)
     open_flight();
     ck_assert_str_eq(value(&sql_open_flight, 6), "{6}");
     ck_assert_str_eq(value(&sql_open_flight, 7), "{30}");
+    fake_db_answer(stage.db, &sql_open_flight, NULL);
+    flights_recover(stage.flights);
+    ck_assert_str_eq(value(&sql_recover_flights, 3), "{6}");
+    ck_assert_str_eq(value(&sql_recover_flights, 4), "{30}");
+    stage_lose_control();
+    stage_regain_control(); /* perhaps with an older database */
+    flights_attached(stage.flights, true);
+    open_flight();
+    ck_assert_str_eq(value(&sql_open_flight, 6), "{}");
+    ck_assert_str_eq(value(&sql_open_flight, 7), "{}");
 }
 END_TEST
 

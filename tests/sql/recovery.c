@@ -211,6 +211,20 @@ START_TEST(test_flights_that_their_dispatcher_does_not_know)
 }
 END_TEST
 
+START_TEST(test_flights_of_nobody)
+{
+    struct db_session *db = pg_case_session();
+    struct db_session *dispatcher = start("resend", "-11 minutes");
+    pg_expect(dispatcher, RECOVER("self => 1, own => '{1}', marked => '{1}', marks => '{1}'"), "0 0 0");
+    pg_exec(db,
+            "DELETE FROM outbox.dispatcher; UPDATE outbox.server SET seen_at = now() - interval '1 hour'");
+    pg_expect(dispatcher, RECOVER("self => 7, own => '{}', marked => '{1}', marks => '{2}'"), "0 0 0");
+    pg_expect(db, RECOVER(""), "1 2 2");
+    nothing_left(db);
+    db_close(dispatcher);
+}
+END_TEST
+
 START_TEST(test_one_that_cannot_be_settled)
 {
     struct db_session *db = pg_case_session();
@@ -291,6 +305,7 @@ int main(void)
     pg_case_add(suite, "grace", test_grace);
     pg_case_add(suite, "flights that their dispatcher does not know",
                 test_flights_that_their_dispatcher_does_not_know);
+    pg_case_add(suite, "flights of nobody", test_flights_of_nobody);
     pg_case_add(suite, "one that cannot be settled", test_one_that_cannot_be_settled);
     pg_case_add(suite, "reattach", test_reattach);
     pg_case_add(suite, "locked", test_locked);
