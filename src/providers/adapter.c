@@ -22,6 +22,7 @@ struct verdict adapter_judge(const struct adapter *adapter, const void *settings
         verdict = verdict_of_failure(response);
     if (verdict.blame == BLAME_UNSAID)
         verdict.blame = blame_of(verdict.kind, response);
+    verdict_bound(&verdict, now_ms);
     return verdict;
 }
 
@@ -38,5 +39,6 @@ struct verdict adapter_judge_inquiry(const struct adapter *adapter, const void *
             ? adapter->inquiry_judge(settings, message, body, sent)
             : verdict_make(VERDICT_IN_DOUBT, "the vendor's list cannot be read: HTTP %d", response->status);
     json_object_put(body);
+    verdict_bound(&verdict, sent->upto_ms);
     return verdict;
 }

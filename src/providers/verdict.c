@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/text.h"
+
+enum { LONGEST_WAIT_DAYS = 31 };
+
 static const char *const verdict_names[] = {
     [VERDICT_SENT] = "sent",         [VERDICT_RETRY] = "retry",
     [VERDICT_UNSENT] = "unsent",     [VERDICT_THROTTLED] = "throttled",
@@ -72,4 +76,25 @@ struct verdict verdict_of_failure(const struct response *response)
     }
     return verdict_make(kind, "%s%s%s", fault_names[response->fault], response->error[0] != '\0' ? ": " : "",
                         response->error);
+}
+
+static int64_t bounded(int64_t ms, int64_t most)
+{
+    return ms < 0 ? 0 : ms < most ? ms : most;
+}
+
+static bool is_currency(const char *text)
+{
+    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3 && text[3] == '\0';
+}
+
+void verdict_bound(struct verdict *verdict, int64_t now_ms)
+{
+    verdict->gone_since_ms = bounded(verdict->gone_since_ms, now_ms);
+    verdict->not_before_ms =
+        bounded(verdict->not_before_ms, now_ms + (int64_t)LONGEST_WAIT_DAYS * 24 * 3600 * 1000);
+    if (!text_is_decimal(verdict->cost))
+        verdict->cost[0] = '\0';
+    if (verdict->cost[0] == '\0' || !is_currency(verdict->currency))
+        verdict->currency[0] = '\0';
 }

@@ -49,6 +49,10 @@ struct verdict {
 /* The verdict for a response that was not answered: UNSENT, STOPPED for a refused login, else IN_DOUBT. */
 struct verdict verdict_of_failure(const struct response *response);
 
+/* Puts what a peer may have invented within bounds: gone_since_ms is not after now_ms, not_before_ms at most
+ * 31 days after it; a cost is a decimal number, its currency three capital letters. */
+void verdict_bound(struct verdict *verdict, int64_t now_ms);
+
 /* What the kind alone says about a provider that works. */
 enum blame verdict_blame(enum verdict_kind kind);
 

@@ -1,5 +1,6 @@
 #include "providers/verdict.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "providers/http/webhook.h"
@@ -165,12 +166,70 @@ START_TEST(test_registry)
 }
 END_TEST
 
+/* An adapter that believes every word of its vendor. */
+static struct verdict told;
+
+static struct verdict tell(const void *settings, const struct message *message,
+                           const struct response *response, int64_t now_ms)
+{
+    (void)settings;
+    (void)message;
+    (void)response;
+    (void)now_ms;
+    return told;
+}
+
+START_TEST(test_what_a_vendor_says_is_bounded)
+{
+    static const int64_t month = INT64_C(31) * 24 * 3600 * 1000;
+    static const struct {
+        int64_t said, gone_since, not_before;
+    } times[] = {
+        {0, 0, 0},
+        {1, 1, 1},
+        {-1, 0, 0},
+        {INT64_MIN, 0, 0},
+        {TEST_NOW_MS, TEST_NOW_MS, TEST_NOW_MS},
+        {TEST_NOW_MS + 1, TEST_NOW_MS, TEST_NOW_MS + 1},
+        {TEST_NOW_MS + month, TEST_NOW_MS, TEST_NOW_MS + month},
+        {TEST_NOW_MS * 1000, TEST_NOW_MS, TEST_NOW_MS + month},
+        {INT64_MAX, TEST_NOW_MS, TEST_NOW_MS + month},
+    };
+    static const struct {
+        const char *cost, *currency, *kept;
+    } costs[] = {
+        {"0.05", "USD", "0.05 USD"}, {"12", "krw", "12 "}, {"12", "", "12 "},    {"", "USD", " "},
+        {"NaN", "USD", " "},         {"-1", "USD", " "},   {"1e9", "USD", " "},  {"Infinity", "USD", " "},
+        {"1.", "USD", " "},          {"0x1", "USD", " "},  {"1", "U\xff", "1 "}, {"1", "\xf0\x9f\x92", "1 "},
+    };
+    static const struct adapter adapter = {.name = "telling", .judge = tell};
+    const struct response response = {.state = SEND_ANSWERED, .status = 200, .body = "", .error = ""};
+    struct message message = test_message("x", "{}");
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        told = (struct verdict){.gone_since_ms = times[i].said, .not_before_ms = times[i].said};
+        struct verdict verdict = adapter_judge(&adapter, NULL, &message, &response, TEST_NOW_MS);
+        ck_assert_int_eq(verdict.gone_since_ms, times[i].gone_since);
+        ck_assert_int_eq(verdict.not_before_ms, times[i].not_before);
+    }
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        told = (struct verdict){.kind = VERDICT_SENT};
+        strcpy(told.cost, costs[i].cost);
+        strcpy(told.currency, costs[i].currency);
+        struct verdict verdict = adapter_judge(&adapter, NULL, &message, &response, TEST_NOW_MS);
+        char kept[40];
+        snprintf(kept, sizeof kept, "%s %s", verdict.cost, verdict.currency);
+        ck_assert_str_eq(kept, costs[i].kept);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("verdict");
     TCase *tests = tcase_create("verdict");
     tcase_add_test(tests, test_failures);
     tcase_add_test(tests, test_blame);
+    tcase_add_test(tests, test_what_a_vendor_says_is_bounded);
     tcase_add_test(tests, test_blame_of_adapters);
     tcase_add_test(tests, test_reason);
     tcase_add_test(tests, test_registry);
