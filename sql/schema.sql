@@ -4034,6 +4034,12 @@ END;
 
 COMMENT ON FUNCTION outbox.missing_variables(template_id integer, variables jsonb) IS 'Required names that the variables lack, {} when none; a null is not a lack; NULL = no such template';
 
+CREATE FUNCTION outbox.moment(ms bigint) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((ms >= 0) AND (ms <= '253402300799999'::bigint)) THEN to_timestamp((((ms)::numeric / 1000.0))::double precision) ELSE NULL::timestamp with time zone END;
+
+COMMENT ON FUNCTION outbox.moment(ms bigint) IS 'A time in Unix ms; NULL when it is not within the years 1970 to 9999';
+
 CREATE FUNCTION outbox.move_messages(ids bigint[]) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4423,6 +4429,12 @@ CREATE FUNCTION outbox.pause(channel text) RETURNS void
     RETURN outbox.set_paused(channel, true);
 
 COMMENT ON FUNCTION outbox.pause(channel text) IS 'Stops sending on a channel; what is in the air is finished';
+
+CREATE FUNCTION outbox.plausible(at timestamp with time zone, moment timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((at >= (moment - '7 days'::interval)) AND (at <= moment)) THEN at ELSE moment END;
+
+COMMENT ON FUNCTION outbox.plausible(at timestamp with time zone, moment timestamp with time zone) IS 'When something happened that another clock has timed: at most a week before this moment, else at this moment';
 
 CREATE FUNCTION outbox.prepare_partial() RETURNS trigger
     LANGUAGE plpgsql
@@ -5442,6 +5454,7 @@ CREATE FUNCTION outbox.settle(channel text, dispatcher integer, ids bigint[], ve
 DECLARE
     settled integer;
     open_ids bigint[];
+    moment timestamptz := clock_timestamp(); -- now() is when the batch was claimed
 BEGIN
     IF group_ids IS NULL THEN
         SELECT coalesce(array_agg(l.id), '{}') INTO open_ids
@@ -5452,9 +5465,10 @@ BEGIN
     END IF;
     UPDATE outbox.message AS m
     SET status = 'sent', provider = v.provider, provider_message_id = nullif(v.provider_id, ''),
-        sent_at = coalesce(v.at, now()), finished_at = coalesce(v.at, now()),
-        attempts = m.attempts + 1, last_error = NULL,
-        cost = v.cost, currency = CASE WHEN v.cost IS NOT NULL THEN v.currency END
+        sent_at = greatest(outbox.plausible(v.at, moment), least(m.created_at, moment)), finished_at = moment,
+        attempts = least(m.attempts, 32766) + 1, last_error = NULL,
+        cost = CASE WHEN v.cost BETWEEN 0 AND 1e15 THEN v.cost END,
+        currency = CASE WHEN v.cost BETWEEN 0 AND 1e15 THEN v.currency END
     FROM unnest(ids, verdicts, providers, provider_ids, ats, costs, currencies)
         AS v (id, verdict, provider, provider_id, at, cost, currency)
     WHERE m.id = v.id AND m.id = ANY (ids) AND m.status = 'pending' AND v.verdict = 'sent';
@@ -5641,7 +5655,7 @@ BEGIN
             AS v (id, uuid, verdict, provider, at)
         JOIN outbox.message AS m ON m.id = v.id AND outbox.message_uuid(m.idempotency_key) = v.uuid
     WHERE m.id = ANY (settle_late.ids) AND m.id NOT IN (SELECT unnest(late.ids)) AND v.verdict = 'sent'
-        AND m.sent_at IS DISTINCT FROM v.at
+        AND m.sent_at IS DISTINCT FROM greatest(v.at, m.created_at)
         AND NOT EXISTS (
             SELECT FROM outbox.attempt AS a
             WHERE a.message_id = m.id AND a.at = v.at AND a.dispatcher = settle_late.dispatcher
@@ -5671,6 +5685,7 @@ DECLARE
     gone_reasons text[];
     gone_providers text[];
     moved_ids bigint[];
+    moment timestamptz := clock_timestamp();
 BEGIN
     SELECT c.* INTO STRICT rules FROM outbox.channel AS c WHERE c.name = settle_unsent.channel;
     SELECT v INTO unknown
@@ -5683,9 +5698,14 @@ BEGIN
     END IF;
 
     WITH given AS MATERIALIZED (
-        SELECT m.id, m.lane, m.created_at, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
-            coalesce(v.at, now()) AS at,
-            m.attempts + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer AS attempts
+        SELECT m.id, m.lane, m.created_at, m.expires_at, v.verdict, v.provider, v.reason,
+            CASE WHEN v.not_before IS NOT NULL
+                THEN greatest(least(v.not_before, moment + interval '31 days'), now()) END AS not_before,
+            -- However long ago: a device that was seen since is not retired.
+            CASE WHEN v.as_of IS NOT NULL THEN greatest(least(v.as_of, moment), 'epoch') END AS as_of,
+            outbox.plausible(v.at, moment) AS at,
+            least(m.attempts, 32766) + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer
+                AS attempts
         FROM unnest(settle_unsent.ids, settle_unsent.verdicts, settle_unsent.providers, settle_unsent.reasons,
                     settle_unsent.ats, settle_unsent.not_befores, settle_unsent.as_ofs)
                 AS v (id, verdict, provider, reason, at, not_before, as_of)
@@ -7434,6 +7454,10 @@ GRANT ALL ON FUNCTION outbox.mustache_value(name text, contexts jsonb[]) TO outb
 REVOKE ALL ON FUNCTION outbox.mustache_value(name text, contexts jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.missing_variables(template_id integer, variables jsonb) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.missing_variables(template_id integer, variables jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.moment(ms bigint) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.moment(ms bigint) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.moment(ms bigint) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.moment(ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.move_messages(ids bigint[]) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.move_messages(ids bigint[]) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.move_messages(ids bigint[]) FROM PUBLIC;
@@ -7474,6 +7498,10 @@ GRANT ALL ON FUNCTION outbox.set_paused(channel text, paused boolean) TO outbox_
 REVOKE ALL ON FUNCTION outbox.set_paused(channel text, paused boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.pause(channel text) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.pause(channel text) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.plausible(at timestamp with time zone, moment timestamp with time zone) TO outbox_admin;
+GRANT ALL ON FUNCTION outbox.plausible(at timestamp with time zone, moment timestamp with time zone) TO outbox_dispatcher;
+GRANT ALL ON FUNCTION outbox.plausible(at timestamp with time zone, moment timestamp with time zone) TO outbox_scheduler;
+REVOKE ALL ON FUNCTION outbox.plausible(at timestamp with time zone, moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.prepare_partial() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.prepare_partial() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.prepare_template() TO outbox_admin;

@@ -1,4 +1,21 @@
 -- Settling: what a verdict does to its message, its address and its device.
+--
+-- Times come from dispatchers' clocks and from vendors. None may fail a batch, which would be sent again and again, or
+-- decide a date: what lies outside of a window around now is taken as now.
+
+-- No pinned search_path: the body is bound when it is created, and without it the function is inlined.
+CREATE OR REPLACE FUNCTION outbox.moment(ms bigint) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ms BETWEEN 0 AND 253402300799999 THEN to_timestamp(ms / 1000.0) END;
+
+COMMENT ON FUNCTION outbox.moment IS 'A time in Unix ms; NULL when it is not within the years 1970 to 9999';
+
+CREATE OR REPLACE FUNCTION outbox.plausible(at timestamptz, moment timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN at BETWEEN moment - interval '7 days' AND moment THEN at ELSE moment END;
+
+COMMENT ON FUNCTION outbox.plausible IS
+    'When something happened that another clock has timed: at most a week before this moment, else at this moment';
 
 CREATE OR REPLACE FUNCTION outbox.keep_provider_ids(message_ids bigint[]) RETURNS void
 LANGUAGE plpgsql
@@ -99,6 +116,7 @@ DECLARE
     gone_reasons text[];
     gone_providers text[];
     moved_ids bigint[];
+    moment timestamptz := clock_timestamp();
 BEGIN
     SELECT c.* INTO STRICT rules FROM outbox.channel AS c WHERE c.name = settle_unsent.channel;
     SELECT v INTO unknown
@@ -111,9 +129,14 @@ BEGIN
     END IF;
 
     WITH given AS MATERIALIZED (
-        SELECT m.id, m.lane, m.created_at, m.expires_at, v.verdict, v.provider, v.reason, v.not_before, v.as_of,
-            coalesce(v.at, now()) AS at,
-            m.attempts + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer AS attempts
+        SELECT m.id, m.lane, m.created_at, m.expires_at, v.verdict, v.provider, v.reason,
+            CASE WHEN v.not_before IS NOT NULL
+                THEN greatest(least(v.not_before, moment + interval '31 days'), now()) END AS not_before,
+            -- However long ago: a device that was seen since is not retired.
+            CASE WHEN v.as_of IS NOT NULL THEN greatest(least(v.as_of, moment), 'epoch') END AS as_of,
+            outbox.plausible(v.at, moment) AS at,
+            least(m.attempts, 32766) + (v.verdict IN ('retry', 'in_doubt', 'rejected', 'address_gone'))::integer
+                AS attempts
         FROM unnest(settle_unsent.ids, settle_unsent.verdicts, settle_unsent.providers, settle_unsent.reasons,
                     settle_unsent.ats, settle_unsent.not_befores, settle_unsent.as_ofs)
                 AS v (id, verdict, provider, reason, at, not_before, as_of)
@@ -204,6 +227,7 @@ AS $$
 DECLARE
     settled integer;
     open_ids bigint[];
+    moment timestamptz := clock_timestamp(); -- now() is when the batch was claimed
 BEGIN
     IF group_ids IS NULL THEN
         SELECT coalesce(array_agg(l.id), '{}') INTO open_ids
@@ -214,9 +238,10 @@ BEGIN
     END IF;
     UPDATE outbox.message AS m
     SET status = 'sent', provider = v.provider, provider_message_id = nullif(v.provider_id, ''),
-        sent_at = coalesce(v.at, now()), finished_at = coalesce(v.at, now()),
-        attempts = m.attempts + 1, last_error = NULL,
-        cost = v.cost, currency = CASE WHEN v.cost IS NOT NULL THEN v.currency END
+        sent_at = greatest(outbox.plausible(v.at, moment), least(m.created_at, moment)), finished_at = moment,
+        attempts = least(m.attempts, 32766) + 1, last_error = NULL,
+        cost = CASE WHEN v.cost BETWEEN 0 AND 1e15 THEN v.cost END,
+        currency = CASE WHEN v.cost BETWEEN 0 AND 1e15 THEN v.currency END
     FROM unnest(ids, verdicts, providers, provider_ids, ats, costs, currencies)
         AS v (id, verdict, provider, provider_id, at, cost, currency)
     WHERE m.id = v.id AND m.id = ANY (ids) AND m.status = 'pending' AND v.verdict = 'sent';

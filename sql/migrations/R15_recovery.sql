@@ -285,7 +285,7 @@ BEGIN
             AS v (id, uuid, verdict, provider, at)
         JOIN outbox.message AS m ON m.id = v.id AND outbox.message_uuid(m.idempotency_key) = v.uuid
     WHERE m.id = ANY (settle_late.ids) AND m.id NOT IN (SELECT unnest(late.ids)) AND v.verdict = 'sent'
-        AND m.sent_at IS DISTINCT FROM v.at
+        AND m.sent_at IS DISTINCT FROM greatest(v.at, m.created_at)
         AND NOT EXISTS (
             SELECT FROM outbox.attempt AS a
             WHERE a.message_id = m.id AND a.at = v.at AND a.dispatcher = settle_late.dispatcher

@@ -44,8 +44,8 @@ GRANT SELECT, USAGE ON SEQUENCE outbox.queue_pos_seq TO outbox_dispatcher, outbo
 GRANT EXECUTE ON FUNCTION
     outbox.message_uuid, outbox.next_queue_pos, outbox.wake, outbox.ring, outbox.backoff, outbox.quiet_end,
     outbox.standing, outbox.settle, outbox.settle_unsent, outbox.keep_provider_ids, outbox.follow_addresses,
-    outbox.retire_addresses, outbox.server_seen_at, outbox.recover_flight, outbox.recover_flights, outbox.settle_late,
-    outbox.raise_low_water, outbox.next_due
+    outbox.retire_addresses, outbox.server_seen_at, outbox.recover_flight, outbox.recover_flights,
+    outbox.settle_late, outbox.raise_low_water, outbox.next_due, outbox.moment, outbox.plausible
     TO outbox_dispatcher, outbox_scheduler;
 GRANT EXECUTE ON FUNCTION outbox.note_moves, outbox.request_audit TO outbox_dispatcher, outbox_scheduler;
 

@@ -15,11 +15,13 @@ static struct db_session *start(const char *policy, int max_attempts)
     snprintf(sql, sizeof sql, "UPDATE outbox.channel SET in_doubt = '%s', max_attempts = %d", policy,
              max_attempts);
     pg_exec(db, sql);
-    pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key) "
-                "SELECT 'ios', 'r' || n, '{}', 'key ' || n FROM generate_series(1, 4) AS n;"
-                "INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, deadline) "
-                "VALUES (1, 1, 'ios', '{1,2,3,4}', now());"
-                "SELECT outbox.recover_flight(1, 1, 'dispatcher died')");
+    pg_exec(
+        db,
+        "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key, created_at) "
+        "SELECT 'ios', 'r' || n, '{}', 'key ' || n, now() - interval '1 day' FROM generate_series(1, 4) AS n;"
+        "INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, deadline) "
+        "VALUES (1, 1, 'ios', '{1,2,3,4}', now());"
+        "SELECT outbox.recover_flight(1, 1, 'dispatcher died')");
     return db;
 }
 
@@ -27,7 +29,8 @@ static struct db_session *start(const char *policy, int max_attempts)
 #define LATE(verdicts)                                                                                       \
     "SELECT concat_ws(' ', settled, repeated, left_alone) FROM outbox.settle_late('ios', 1, '{1,2,3,4}', "   \
     "ARRAY(SELECT outbox.message_uuid('key ' || n) FROM generate_series(1, 4) AS n), '{" verdicts "}', "     \
-    "'{p,p,p,p}', '{a,b,c,d}', '{w,x,y,z}', ARRAY(SELECT timestamptz '2026-01-01' FROM "                     \
+    "'{p,p,p,p}', '{a,b,c,d}', '{w,x,y,z}', ARRAY(SELECT (SELECT min(created_at) + interval '1 min' FROM "   \
+    "outbox.message) FROM "                                                                                  \
     "generate_series(1, 4)), '{NULL,NULL,NULL,NULL}')"
 #define STATES                                                                                               \
     "SELECT string_agg(concat(id, ' ', status, ' ', attempts), ', ' ORDER BY id) FROM outbox.message"
@@ -44,10 +47,11 @@ START_TEST(test_waiting_to_be_sent_again)
     pg_exec(db, "RESET ROLE");
     pg_expect(db, STATES, "1 sent 1, 2 failed 1, 3 scheduled 0, 4 pending 1");
     pg_expect(db, LOG, "2 rejected 1 x, 3 unsent 0 y, 1 sent 1 answered after it was put in doubt");
-    pg_expect(db,
-              "SELECT concat(provider, ' ', provider_message_id, ' ', sent_at::date) FROM outbox.message "
-              "WHERE id = 1",
-              "p a 2026-01-01");
+    pg_expect(
+        db,
+        "SELECT concat(provider, ' ', provider_message_id, ' ', sent_at - created_at) FROM outbox.message "
+        "WHERE id = 1",
+        "p a 00:01:00");
     pg_expect(db, LATE("sent,rejected,unsent,in_doubt"), "0 0 {1,2,3,4}"); /* its commit was not seen */
     pg_expect(db, "SELECT count(*) FROM outbox.attempt", "7");
 }
@@ -77,8 +81,8 @@ START_TEST(test_sent_again)
     struct db_session *db = start("resend", 5), *other = pg_session(pg_case_conninfo());
     pg_exec(
         db,
-        "SELECT outbox.settle('ios', 2, '{1}', '{sent}', '{q}', '{x}', '{NULL}', '{2026-02-02}', '{NULL}');"
-        "SELECT outbox.settle('ios', 2, '{2}', '{retry}', '{q}', '{x}', '{why}', '{2026-02-02}', '{NULL}')");
+        "SELECT outbox.settle('ios', 2, '{1}', '{sent}', '{q}', '{x}', '{NULL}', ARRAY[now()], '{NULL}');"
+        "SELECT outbox.settle('ios', 2, '{2}', '{retry}', '{q}', '{x}', '{why}', ARRAY[now()], '{NULL}')");
     pg_exec(other, "BEGIN; SELECT FROM outbox.message WHERE id = 3 FOR UPDATE"); /* claimed */
     pg_exec(db, "INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, deadline) "
                 "VALUES (2, 1, 'ios', '{4}', now())"); /* in the air, although its claim broke */
@@ -99,7 +103,8 @@ START_TEST(test_settled_by_this_very_answer)
     struct db_session *db = start("resend", 5);
     pg_exec(db,
             "SELECT outbox.settle('ios', 1, '{1,2,3,4}', '{sent,sent,sent,sent}', '{p,p,p,p}', '{a,b,c,d}', "
-            "'{NULL,NULL,NULL,NULL}', ARRAY(SELECT timestamptz '2026-01-01' FROM generate_series(1, 4)), "
+            "'{NULL,NULL,NULL,NULL}', ARRAY(SELECT (SELECT min(created_at) + interval '1 min' FROM "
+            "outbox.message) FROM generate_series(1, 4)), "
             "'{NULL,NULL,NULL,NULL}')");
     pg_expect(db, LATE("sent,sent,sent,sent"), "0 0 {1,2,3,4}");
     pg_expect(db, LOG, NULL);

@@ -123,15 +123,16 @@ START_TEST(test_sent_fields)
 {
     struct db_session *db = start("resend");
     pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('test', 'r', '{}');");
-    pg_force(db, "last_error = 'earlier'");
+    pg_force(db, "last_error = 'earlier', created_at = now() - interval '1 hour'");
     pg_expect(db,
               "SELECT outbox.settle('test', 7, '{1}', '{sent}', '{p}', '{abc}', '{NULL}', "
-              "'{2026-01-02 03:04:05+00}', '{NULL}')",
+              "ARRAY[(SELECT created_at FROM outbox.message) + interval '5 s'], '{NULL}')",
               "1");
     pg_expect(db,
-              "SELECT concat_ws(' ', provider, provider_message_id, sent_at AT TIME ZONE 'UTC', "
-              "finished_at = sent_at, last_error IS NULL, queue_pos) FROM outbox.message",
-              "p abc 2026-01-02 03:04:05 t t 1");
+              "SELECT concat_ws(' ', provider, provider_message_id, sent_at - created_at, "
+              "finished_at BETWEEN now() - interval '1 min' AND now(), last_error IS NULL, queue_pos) "
+              "FROM outbox.message",
+              "p abc 00:00:05 t t 1");
 }
 END_TEST
 
@@ -254,11 +255,73 @@ START_TEST(test_plan_made_on_an_empty_table)
 }
 END_TEST
 
+/* Times of other clocks, and what vendors say, at their extremes: one such value neither stops its batch nor
+ * decides a date. */
+START_TEST(test_values_from_outside)
+{
+    static const char *const times[] = {
+        "'-infinity'",
+        "'4713-01-01 BC'",
+        "'epoch'",
+        "now() - interval '8 days'",
+        "now() + interval '1 hour'",
+        "'294276-12-31'",
+        "'infinity'",
+        "NULL",
+        "outbox.moment(-9223372036854775808)",
+        "outbox.moment(-1)",
+        "outbox.moment(0)",
+        "outbox.moment(253402300799999)",
+        "outbox.moment(9223372036854775807)",
+    };
+    static const char *const costs[] = {"'NaN'", "'Infinity'", "'-1'", "'1e16'", "'1e100000'", "'0.07'"};
+    static const char *const verdicts[] = {"sent",     "retry",    "unsent",   "throttled",
+                                           "rejected", "refresh",  "in_doubt", "address_gone",
+                                           "stopped",  "deferred", "moved"};
+    struct db_session *db = start("hold");
+    for (size_t v = 0; v < sizeof verdicts / sizeof *verdicts; v++) {
+        for (size_t t = 0; t < sizeof times / sizeof *times; t++) {
+            char sql[1024];
+            pg_exec(
+                db,
+                "TRUNCATE outbox.message, outbox.attempt, outbox.suppression, outbox.doubt RESTART IDENTITY;"
+                "INSERT INTO outbox.message (channel, recipient, payload, attempts) VALUES "
+                "('test', 'r', '{}', 0), ('test', 'r', '{}', 0), ('test', 'r', '{}', 32767)");
+            snprintf(sql, sizeof sql,
+                     "SELECT outbox.settle('test', 7, '{1,2,3}', '{sent,%s,sent}', '{p,p,p}', '{a,b,c}', "
+                     "'{x,y,z}', "
+                     "ARRAY[now(), %s, now()]::timestamptz[], ARRAY[NULL, %s, NULL]::timestamptz[], "
+                     "ARRAY[NULL, %s, NULL]::timestamptz[], ARRAY[1, %s, 3]::numeric[], '{EUR,EUR,EUR}')",
+                     verdicts[v], times[t], times[t], times[t], costs[t % (sizeof costs / sizeof *costs)]);
+            pg_expect(db, sql, "3");
+            snprintf(
+                sql, sizeof sql,
+                "SELECT bool_and(coalesce(finished_at BETWEEN now() - interval '1 min' AND "
+                "clock_timestamp(), "
+                "status = 'scheduled') AND coalesce(sent_at BETWEEN created_at AND clock_timestamp(), "
+                "status <> 'sent') AND coalesce(next_attempt_at BETWEEN now() - interval '1 min' AND now() + "
+                "interval '32 days', status <> 'scheduled') AND coalesce(cost BETWEEN 0 AND 1e15, true) "
+                "AND (currency IS NULL) = (cost IS NULL)) FROM outbox.message /* %s %s */",
+                verdicts[v], times[t]);
+            pg_expect(db, sql, "t");
+            pg_expect(
+                db,
+                "SELECT (SELECT count(*) FROM outbox.attempt WHERE NOT at BETWEEN now() - interval '8 days' "
+                "AND clock_timestamp()) + (SELECT count(*) FROM outbox.suppression WHERE NOT at BETWEEN "
+                "'epoch' AND clock_timestamp()) + (SELECT count(*) FROM outbox.doubt WHERE NOT (sent_from "
+                "BETWEEN 'epoch' AND sent_upto AND sent_upto <= clock_timestamp()))",
+                "0");
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settle");
     pg_case_add(suite, "verdicts", test_verdicts);
     pg_case_add(suite, "sent fields", test_sent_fields);
+    pg_case_add(suite, "values from outside", test_values_from_outside);
     pg_case_add(suite, "mixed batch", test_mixed_batch);
     pg_case_add(suite, "as dispatcher", test_as_dispatcher);
     pg_case_add(suite, "hot", test_hot);

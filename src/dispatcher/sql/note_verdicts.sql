@@ -4,9 +4,9 @@
 INSERT INTO outbox.flight_note
     (dispatcher, seq, n, message_ids, verdicts, providers, provider_ids, reasons, at, not_befores, as_ofs)
 SELECT $1::int, $2::bigint, $3::int, $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-    ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($9::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
-    ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
-    ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($11::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n)
+    ARRAY(SELECT outbox.moment(ms) FROM unnest($9::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
+    ARRAY(SELECT outbox.moment(ms) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
+    ARRAY(SELECT outbox.moment(ms) FROM unnest($11::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n)
 FROM outbox.flight AS f
 WHERE f.dispatcher = $1::int AND f.seq = $2::bigint
 FOR SHARE

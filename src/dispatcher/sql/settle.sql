@@ -13,11 +13,11 @@ SELECT outbox.settle(
     providers => $6::text[],
     provider_ids => $7::text[],
     reasons => $8::text[],
-    ats => ARRAY(SELECT to_timestamp(ms / 1000.0) FROM unnest($9::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
+    ats => ARRAY(SELECT outbox.moment(ms) FROM unnest($9::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
     not_befores => ARRAY(
-        SELECT to_timestamp(ms / 1000.0) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
+        SELECT outbox.moment(ms) FROM unnest($10::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
     as_ofs => ARRAY(
-        SELECT to_timestamp(ms / 1000.0) FROM unnest($11::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
+        SELECT outbox.moment(ms) FROM unnest($11::bigint[]) WITH ORDINALITY AS t (ms, n) ORDER BY n),
     costs => $12::numeric[],
     currencies => $13::text[],
     group_ids => $14::bigint[],
