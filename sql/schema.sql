@@ -1196,6 +1196,31 @@ $$;
 
 COMMENT ON FUNCTION outbox.canonical_token(platform text, token text) IS 'The one form of a token in which it is kept and sent to';
 
+CREATE FUNCTION outbox.channel_is_used() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    pending bigint := (SELECT count(*) FROM outbox.message AS m
+                       WHERE m.channel = OLD.name AND m.queue_pos IS NOT NULL AND m.status = 'pending');
+    scheduled bigint := (SELECT count(*) FROM outbox.message AS m
+                         WHERE m.channel = OLD.name AND m.next_attempt_at IS NOT NULL);
+    in_air bigint := (SELECT count(*) FROM outbox.flight AS f WHERE f.channel = OLD.name);
+    doubts bigint := (SELECT count(*) FROM outbox.doubt AS d JOIN outbox.message AS m ON m.id = d.message_id
+                      WHERE d.channel = OLD.name AND m.status = 'in_doubt');
+BEGIN
+    IF pending + scheduled + in_air + doubts > 0 THEN
+        RAISE EXCEPTION 'channel "%" has % pending and % scheduled messages, % flights and % messages in doubt',
+            OLD.name, pending, scheduled, in_air, doubts USING
+            ERRCODE = 'OB001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'name',
+            HINT = 'Pause it (outbox.pause), let flights land, end what waits (outbox.cancel, outbox.resolve_doubt).';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.channel_is_used() IS 'Trigger: a channel is neither deleted nor renamed while messages wait for it or are in the air';
+
 CREATE FUNCTION outbox.check_audience(audience text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4600,7 +4625,7 @@ BEGIN
     INSERT INTO outbox.receipt (provider, provider_message_id, event, at, detail, message_id)
     VALUES (record_receipt.provider, record_receipt.provider_message_id,
             record_receipt.event::outbox.receipt_event,
-            least(record_receipt.at, now()), -- a clock ahead of ours would outrule what the user says next
+            greatest(least(record_receipt.at, now()), 'epoch'), -- a clock ahead of ours would outrule what the user says next
             left(record_receipt.detail, 500), about)
     ON CONFLICT (provider, provider_message_id, event) DO NOTHING;
     IF NOT FOUND THEN
@@ -6932,6 +6957,10 @@ CREATE TRIGGER after_insert AFTER INSERT ON outbox.message REFERENCING NEW TABLE
 
 CREATE TRIGGER after_insert AFTER INSERT ON outbox.notification REFERENCING NEW TABLE AS new_notifications FOR EACH STATEMENT EXECUTE FUNCTION outbox.after_notification_insert();
 
+CREATE TRIGGER channel_is_used BEFORE DELETE ON outbox.channel FOR EACH ROW EXECUTE FUNCTION outbox.channel_is_used();
+
+CREATE TRIGGER channel_is_used_by_its_name BEFORE UPDATE OF name ON outbox.channel FOR EACH ROW WHEN ((new.name <> old.name)) EXECUTE FUNCTION outbox.channel_is_used();
+
 CREATE TRIGGER check_contact BEFORE INSERT OR UPDATE ON outbox.contact FOR EACH ROW EXECUTE FUNCTION outbox.check_contact();
 
 CREATE TRIGGER check_device BEFORE INSERT OR UPDATE OF user_id, platform, app, environment, token, locale ON outbox.device FOR EACH ROW EXECUTE FUNCTION outbox.check_device();
@@ -6989,6 +7018,13 @@ CREATE TRIGGER settings_without_secrets BEFORE INSERT OR UPDATE OF settings, ada
 CREATE TRIGGER skip_used_key BEFORE INSERT ON outbox.message FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_key();
 
 CREATE TRIGGER skip_used_key BEFORE INSERT ON outbox.notification FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_notification_key();
+
+CREATE TRIGGER state_is_possible AFTER UPDATE ON outbox.message FOR EACH ROW WHEN ((NOT
+        CASE new.status
+            WHEN 'pending'::outbox.message_status THEN ((new.queue_pos IS NOT NULL) AND (new.next_attempt_at IS NULL) AND (new.finished_at IS NULL))
+            WHEN 'scheduled'::outbox.message_status THEN ((new.queue_pos IS NULL) AND (isfinite(new.next_attempt_at) IS TRUE) AND (new.finished_at IS NULL))
+            ELSE ((new.next_attempt_at IS NULL) AND (isfinite(new.finished_at) IS TRUE))
+        END)) EXECUTE FUNCTION outbox.refuse('OB004', 'status', 'must fit: pending has queue_pos only, scheduled next_attempt_at only, any other finished_at');
 
 CREATE TRIGGER vendor_is_described BEFORE INSERT OR UPDATE OF adapter, settings ON outbox.provider FOR EACH ROW WHEN ((new.adapter = 'http'::text)) EXECUTE FUNCTION outbox.refuse_http_settings();
 
@@ -7158,6 +7194,8 @@ GRANT ALL ON FUNCTION outbox.candidates(notification_ids bigint[], on_fallback b
 REVOKE ALL ON FUNCTION outbox.candidates(notification_ids bigint[], on_fallback boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.canonical_token(platform text, token text) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.canonical_token(platform text, token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.channel_is_used() TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.channel_is_used() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.check_audience(audience text) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.check_audience(audience text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.check_contact() TO outbox_admin;

@@ -15,6 +15,38 @@ COMMENT ON FUNCTION outbox.config_changed IS 'Trigger: tells dispatchers to read
 CREATE OR REPLACE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.channel
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.config_changed();
 
+CREATE OR REPLACE FUNCTION outbox.channel_is_used() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    pending bigint := (SELECT count(*) FROM outbox.message AS m
+                       WHERE m.channel = OLD.name AND m.queue_pos IS NOT NULL AND m.status = 'pending');
+    scheduled bigint := (SELECT count(*) FROM outbox.message AS m
+                         WHERE m.channel = OLD.name AND m.next_attempt_at IS NOT NULL);
+    in_air bigint := (SELECT count(*) FROM outbox.flight AS f WHERE f.channel = OLD.name);
+    doubts bigint := (SELECT count(*) FROM outbox.doubt AS d JOIN outbox.message AS m ON m.id = d.message_id
+                      WHERE d.channel = OLD.name AND m.status = 'in_doubt');
+BEGIN
+    IF pending + scheduled + in_air + doubts > 0 THEN
+        RAISE EXCEPTION 'channel "%" has % pending and % scheduled messages, % flights and % messages in doubt',
+            OLD.name, pending, scheduled, in_air, doubts USING
+            ERRCODE = 'OB001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'name',
+            HINT = 'Pause it (outbox.pause), let flights land, end what waits (outbox.cancel, outbox.resolve_doubt).';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.channel_is_used IS
+    'Trigger: a channel is neither deleted nor renamed while messages wait for it or are in the air';
+
+CREATE OR REPLACE TRIGGER channel_is_used BEFORE DELETE ON outbox.channel
+    FOR EACH ROW EXECUTE FUNCTION outbox.channel_is_used();
+
+CREATE OR REPLACE TRIGGER channel_is_used_by_its_name BEFORE UPDATE OF name ON outbox.channel
+    FOR EACH ROW WHEN (NEW.name <> OLD.name) EXECUTE FUNCTION outbox.channel_is_used();
+
 CREATE OR REPLACE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON outbox.provider
     FOR EACH STATEMENT EXECUTE FUNCTION outbox.config_changed();
 

@@ -24,6 +24,19 @@ COMMENT ON FUNCTION outbox.skip_used_key IS 'Trigger: a message whose key was us
 CREATE OR REPLACE TRIGGER skip_used_key BEFORE INSERT ON outbox.message
     FOR EACH ROW EXECUTE FUNCTION outbox.skip_used_key();
 
+-- What a state must have, for whoever changes a row by hand: a message that is pending without a place, or scheduled
+-- without a time, is found by nobody. Not a CHECK, which costs each INSERT 15 us of 45; the conditions of a trigger for
+-- UPDATE cost only the settling of a batch.
+CREATE OR REPLACE TRIGGER state_is_possible AFTER UPDATE ON outbox.message
+    FOR EACH ROW WHEN (NOT CASE NEW.status
+        WHEN 'pending' THEN NEW.queue_pos IS NOT NULL AND NEW.next_attempt_at IS NULL AND NEW.finished_at IS NULL
+        WHEN 'scheduled'
+            THEN NEW.queue_pos IS NULL AND isfinite(NEW.next_attempt_at) IS TRUE AND NEW.finished_at IS NULL
+        ELSE NEW.next_attempt_at IS NULL AND isfinite(NEW.finished_at) IS TRUE
+    END)
+    EXECUTE FUNCTION outbox.refuse('OB004', 'status',
+        'must fit: pending has queue_pos only, scheduled next_attempt_at only, any other finished_at');
+
 CREATE OR REPLACE FUNCTION outbox.schedule_message() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

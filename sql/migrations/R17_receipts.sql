@@ -97,7 +97,7 @@ BEGIN
     INSERT INTO outbox.receipt (provider, provider_message_id, event, at, detail, message_id)
     VALUES (record_receipt.provider, record_receipt.provider_message_id,
             record_receipt.event::outbox.receipt_event,
-            least(record_receipt.at, now()), -- a clock ahead of ours would outrule what the user says next
+            greatest(least(record_receipt.at, now()), 'epoch'), -- a clock ahead of ours would outrule what the user says next
             left(record_receipt.detail, 500), about)
     ON CONFLICT (provider, provider_message_id, event) DO NOTHING;
     IF NOT FOUND THEN

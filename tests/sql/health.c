@@ -188,9 +188,8 @@ START_TEST(test_conservation_and_audit)
     pg_exec(db, "CALL outbox.audit()");
     expect_found(db, "conservation", NULL);
     expect_found(db, "audit", NULL);
-    pg_exec(
-        db,
-        "DELETE FROM outbox.message WHERE id = 1; UPDATE outbox.message SET queue_pos = NULL WHERE id = 2");
+    pg_exec(db, "DELETE FROM outbox.message WHERE id = 1; SET session_replication_role = replica; UPDATE "
+                "outbox.message SET queue_pos = NULL WHERE id = 2; RESET session_replication_role");
     expect_found(db, "conservation", "ios of %: 1 messages are missing");
     pg_exec(db, "CALL outbox.audit()");
     expect_found(db, "audit", "stranded: 1 messages of ios (queued again)");

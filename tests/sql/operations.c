@@ -202,9 +202,62 @@ START_TEST(test_views)
 }
 END_TEST
 
+START_TEST(test_impossible_states_are_refused)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload) VALUES ('ios', 'r', '{}')");
+    static const char *const changes[] = {
+        "queue_pos = NULL",
+        "next_attempt_at = now()",
+        "finished_at = now()",
+        "status = 'scheduled'",
+        "status = 'scheduled', next_attempt_at = now()",
+        "status = 'scheduled', queue_pos = NULL",
+        "status = 'scheduled', queue_pos = NULL, next_attempt_at = 'infinity'",
+        "status = 'scheduled', queue_pos = NULL, next_attempt_at = now(), finished_at = now()",
+        "status = 'failed'",
+        "status = 'sent', sent_at = now()",
+        "status = 'sent', sent_at = now(), finished_at = 'infinity'",
+        "status = 'cancelled', finished_at = now(), next_attempt_at = now()",
+        "status = 'in_doubt'",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "UPDATE outbox.message SET %s", changes[i]);
+        pg_refused(db, sql, "OB004 status must fit");
+    }
+    pg_exec(db, "UPDATE outbox.message SET status = 'scheduled', queue_pos = NULL, next_attempt_at = now()");
+}
+END_TEST
+
+START_TEST(test_a_channel_in_use_stays)
+{
+    struct db_session *db = pg_case_session();
+    pg_exec(db, "INSERT INTO outbox.channel (name) VALUES ('spare');"
+                "INSERT INTO outbox.message (channel, recipient, payload, idempotency_key, send_at) VALUES "
+                "('spare', 'r', '{}', 'a', NULL), ('spare', 'r', '{}', 'b', now() + interval '1 day')");
+    static const char *const changes[] = {"DELETE FROM outbox.channel WHERE name = 'spare'",
+                                          "UPDATE outbox.channel SET name = 'new' WHERE name = 'spare'"};
+    for (size_t i = 0; i < 2; i++)
+        pg_refused(db, changes[i],
+                   "OB001 channel \"spare\" has 1 pending and 1 scheduled messages, 0 flights");
+    pg_exec(db, "UPDATE outbox.channel SET max_attempts = 3 WHERE name = 'spare'; SELECT outbox.cancel('a')");
+    pg_refused(db, changes[0], "OB001 channel \"spare\" has 0 pending and 1 scheduled");
+    pg_exec(db,
+            "SELECT outbox.cancel('b'); INSERT INTO outbox.flight (dispatcher, seq, channel, message_ids, "
+            "deadline) VALUES (1, 1, 'spare', '{1}', now())");
+    pg_refused(db, changes[0], "OB001 channel \"spare\" has 0 pending and 0 scheduled messages, 1 flights");
+    pg_exec(db, "DELETE FROM outbox.flight");
+    pg_exec(db, changes[1]);
+    pg_exec(db, "DELETE FROM outbox.channel WHERE name = 'new'");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("operations");
+    pg_case_add(suite, "impossible states", test_impossible_states_are_refused);
+    pg_case_add(suite, "channel in use", test_a_channel_in_use_stays);
     pg_case_add(suite, "cancel", test_cancel);
     pg_case_add(suite, "retry", test_retry);
     pg_case_add(suite, "resolve doubt", test_resolve_doubt);
