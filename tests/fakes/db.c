@@ -162,9 +162,22 @@ static void lose_calls(struct db *db, bool all)
         answer(db, DB_LOST, NULL);
 }
 
+/* As the server counts them. */
+static int parameters_of(const struct db_statement *statement)
+{
+    long highest = 0;
+    for (const char *at = strchr(statement->sql, '$'); at; at = strchr(at + 1, '$')) {
+        long number = strtol(at + 1, NULL, 10);
+        highest = number > highest ? number : highest;
+    }
+    return (int)highest;
+}
+
 void db_send(struct db *db, const struct db_statement *statement, int count, const char *const *values,
              db_result_fn *callback, void *arg)
 {
+    ck_assert_msg(count == parameters_of(statement), "%s has %d parameters, not %d", statement->name,
+                  parameters_of(statement), count);
     struct call call = {.statement = statement,
                         .group = db->up ? db->group : 0,
                         .values = mem_array((size_t)count + 1, sizeof *call.values),

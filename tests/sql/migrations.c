@@ -451,10 +451,12 @@ START_TEST(test_own)
     struct db_session *db = pg_session(conninfo);
     pg_expect(
         db,
-        "SELECT string_agg(DISTINCT numbers, ' ') FROM (SELECT CASE WHEN min(n) = 1 AND max(n) = count(*) "
-        "THEN 'without a gap' ELSE 'with gaps' END AS numbers FROM (SELECT name LIKE 'R%' AS again, "
-        "substring(name FROM '[0-9]+')::int AS n FROM outbox.migration) AS m GROUP BY again) AS kinds",
-        "without a gap");
+        "SELECT string_agg(numbers, ' ' ORDER BY numbers) FROM (SELECT CASE WHEN min(n) = 1 AND max(n) = "
+        "count(*) THEN 'without a gap' ELSE 'with gaps' END AS numbers FROM (SELECT name LIKE 'R%' AS again, "
+        "substring(name FROM '[0-9]+')::int AS n FROM outbox.migration WHERE name NOT LIKE 'R99%') AS m "
+        "GROUP BY again) AS kinds",
+        "without a gap without a gap");
+    pg_expect(db, "SELECT max(name COLLATE \"C\") FROM outbox.migration", "R99_rights");
     db_close(db);
     pg_drop_database(conninfo);
 }
