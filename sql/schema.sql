@@ -92,6 +92,37 @@ CREATE TYPE outbox.receipt_event AS ENUM (
 
 COMMENT ON TYPE outbox.receipt_event IS 'undelivered = this message did not arrive, bounced = its address does not exist; complained and unsubscribed say that its recipient wants no more';
 
+CREATE FUNCTION outbox.adopt_history(reason text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    former outbox.history;
+BEGIN
+    IF coalesce(btrim(reason), '') = '' THEN
+        PERFORM outbox.raise('OB012', 'reason', 'must say why this database is the one to send from');
+    END IF;
+    LOCK TABLE outbox.history IN SHARE ROW EXCLUSIVE MODE;
+    UPDATE outbox.history AS h SET ended_at = clock_timestamp() WHERE h.ended_at IS NULL RETURNING h.* INTO STRICT former;
+    PERFORM outbox.mend_sequences();
+    DELETE FROM outbox.queue;
+    UPDATE outbox.ledger_mark SET tick_at = NULL;
+    UPDATE outbox.walk
+    SET position = 0, lowest = NULL, found = 0, next_round_at = '-infinity', full_round_at = '-infinity';
+    INSERT INTO outbox.history (era, system_identifier, database, timeline, last_pos, reason)
+    SELECT former.era + 1, w.system_identifier, w.database, w.timeline,
+        (SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END FROM outbox.queue_pos_seq AS s),
+        adopt_history.reason
+    FROM outbox.whereabouts() AS w;
+    PERFORM outbox.request_audit(format('era %s: %s', former.era + 1, adopt_history.reason));
+    PERFORM outbox.ring('outbox_config', '');
+    RETURN former.era + 1;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.adopt_history(reason text) IS 'Begins another era: from this database, as it stands here and now, messages are sent. To be called on a copy that is to take over; mends sequences and marks, and returns the number of the era';
+
 CREATE FUNCTION outbox.after_insert() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -4014,6 +4045,62 @@ END;
 
 COMMENT ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) IS 'Depth and age of a queue, reading 20,000 of its rows at most';
 
+CREATE FUNCTION outbox.mend_sequence(sequence regclass, lowest bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    last_value bigint;
+BEGIN
+    EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', sequence) INTO last_value;
+    IF last_value < lowest THEN
+        PERFORM setval(sequence, lowest);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.mend_sequence(sequence regclass, lowest bigint) IS 'Moves a sequence on, if it stands below this value';
+
+CREATE FUNCTION outbox.mend_sequences() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    identity record;
+    highest bigint;
+BEGIN
+    FOR identity IN
+        SELECT d.objid::regclass AS sequence, t.relname AS table_name, a.attname AS column_name
+        FROM pg_depend AS d
+            JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+            JOIN pg_class AS t ON t.oid = d.refobjid AND t.relnamespace = 'outbox'::regnamespace
+            JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid AND a.attidentity <> ''
+        WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+        ORDER BY t.relname
+    LOOP
+        EXECUTE format('SELECT coalesce(max(%I), 0) FROM outbox.%I', identity.column_name, identity.table_name)
+            INTO highest;
+        PERFORM outbox.mend_sequence(identity.sequence, highest);
+    END LOOP;
+    PERFORM outbox.mend_sequence(pg_get_serial_sequence('outbox.message', 'id')::regclass, max(a.id))
+    FROM outbox.archive AS a HAVING max(a.id) IS NOT NULL;
+    PERFORM outbox.mend_sequence(pg_get_serial_sequence('outbox.notification', 'id')::regclass, max(a.id))
+    FROM outbox.notification_archive AS a HAVING max(a.id) IS NOT NULL;
+    PERFORM outbox.mend_sequence(pg_get_serial_sequence('outbox.message', 'id')::regclass, l.counted_id),
+        outbox.mend_sequence(pg_get_serial_sequence('outbox.change', 'id')::regclass, l.folded_id)
+    FROM outbox.ledger_mark AS l;
+    PERFORM outbox.mend_sequence('outbox.queue_pos_seq', max(p.queue_pos))
+    FROM outbox.channel AS c CROSS JOIN unnest(enum_range(NULL::outbox.lane)) AS l (lane)
+        CROSS JOIN LATERAL (
+            SELECT m.queue_pos FROM outbox.message AS m
+            WHERE m.channel = c.name AND m.lane = l.lane AND m.queue_pos IS NOT NULL
+            ORDER BY m.queue_pos DESC LIMIT 1) AS p
+    HAVING max(p.queue_pos) IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.mend_sequences() IS 'Moves each sequence of the schema above the rows that have drawn from it: a copy by rows may lack that';
+
 CREATE FUNCTION outbox.message_uuid(idempotency_key text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN CASE WHEN ((idempotency_key ~~ '________-____-____-____-____________'::text) AND (octet_length(replace(idempotency_key, '-'::text, ''::text)) = 32) AND (idempotency_key !~ '[^0-9A-Fa-f-]'::text)) THEN lower(idempotency_key) ELSE ((OVERLAY(OVERLAY("left"(encode(sha256(convert_to(idempotency_key, 'UTF8'::name)), 'hex'::text), 32) PLACING '8'::text FROM 13) PLACING '8'::text FROM 17))::uuid)::text END;
@@ -5357,6 +5444,21 @@ $$;
 
 COMMENT ON FUNCTION outbox.schedule_notification() IS 'Trigger: a later send_at waits for the scheduler';
 
+CREATE FUNCTION outbox.seal_history(reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF coalesce(btrim(reason), '') = '' THEN
+        PERFORM outbox.raise('OB012', 'reason', 'must say why nothing is to be sent from this database');
+    END IF;
+    UPDATE outbox.history AS h SET sealed = seal_history.reason WHERE h.ended_at IS NULL;
+    PERFORM outbox.ring('outbox_config', '');
+END
+$$;
+
+COMMENT ON FUNCTION outbox.seal_history(reason text) IS 'Nothing is sent from this database until outbox.adopt_history is called';
+
 CREATE FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text DEFAULT NULL::text, lane outbox.lane DEFAULT 'transactional'::outbox.lane, app text DEFAULT NULL::text, send_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6081,6 +6183,20 @@ $$;
 
 COMMENT ON FUNCTION outbox.wake(channel_id integer, name text) IS 'Notifies the sleeping dispatchers of a channel, if any; else keeps them awake until the transaction ends';
 
+CREATE FUNCTION outbox.whereabouts(OUT system_identifier bigint, OUT database oid, OUT timeline integer) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT c.system_identifier,
+     d.oid,
+     ((('x'::text || "left"(pg_walfile_name(pg_current_wal_lsn()), 8)))::bit(32))::integer AS int4
+    FROM (pg_control_system() c(pg_control_version, catalog_version_no, system_identifier, pg_control_last_modified)
+      CROSS JOIN pg_database d)
+   WHERE (d.datname = current_database());
+END;
+
+COMMENT ON FUNCTION outbox.whereabouts(OUT system_identifier bigint, OUT database oid, OUT timeline integer) IS 'Where this database is now, to be compared with outbox.history';
+
 CREATE FUNCTION outbox.why_no_subscription(token text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6125,6 +6241,51 @@ CREATE FUNCTION outbox.why_refused(new_message outbox.message) RETURNS text
     RETURN CASE WHEN (NOT (EXISTS (SELECT FROM outbox.channel c WHERE (c.name = (why_refused.new_message).channel)))) THEN (('OB001 channel "'::text || (new_message).channel) || '" does not exist; see outbox.channel'::text) WHEN (btrim((new_message).recipient) = ''::text) THEN 'OB002 recipient must not be empty'::text WHEN (octet_length((new_message).recipient) > 4096) THEN 'OB002 recipient must not be longer than 4096 octets'::text WHEN ((new_message).recipient ~ '[\x01-\x1f\x7f]'::text) THEN 'OB002 recipient must not hold control characters'::text WHEN (jsonb_typeof((new_message).payload) <> 'object'::text) THEN 'OB003 payload must be a JSON object'::text WHEN ((pg_column_size((new_message).payload) > 8192) AND (octet_length(((new_message).payload)::text) > 262144)) THEN 'OB003 payload must not be longer than 262144 octets'::text WHEN (NOT isfinite((new_message).send_at)) THEN 'OB004 send_at must be finite; leave it out for now'::text WHEN (NOT isfinite((new_message).expires_at)) THEN 'OB004 expires_at must be finite; leave it out for never'::text WHEN ((new_message).expires_at <= now()) THEN 'OB004 expires_at must be in the future'::text WHEN ((new_message).expires_at <= (new_message).send_at) THEN 'OB004 expires_at must be after send_at'::text WHEN (NOT ((octet_length((new_message).idempotency_key) >= 1) AND (octet_length((new_message).idempotency_key) <= 255))) THEN 'OB005 idempotency_key must have 1 to 255 octets'::text WHEN (((new_message).user_id IS NULL) <> ((new_message).category IS NULL)) THEN 'OB007 category must be given with user_id, and user_id with category'::text WHEN (((new_message).category IS NOT NULL) AND (NOT (EXISTS (SELECT FROM outbox.category g WHERE (g.name = (why_refused.new_message).category))))) THEN (('OB007 category "'::text || (new_message).category) || '" does not exist; see outbox.category'::text) WHEN ((octet_length((new_message).user_id) > 200) OR (btrim((new_message).user_id) = ''::text)) THEN 'OB007 user_id must have 1 to 200 octets'::text WHEN ((new_message).environment <> ALL (ARRAY['production'::text, 'sandbox'::text])) THEN 'OB007 environment must be production or sandbox'::text ELSE NULL::text END;
 
 COMMENT ON FUNCTION outbox.why_refused(new_message outbox.message) IS 'SQLSTATE, column and rule that a new message breaks; NULL = it is welcome';
+
+CREATE TABLE outbox.history (
+    era integer NOT NULL,
+    token uuid DEFAULT gen_random_uuid() NOT NULL,
+    system_identifier bigint NOT NULL,
+    database oid NOT NULL,
+    timeline integer NOT NULL,
+    last_pos bigint DEFAULT 0 NOT NULL,
+    reason text NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    began_by text DEFAULT SESSION_USER NOT NULL,
+    settled_at timestamp with time zone,
+    sealed text,
+    ended_at timestamp with time zone
+);
+
+COMMENT ON TABLE outbox.history IS 'The histories of this schema, one era after the other; that without ended_at is the present one. What a program remembers is true in one of them';
+
+COMMENT ON COLUMN outbox.history.token IS 'Names the era also where numbers are given twice, as after a restore';
+
+COMMENT ON COLUMN outbox.history.timeline IS 'Of the WAL: each promotion of a standby begins another one';
+
+COMMENT ON COLUMN outbox.history.last_pos IS 'Rows up to this position are older than the era, and may have been sent in a history that is lost';
+
+COMMENT ON COLUMN outbox.history.settled_at IS 'Since when rows of former eras are sent, too: all dispatchers have told what they know of them, or are gone';
+
+COMMENT ON COLUMN outbox.history.sealed IS 'Why nothing is sent until somebody calls outbox.adopt_history; NULL = open';
+
+CREATE FUNCTION outbox.why_sealed() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (h.sealed IS NOT NULL) THEN h.sealed
+             WHEN (h.system_identifier <> w.system_identifier) THEN format('a copy: the schema was last run on the system %s, and this is %s'::text, h.system_identifier, w.system_identifier)
+             WHEN (h.database <> w.database) THEN format('a copy: the schema was last run in the database with the oid %s, and this is %s'::text, h.database, w.database)
+             ELSE NULL::text
+         END AS "case"
+    FROM (outbox.history h
+      CROSS JOIN outbox.whereabouts() w(system_identifier, database, timeline))
+   WHERE (h.ended_at IS NULL);
+END;
+
+COMMENT ON FUNCTION outbox.why_sealed() IS 'Why nothing may be sent from this database; NULL = it may';
 
 CREATE FUNCTION outbox.write_off(channel text, day date) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6816,6 +6977,12 @@ ALTER TABLE ONLY outbox.flight
 ALTER TABLE ONLY outbox.frequency
     ADD CONSTRAINT frequency_pkey PRIMARY KEY (user_id, category);
 
+ALTER TABLE ONLY outbox.history
+    ADD CONSTRAINT history_pkey PRIMARY KEY (era);
+
+ALTER TABLE ONLY outbox.history
+    ADD CONSTRAINT history_token_key UNIQUE (token);
+
 ALTER TABLE ONLY outbox.leaving
     ADD CONSTRAINT leaving_pkey PRIMARY KEY (id);
 
@@ -6924,6 +7091,8 @@ CREATE INDEX device_user_idx ON outbox.device USING btree (user_id) WHERE (retir
 CREATE INDEX doubt_due_idx ON outbox.doubt USING btree (channel, provider, next_at);
 
 CREATE INDEX firing_open_idx ON outbox.firing USING btree (state, fire_at) WHERE (state = ANY (ARRAY['gathering'::outbox.firing_state, 'expanding'::outbox.firing_state]));
+
+CREATE UNIQUE INDEX history_present_idx ON outbox.history USING btree (((ended_at IS NULL))) WHERE (ended_at IS NULL);
 
 CREATE INDEX message_claim_idx ON outbox.message USING btree (channel, lane, queue_pos) WHERE (queue_pos IS NOT NULL);
 
@@ -7061,6 +7230,8 @@ GRANT USAGE ON SCHEMA outbox TO outbox_dispatcher;
 GRANT USAGE ON SCHEMA outbox TO outbox_producer;
 GRANT USAGE ON SCHEMA outbox TO outbox_reader;
 GRANT USAGE ON SCHEMA outbox TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.adopt_history(reason text) TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.adopt_history(reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.after_insert() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.after_insert() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.after_notification_insert() TO outbox_admin;
@@ -7483,6 +7654,10 @@ REVOKE ALL ON FUNCTION outbox.may_wait(block bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.measure_queue(channel text, lane outbox.lane, OUT pending bigint, OUT estimated boolean, OUT oldest timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.mend_sequence(sequence regclass, lowest bigint) TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.mend_sequence(sequence regclass, lowest bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.mend_sequences() TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.mend_sequences() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.message_uuid(idempotency_key text) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.message_uuid(idempotency_key text) TO outbox_dispatcher;
 GRANT ALL ON FUNCTION outbox.message_uuid(idempotency_key text) TO outbox_reader;
@@ -7643,6 +7818,8 @@ GRANT ALL ON FUNCTION outbox.schedule_message() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.schedule_message() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.schedule_notification() TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.schedule_notification() FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.seal_history(reason text) TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.seal_history(reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.send(channel text, recipient text, payload jsonb, idempotency_key text, lane outbox.lane, app text, send_at timestamp with time zone, expires_at timestamp with time zone) FROM PUBLIC;
@@ -7712,6 +7889,8 @@ GRANT ALL ON FUNCTION outbox.wake(channel_id integer, name text) TO outbox_dispa
 GRANT ALL ON FUNCTION outbox.wake(channel_id integer, name text) TO outbox_producer;
 GRANT ALL ON FUNCTION outbox.wake(channel_id integer, name text) TO outbox_scheduler;
 REVOKE ALL ON FUNCTION outbox.wake(channel_id integer, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION outbox.whereabouts(OUT system_identifier bigint, OUT database oid, OUT timeline integer) TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.whereabouts(OUT system_identifier bigint, OUT database oid, OUT timeline integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.why_no_subscription(token text) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.why_no_subscription(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.why_notification_refused(n outbox.notification) TO outbox_admin;
@@ -7719,6 +7898,12 @@ REVOKE ALL ON FUNCTION outbox.why_notification_refused(n outbox.notification) FR
 GRANT ALL ON FUNCTION outbox.why_refused(new_message outbox.message) TO outbox_admin;
 GRANT ALL ON FUNCTION outbox.why_refused(new_message outbox.message) TO outbox_producer;
 REVOKE ALL ON FUNCTION outbox.why_refused(new_message outbox.message) FROM PUBLIC;
+GRANT ALL ON TABLE outbox.history TO outbox_admin;
+GRANT SELECT ON TABLE outbox.history TO outbox_dispatcher;
+GRANT SELECT ON TABLE outbox.history TO outbox_reader;
+GRANT SELECT ON TABLE outbox.history TO outbox_scheduler;
+GRANT ALL ON FUNCTION outbox.why_sealed() TO outbox_admin;
+REVOKE ALL ON FUNCTION outbox.why_sealed() FROM PUBLIC;
 GRANT ALL ON FUNCTION outbox.write_off(channel text, day date) TO outbox_admin;
 REVOKE ALL ON FUNCTION outbox.write_off(channel text, day date) FROM PUBLIC;
 GRANT ALL ON SEQUENCE outbox.attempt_id_seq TO outbox_admin;

@@ -5,6 +5,7 @@
 --   OB001 unknown channel      OB002 bad recipient          OB003 bad payload           OB004 bad time
 --   OB005 bad idempotency_key  OB006 bad provider           OB007 bad user, device, contact or preference
 --   OB008 bad template         OB009 bad notification       OB010 bad schedule          OB011 bad receipt
+--   OB012 bad history
 
 CREATE OR REPLACE FUNCTION outbox.refuse() RETURNS trigger
 LANGUAGE plpgsql

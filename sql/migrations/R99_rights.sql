@@ -30,7 +30,7 @@ GRANT SELECT, UPDATE (status, queue_pos, next_attempt_at, sent_at, finished_at, 
                       provider_message_id, last_error, cost, currency)
     ON outbox.message TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT ON outbox.channel, outbox.provider, outbox.settings, outbox.category, outbox.contact, outbox.device,
-    outbox.preference
+    outbox.preference, outbox.history
     TO outbox_dispatcher, outbox_scheduler;
 GRANT SELECT, INSERT ON outbox.attempt, outbox.suppression, outbox.provider_message
     TO outbox_dispatcher, outbox_scheduler;
@@ -101,7 +101,7 @@ GRANT SELECT ON
     outbox.notification, outbox.schedule, outbox.firing, outbox.archive, outbox.notification_archive,
     outbox.channel, outbox.provider_state, outbox.provider_budget, outbox.provider_share,
     outbox.settings, outbox.category, outbox.contact, outbox.device, outbox.preference,
-    outbox.template, outbox.partial
+    outbox.template, outbox.partial, outbox.history
     TO outbox_reader;
 GRANT EXECUTE ON FUNCTION outbox.message_uuid, outbox.check_health, outbox.find_template, outbox.preview
     TO outbox_reader;
