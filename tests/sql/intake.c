@@ -83,7 +83,7 @@ START_TEST(test_settling_is_not_checked_again)
     struct db_session *db = pg_case_session();
     pg_exec(db, "INSERT INTO outbox.message (channel, recipient, payload, expires_at) "
                 "VALUES ('ios', 'r', '{}', clock_timestamp() + '1 ms')");
-    pg_exec(db, "UPDATE outbox.message SET status = 'sent'");
+    pg_exec(db, "UPDATE outbox.message SET status = 'sent', finished_at = now()");
 }
 END_TEST
 
