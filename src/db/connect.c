@@ -7,12 +7,32 @@
 
 enum { SECONDS_TO_CONNECT = 10 };
 
+/* A limit of the database or the role was not meant for us; what comes with the connection was. */
+#define TIME_LIMIT(name)                                                                                     \
+    "pg_catalog.set_config('" name "', CASE (SELECT source FROM pg_catalog.pg_settings WHERE name = '" name  \
+    "') WHEN 'client' THEN pg_catalog.current_setting('" name "') ELSE '0' END, false), "
+
 /* A statement and not a startup option: it works behind a pooler and leaves the user's own options alone. Our
- * transactions are never prepared, so that they may notify. */
+ * transactions are never prepared, so that they may notify. A commit that is answered is on disk: weaker
+ * levels are raised, and remote_apply, which is stronger than "on", stays. */
 const char db_setup_sql[] =
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false), "
-    "pg_catalog.set_config('outbox.notify', "
-    "COALESCE(NULLIF(pg_catalog.current_setting('outbox.notify', true), ''), 'on'), false)";
+    "pg_catalog.set_config('default_transaction_isolation', 'read committed', false), "
+    "pg_catalog.set_config('default_transaction_read_only', 'off', false), "
+    "pg_catalog.set_config('default_transaction_deferrable', 'off', false), "
+    "pg_catalog.set_config('synchronous_commit', "
+    "CASE pg_catalog.current_setting('synchronous_commit') "
+    "WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false), "
+    "pg_catalog.set_config('TimeZone', 'UTC', false), "
+    "pg_catalog.set_config('DateStyle', 'ISO, YMD', false), "
+    "pg_catalog.set_config('IntervalStyle', 'postgres', false), "
+    "pg_catalog.set_config('standard_conforming_strings', 'on', false), "
+    "pg_catalog.set_config('bytea_output', 'hex', false), "
+    "pg_catalog.set_config('extra_float_digits', '1', false), " TIME_LIMIT("statement_timeout")
+        TIME_LIMIT("lock_timeout") TIME_LIMIT("idle_session_timeout")
+            TIME_LIMIT("idle_in_transaction_session_timeout") "pg_catalog.set_config('outbox.notify', "
+                                                              "COALESCE(NULLIF(pg_catalog.current_setting('"
+                                                              "outbox.notify', true), ''), 'on'), false)";
 
 void db_parameters_fill(struct db_parameters *parameters, const char *conninfo, const char *name)
 {

@@ -32,7 +32,8 @@ struct db_events {
 };
 
 /* conninfo: libpq string or URI, "" = environment only. name: application_name. TCP keepalive is switched on,
- * and the search_path is pinned to pg_catalog. Connecting starts at once, with jittered backoff up to 5 s. */
+ * and the session is pinned to what the statements need (db_setup_sql). Connecting starts at once, with
+ * jittered backoff up to 5 s. */
 struct db *db_new(struct loop *loop, const char *conninfo, const char *name, const struct db_events *events,
                   void *arg);
 void db_free(struct db *db); /* open calls get DB_LOST; NULL is allowed */
