@@ -45,7 +45,8 @@ enum db_status {
     DB_OK,      /* rows can be read, or the command is done */
     DB_FAILED,  /* the server refused: db_sqlstate, db_message */
     DB_SKIPPED, /* an earlier statement before the same db_sync failed */
-    DB_LOST     /* the connection broke: the effect is unknown if this was a COMMIT, else there is none */
+    DB_LOST     /* the connection broke, or its server only reads by now: the effect is unknown if this was a
+                 * COMMIT, else there is none */
 };
 
 /* The result lives until the callback returns. NULL result only with DB_LOST and DB_SKIPPED. */

@@ -156,14 +156,17 @@ static bool db_is_live(const struct db *db)
 }
 
 /* The session is over: said by the server, or found out by libpq, whose own errors have no SQLSTATE. What was
- * open is then lost, not refused. */
+ * open is then lost, not refused. A server that only reads is none of ours any more: the one that writes may
+ * be found by another connection. */
 static bool is_fatal(const PGresult *pg)
 {
+    static const char read_only_sql_transaction[] = "25006";
     if (PQresultStatus(pg) != PGRES_FATAL_ERROR)
         return false;
     const char *severity = PQresultErrorField(pg, PG_DIAG_SEVERITY_NONLOCALIZED);
-    return PQresultErrorField(pg, PG_DIAG_SQLSTATE) == NULL || severity == NULL ||
-           strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
+    const char *state = PQresultErrorField(pg, PG_DIAG_SQLSTATE);
+    return state == NULL || severity == NULL || strcmp(severity, "FATAL") == 0 ||
+           strcmp(severity, "PANIC") == 0 || strcmp(state, read_only_sql_transaction) == 0;
 }
 
 static void finish_prepare(struct db *db, const struct call *call, PGresult *pg)

@@ -452,6 +452,22 @@ START_TEST(test_lost_in_flight)
 }
 END_TEST
 
+/* As a primary that has become a standby: its sessions can only read from one moment to the next. */
+START_TEST(test_a_server_that_only_reads_is_left)
+{
+    static const struct db_statement read_only = {"read_only", "SET transaction_read_only = on"};
+    static const struct db_statement write = {"write", "SELECT nextval('public.db_test_seq')"};
+    admin_do("DROP SEQUENCE IF EXISTS public.db_test_seq; CREATE SEQUENCE public.db_test_seq");
+    send_named(&read_only, NULL, "a");
+    send_named(&write, NULL, "b");
+    send_named(&one, NULL, "c");
+    db_sync(t.db);
+    while (t.ups < 2)
+        run();
+    check_journal("a:ok;b:lost;c:lost;down;up;");
+}
+END_TEST
+
 START_TEST(test_reconnect)
 {
     send_named(&one, NULL, "a");
@@ -574,6 +590,7 @@ int main(void)
     tcase_add_test(cases, test_notify_while_idle);
     tcase_add_test(cases, test_lost_while_idle);
     tcase_add_test(cases, test_lost_in_flight);
+    tcase_add_test(cases, test_a_server_that_only_reads_is_left);
     tcase_add_test(cases, test_reconnect);
     tcase_add_test(cases, test_free_in_callback);
     tcase_add_test(cases, test_reconnect_in_callback);
