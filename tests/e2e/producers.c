@@ -72,7 +72,7 @@ START_TEST(test_what_is_prepared_while_all_sleep_is_sent_when_it_is_committed)
         wait_asleep();
         prepare(senders[i]);
         wait_asleep();
-        char count[8];
+        char count[16];
         snprintf(count, sizeof count, "%zu", i);
         pg_expect(engine->sql, SENT, count);
         pg_exec(producer, "COMMIT PREPARED 'p'");
@@ -145,7 +145,7 @@ START_TEST(test_what_is_prepared_for_long_is_found)
     prepare(MESSAGE);
     pg_exec(engine->sql, "COMMIT");
     for (int i = 1; i <= 3; i++) {
-        char count[8];
+        char count[16];
         snprintf(count, sizeof count, "%d", i);
         engine_wait(engine, SENT, count, DEADLINE_MS);
         pg_exec(producer, MESSAGE);
