@@ -119,8 +119,8 @@ START_TEST(test_whatever_else_is_called_can_be_prepared)
         "SELECT outbox.send('ios', 'r', '{}', 'later', send_at => now() + interval '1 day')",
         "SELECT outbox.cancel('later')",
         "SELECT outbox.retry(id) FROM outbox.message WHERE idempotency_key = 'later'",
-        "SELECT outbox.notify('u', 't', category => 'billing', idempotency_key => 'n', "
-        "send_at => now() + interval '1 day')",
+        ("SELECT outbox.notify('u', 't', category => 'billing', idempotency_key => 'n', "
+         "send_at => now() + interval '1 day')"),
         "SELECT outbox.cancel_notification('n')",
         "SELECT outbox.register_device('u2', 'ios', repeat('ef', 32))",
         "SELECT outbox.retire_device('u2', 'ios', repeat('ef', 32))",
